@@ -1,0 +1,135 @@
+"""The same sets on the Hugging Face hub, as Parquet through `datasets`; or mirrored in a folder.
+
+Each schema turns a hub row into the row of the publisher's file, so that both become examples by the same functions.
+`STILTS_HUB_MIRROR` names a folder with `<owner>/<name>/<config>/<split>.parquet` for clusters without network.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from stilts_core.languages import language as facts
+from stilts_core.sources.reading import DataError, NotAtHand, Row
+
+# Sets whose main branch is not Parquet; the hub keeps a converted copy of every public set on this branch.
+_CONVERTED = "refs/convert/parquet"
+_REVISIONS = dict.fromkeys(
+    ("allenai/cosmos_qa", "allenai/social_i_qa", "mteb/bucc-bitext-mining", "mteb/tatoeba-bitext-mining"), _CONVERTED
+)
+
+
+def _renamed(**names: str) -> Callable[[dict, str], dict]:
+    """A schema that differs from the publisher's in its column names: publisher=hub."""
+    return lambda row, language: row | {ours: row[theirs] for ours, theirs in names.items()}
+
+
+def _question(row: dict, language: str) -> dict:
+    answers = row["answers"]
+    group = row.get("title") or row["context"]
+    return row | {"answers": list(zip(answers["answer_start"], answers["text"], strict=True)), "group": group}
+
+
+def _tydiqa(row: dict, language: str) -> dict | None:
+    """TyDiQA-GoldP: all languages in one split, told apart by their ids ('swahili-...')."""
+    ours = row["id"].startswith(f"{facts(language).name.lower()}-")
+    return _question(row, language) | {"group": row["context"]} if ours else None
+
+
+def _copa(row: dict, language: str) -> dict:
+    return row | {"question": {0: "cause", 1: "effect"}.get(row["question"], row["question"])}
+
+
+def _commonsenseqa(row: dict, language: str) -> dict:
+    texts, letters = row["choices"]["text"], row["choices"]["label"]
+    choices = [{"text": text, "label": letter} for text, letter in zip(texts, letters, strict=True)]
+    return row | {"question": {"stem": row["question"], "choices": choices}}
+
+
+def _socialiqa(row: dict, language: str) -> dict:
+    return row | {"correct": dict(zip("123", "ABC", strict=True)).get(row["label"], row["label"])}
+
+
+# Hub set -> (folder of the publisher's format that its rows are turned into, how).
+SCHEMAS: dict[str, tuple[str, Callable[[dict, str], dict | None]]] = {
+    "nyu-mll/glue/mnli": ("english/mnli", _renamed(sentence1="premise", sentence2="hypothesis", gold_label="label")),
+    "nyu-mll/glue/qqp": ("english/qqp", _renamed(is_duplicate="label")),
+    "stanfordnlp/snli": ("english/snli", _renamed(sentence1="premise", sentence2="hypothesis", gold_label="label")),
+    "facebook/anli": ("english/anli", _renamed(context="premise")),
+    "rajpurkar/squad": ("english/squad", _question),
+    "rajpurkar/squad_v2": ("english/squad_v2", _question),
+    "Rowan/hellaswag": ("english/hellaswag", _renamed()),
+    "allenai/cosmos_qa": ("english/cosmosqa", _renamed()),
+    "tau/commonsense_qa": ("english/commonsense_qa", _commonsenseqa),
+    "allenai/social_i_qa": ("xtreme/socialiqa", _socialiqa),
+    "aps/super_glue": ("xtreme/xcopa", _copa),
+    "cambridgeltl/xcopa": ("xtreme/xcopa", _copa),
+    "facebook/xnli": ("xtreme/xnli", _renamed()),
+    "google-research-datasets/paws-x": ("xtreme/pawsx", _renamed()),
+    "google/xtreme/udpos": ("xtreme/udpos", _renamed(words="tokens", tags="pos_tags")),
+    "unimelb-nlp/wikiann": ("xtreme/panx", _renamed(words="tokens", tags="ner_tags")),
+    "google/xquad": ("xtreme/xquad", _question),
+    "google/xtreme/MLQA": ("xtreme/mlqa", _question),
+    "google-research-datasets/tydiqa": ("xtreme/tydiqa", _tydiqa),
+    "mteb/bucc-bitext-mining": ("xtreme/bucc2018", _renamed()),
+    "mteb/tatoeba-bitext-mining": ("xtreme/tatoeba", _renamed()),
+}
+
+
+def schema(address: str) -> tuple[str, Callable[[dict, str], dict | None]]:
+    """The schema of a hub split: its publisher's folder and the function that turns its rows."""
+    return next(SCHEMAS[key] for key in sorted(SCHEMAS, key=len, reverse=True) if address.startswith(key))
+
+
+def rows(address: str, language: str) -> tuple[list[Row], str]:
+    """The rows of a hub split `owner/name/config/split` in the publisher's form, and the SHA-256 of its content.
+
+    Raises NotAtHand, saying what to set, where neither the hub nor a mirror can be reached.
+    """
+    turn = schema(address)[1]
+    digest = hashlib.sha256()
+    found = []
+    try:
+        for number, row in enumerate(_records(_dataset(address)), start=1):
+            digest.update(json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n")
+            if (turned := turn(row, language)) is not None:
+                found.append(Row(turned, address, number))
+    except KeyError as error:
+        raise DataError(f"{address}: no column {error} on the hub; has its schema changed?") from None
+    return found, digest.hexdigest()
+
+
+def _dataset(address: str):
+    owner, name, config, split = address.split("/")
+    mirror = os.environ.get("STILTS_HUB_MIRROR")
+    file = Path(mirror) / owner / name / config / f"{split}.parquet" if mirror else None
+    if file and not file.is_file():
+        raise NotAtHand(f"{address} is not in the hub mirror: looked for {file}; save the split there as Parquet")
+    import datasets
+
+    try:
+        if file:
+            return datasets.Dataset.from_parquet(str(file), keep_in_memory=True)
+        revision = _REVISIONS.get(f"{owner}/{name}")
+        return datasets.load_dataset(f"{owner}/{name}", config, split=split, revision=revision)
+    except (OSError, ValueError) as error:
+        raise NotAtHand(
+            f"{address} cannot be had from the hub ({str(error).splitlines()[0]}); set STILTS_DATA to a folder with "
+            "the publishers' files, or STILTS_HUB_MIRROR to a mirror of the hub, or unset HF_HUB_OFFLINE"
+        ) from error
+
+
+def _records(dataset) -> Iterator[dict]:
+    """The rows as dicts, tags by name: the numbers of a class are the hub's own."""
+    tag_names = {}
+    for column, feature in dataset.features.items():
+        inner = getattr(feature, "feature", None)
+        if names := getattr(inner, "names", None):
+            tag_names[column] = names
+    for batch in dataset.iter(1000):
+        for values in zip(*batch.values(), strict=True):
+            row = dict(zip(batch, values, strict=True))
+            for column, names in tag_names.items():
+                row[column] = [names[number] for number in row[column]]
+            yield row
