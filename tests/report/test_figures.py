@@ -1,0 +1,43 @@
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from record_fixture import synthetic_record
+
+from stilts_core.languages import languages
+from stilts_core.report import figures
+
+
+@pytest.mark.parametrize("codes", [("en", "de", "sw"), ("de", "sw"), ("en",), ("zh",), tuple(languages())])
+def test_scores_are_drawn_for_any_set_of_languages(codes):
+    drawn = figures.by_language(synthetic_record(languages=codes)).data
+    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+
+
+def test_every_script_of_the_benchmarks_has_exactly_one_group():
+    grouped = [script for scripts in figures.SCRIPTS.values() for script in scripts]
+    assert sorted(grouped) == sorted({language.script for language in languages().values()})
+    assert len(figures.SCRIPTS) <= min(len(figures.COLOURS), len(figures.MARKERS))
+
+
+def test_the_message_compares_other_languages_with_english():
+    record = synthetic_record()
+    english, others = record["scores"]["en"], record["averages"]["non_english"]
+    english["score"], others["score"] = 70.0, 60.0
+    assert "6 languages never trained on\nscore 60.0 on average, 10.0 points below English" in figures.message(record)
+    others["score"] = 75.0
+    assert "5.0 points above English" in figures.message(record)
+
+
+def test_the_same_record_gives_the_same_bytes():
+    assert figures.by_language(synthetic_record()).data == figures.by_language(synthetic_record()).data
+    assert figures.curves(synthetic_record()).data == figures.curves(synthetic_record()).data
+
+
+def test_nothing_trained_is_a_sentence_not_an_empty_figure():
+    assert "Nothing was trained" in figures.curves(synthetic_record() | {"phases": []}).data
+
+
+def test_every_task_of_a_phase_has_a_line_of_its_own_look():
+    assert len(figures.COLOURS) * 2 >= 10  # nine intermediate tasks and a masked-LM loss
+    record = synthetic_record("anli,mnli,qqp,squad_v2,squad,hellaswag,ccg,cosmosqa,commonsenseqa")
+    assert ElementTree.fromstring(figures.curves(record).data).tag.endswith("svg")

@@ -1,0 +1,77 @@
+"""The pair notebook: what papermill's users and the book's readers can rely on."""
+
+from dataclasses import fields
+
+import nbformat
+import papermill
+import pytest
+from executed import NOTEBOOK, execute
+from record_fixture import NOTE, synthetic_record
+
+from stilts_core.config import RunConfig
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    return nbformat.read(execute(tmp_path_factory.mktemp("runs"), synthetic_record()), as_version=4)
+
+
+def outputs(notebook) -> dict[str, list]:
+    return {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
+
+
+def test_parameters_are_the_fields_of_run_config_with_their_defaults(notebook):
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    given = {}
+    exec(cell.source, {}, given)
+    expected = {field.name: field.default for field in fields(RunConfig)}
+    assert list(given) == list(expected)
+    assert given == expected | {"quiet": True}  # a page has no use for progress bars
+
+
+def test_papermill_reads_every_parameter_without_complaint(notebook, caplog):
+    found = papermill.inspect_notebook(str(NOTEBOOK))
+    assert set(found) == {field.name for field in fields(RunConfig)}
+    assert caplog.text == ""
+
+
+def test_notebook_is_committed_without_outputs(notebook):
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+    assert "papermill" not in notebook.metadata
+
+
+def test_notebook_holds_no_logic(notebook):
+    calls = [
+        cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.id not in ("parameters", "run")
+    ]
+    assert all(source.count("\n") == 0 and source.endswith("(record)") for source in calls)
+
+
+def test_readers_see_no_code_unless_they_ask(notebook):
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all({"remove-input", "hide-input"} & set(cell.metadata.tags) for cell in code)
+
+
+def test_every_table_and_figure_is_drawn_and_nothing_else_is_printed(executed):
+    kinds = {name: [output.output_type for output in shown] for name, shown in outputs(executed).items()}
+    silent = {name for name, shown in kinds.items() if not shown}
+    assert {"parameters", "run"} <= silent
+    assert all(shown == ["execute_result"] for name, shown in kinds.items() if name not in silent)
+    assert len(kinds) - len(silent) == 9
+
+
+def test_stand_ins_are_named_under_every_table(executed):
+    tables = [
+        output.data["text/html"]
+        for shown in outputs(executed).values()
+        for output in shown
+        if "<table" in output.data.get("text/html", "")
+    ]
+    assert len(tables) == 5
+    assert all(NOTE in table for table in tables)
