@@ -191,16 +191,18 @@ def _first_number(text: str, kind):
 
 
 def catalogue_table():
-    """All tasks as a rich table: name, family, role, languages per benchmark version, metric, training source."""
+    """All tasks as a rich table; the languages are counted per benchmark version (XTREME / XTREME-R)."""
     from rich.table import Table
 
-    table = Table("task", "title", "family", "role", "languages", "metric", "English training set", "hub", box=None)
+    table = Table(box=None)
+    table.add_column("task", no_wrap=True)
+    for heading in ("title", "family", "role", "languages", "metric", "trained on"):
+        table.add_column(heading)
     for row in TASKS.values():
-        counts = ", ".join(f"{version} {len(codes)}" for version, codes in row.languages.items())
-        table.add_row(
-            row.name, row.title, row.family, ", ".join(row.roles), counts, row.metric,
-            row.trained_on or "none", "yes" if row.hub else "no",
-        )  # fmt: skip
+        counts = " / ".join(str(len(row.languages[v])) if v in row.languages else "-" for v in ("xtreme", "xtreme-r"))
+        counts = counts if "target" in row.roles else "en"
+        role, trained_on = ", ".join(row.roles), row.trained_on or "none"
+        table.add_row(row.name, row.title, row.family, role, counts, row.metric, trained_on)
     return table
 
 
@@ -228,5 +230,7 @@ def task_card(name: str, data=None):
     recipe = row.paper
     trained = f"learning rate {recipe.learning_rate}, batch {recipe.batch_size}, {recipe.epochs} epochs, "
     card.add_row("recipe", f"{trained if recipe.epochs else ''}length {recipe.max_length} ({recipe.source})")
+    if row.stand_in:
+        card.add_row("stand-in", row.stand_in)
     card.add_row("data", data_status(name, data))
     return card

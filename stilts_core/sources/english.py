@@ -39,6 +39,8 @@ def mrpc(row: Row, task, language: str) -> PairExample:
 
 
 def _choice(row: Row, language: str, context: str, question: str, choices: list, label: int | None, id: str | None):
+    if not (context + question).strip():
+        raise EmptyText(f"{row.where}: neither context nor question has text; restore it or remove the item")
     if not all(isinstance(choice, str) and choice.strip() for choice in choices):
         raise EmptyText(f"{row.where}: an empty choice among {choices!r}; restore the text or remove the item")
     group = normalized(context or question)
@@ -67,7 +69,7 @@ def commonsenseqa(row: Row, task, language: str) -> ChoiceExample:
     key = row.get("answerKey")
     if key and key not in letters:
         raise DataError(f"{row.where}: answerKey is {key!r}; expected one of {', '.join(letters)}")
-    return _choice(row, language, "", question.text("stem"), choices, letters.index(key) if key else None, "id")
+    return _choice(row, language, "", question["stem"], choices, letters.index(key) if key else None, "id")
 
 
 def socialiqa(row: Row, task, language: str) -> ChoiceExample:

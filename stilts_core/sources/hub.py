@@ -107,10 +107,11 @@ def _dataset(address: str):
     if file and not file.is_file():
         raise NotAtHand(f"{address} is not in the hub mirror: looked for {file}; save the split there as Parquet")
     import datasets
+    import pyarrow.parquet
 
     try:
         if file:
-            return datasets.Dataset.from_parquet(str(file), keep_in_memory=True)
+            return datasets.Dataset(pyarrow.parquet.read_table(file))
         revision = _REVISIONS.get(f"{owner}/{name}")
         return datasets.load_dataset(f"{owner}/{name}", config, split=split, revision=revision)
     except (OSError, ValueError) as error:

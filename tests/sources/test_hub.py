@@ -1,0 +1,259 @@
+"""Hub splits are written here as local Parquet in the hub's schema; the same items stand in publishers' files."""
+
+import json
+
+import pytest
+from datasets import ClassLabel, Dataset, Features, List, Value
+
+from stilts_core.catalogue import IOB2, TASKS, UPOS
+from stilts_core.sources.hub import SCHEMAS, schema
+from stilts_core.sources.load import available_languages, load
+from stilts_core.sources.reading import DataError, NotAtHand
+
+NLI = ClassLabel(names=["entailment", "neutral", "contradiction"])
+TEXT = Value("string")
+ANSWERS = {"text": List(TEXT), "answer_start": List(Value("int32"))}
+QUESTION = {"id": TEXT, "title": TEXT, "context": TEXT, "question": TEXT, "answers": ANSWERS}
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """Saves rows as a split of the hub's mirror."""
+    root = tmp_path / "mirror"
+    monkeypatch.setenv("STILTS_HUB_MIRROR", str(root))
+
+    def save(address: str, rows: list[dict], **features) -> None:
+        path = root / f"{address}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Dataset.from_list(rows, features=Features(features) if features else None).to_parquet(str(path))
+
+    return save
+
+
+def jsonl(*rows: dict) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def squad(id: str, context: str, question: str, start: int, text: str) -> str:
+    qas = [{"id": id, "question": question, "answers": [{"text": text, "answer_start": start}]}]
+    return json.dumps({"data": [{"title": "Ems", "paragraphs": [{"context": context, "qas": qas}]}]})
+
+
+# task, part, language, hub split, its rows, its features, publisher's file, its content
+CASES = [
+    (
+        "mnli", "train", "en", "nyu-mll/glue/mnli/train",
+        [{"premise": "A dog.", "hypothesis": "A cat.", "label": 2, "idx": 0}],
+        {"premise": TEXT, "hypothesis": TEXT, "label": NLI, "idx": Value("int32")},
+        "english/mnli/train.tsv", "sentence1\tsentence2\tgold_label\nA dog.\tA cat.\tcontradiction\n",
+    ),
+    (
+        "qqp", "train", "en", "nyu-mll/glue/qqp/train",
+        [{"question1": "How?", "question2": "In what way?", "label": 1, "idx": 0}],
+        {"question1": TEXT, "question2": TEXT, "label": ClassLabel(names=["not_duplicate", "duplicate"]),
+         "idx": Value("int32")},
+        "english/qqp/train.tsv", "qid1\tqid2\tquestion1\tquestion2\tis_duplicate\n1\t2\tHow?\tIn what way?\t1\n",
+    ),
+    (
+        "squad", "train", "en", "rajpurkar/squad/plain_text/train",
+        [{"id": "q1", "title": "Ems", "context": "The Ems flows.", "question": "What flows?",
+          "answers": {"text": ["Ems"], "answer_start": [4]}}],
+        QUESTION, "english/squad/train-v1.1.json", squad("q1", "The Ems flows.", "What flows?", 4, "Ems"),
+    ),
+    (
+        "hellaswag", "train", "en", "Rowan/hellaswag/default/train",
+        [{"ind": 4, "activity_label": "Diving", "ctx_a": "A man", "ctx_b": "", "ctx": "A man",
+          "endings": ["a", "b", "c", "d"], "label": "2"}],
+        {}, "english/hellaswag/hellaswag_train.jsonl",
+        jsonl({"ind": 4, "activity_label": "Diving", "ctx": "A man", "endings": ["a", "b", "c", "d"], "label": 2}),
+    ),
+    (
+        "cosmosqa", "dev", "en", "allenai/cosmos_qa/default/validation",
+        [{"id": "c1", "context": "It rained.", "question": "Why?", "answer0": "a", "answer1": "b", "answer2": "c",
+          "answer3": "d", "label": 3}],
+        {}, "english/cosmosqa/valid.csv",
+        "id,context,question,answer0,answer1,answer2,answer3,label\nc1,It rained.,Why?,a,b,c,d,3\n",
+    ),
+    (
+        "commonsenseqa", "train", "en", "tau/commonsense_qa/default/train",
+        [{"id": "k", "question": "Where?", "question_concept": "x",
+          "choices": {"label": ["A", "B"], "text": ["bank", "sea"]}, "answerKey": "B"}],
+        {}, "english/commonsense_qa/train_rand_split.jsonl",
+        jsonl({"id": "k", "answerKey": "B", "question": {"stem": "Where?", "choices": [
+            {"label": "A", "text": "bank"}, {"label": "B", "text": "sea"}]}}),
+    ),
+    (
+        "socialiqa", "train", "en", "allenai/social_i_qa/default/train",
+        [{"context": "Kai left.", "question": "Why?", "answerA": "a", "answerB": "b", "answerC": "c", "label": "3"}],
+        {}, "xtreme/socialiqa/socialIQa_v1.4_trn.jsonl",
+        jsonl({"context": "Kai left.", "question": "Why?", "answerA": "a", "answerB": "b", "answerC": "c",
+               "correct": "C"}),
+    ),
+    (
+        "copa", "train", "en", "aps/super_glue/copa/train",
+        [{"premise": "It broke.", "choice1": "a", "choice2": "b", "question": "effect", "idx": 0, "label": 1}],
+        {"premise": TEXT, "choice1": TEXT, "choice2": TEXT, "question": TEXT, "idx": Value("int32"),
+         "label": ClassLabel(names=["choice1", "choice2"])},
+        "xtreme/xcopa/train.en.jsonl",
+        jsonl({"premise": "It broke.", "choice1": "a", "choice2": "b", "question": "effect", "idx": 0, "label": 1}),
+    ),
+    (
+        "xnli", "test", "de", "facebook/xnli/de/test",
+        [{"premise": "Ein Hund.", "hypothesis": "Ein Tier.", "label": 0}],
+        {"premise": TEXT, "hypothesis": TEXT, "label": NLI},
+        "xtreme/xnli/test-de.tsv", "Ein Hund.\tEin Tier.\tentailment\n",
+    ),
+    (
+        "pawsx", "test", "ko", "google-research-datasets/paws-x/ko/test",
+        [{"id": 1, "sentence1": "가", "sentence2": "나", "label": 1}],
+        {"id": Value("int32"), "sentence1": TEXT, "sentence2": TEXT, "label": ClassLabel(names=["0", "1"])},
+        "xtreme/pawsx/test-ko.tsv", "가\t나\t1\n",
+    ),
+    (
+        "udpos", "test", "fi", "google/xtreme/udpos.Finnish/test",
+        [{"tokens": ["Talo", "."], "pos_tags": [7, 12]}],
+        {"tokens": List(TEXT), "pos_tags": List(ClassLabel(names=list(UPOS)))},
+        "xtreme/udpos/test-fi.tsv", "Talo\tNOUN\n.\tPUNCT\n",
+    ),
+    (
+        "panx", "test", "sw", "unimelb-nlp/wikiann/sw/test",
+        [{"tokens": ["Dar", "es"], "ner_tags": [5, 6], "langs": ["sw", "sw"], "spans": ["LOC: Dar es"]}],
+        {"tokens": List(TEXT), "ner_tags": List(ClassLabel(names=list(IOB2))), "langs": List(TEXT),
+         "spans": List(TEXT)},
+        "xtreme/panx/test-sw.tsv", "Dar\tB-LOC\nes\tI-LOC\n",
+    ),
+    (
+        "mlqa", "test", "es", "google/xtreme/MLQA.es.es/test",
+        [{"id": "m", "title": "Ems", "context": "El Ems fluye.", "question": "¿Qué fluye?",
+          "answers": {"text": ["Ems"], "answer_start": [3]}}],
+        QUESTION, "xtreme/mlqa/MLQA_V1/test/test-context-es-question-es.json",
+        squad("m", "El Ems fluye.", "¿Qué fluye?", 3, "Ems"),
+    ),
+    (
+        "xcopa", "test", "it", "cambridgeltl/xcopa/it/test",
+        [{"premise": "Piove.", "choice1": "a", "choice2": "b", "question": "cause", "label": 0, "idx": 7,
+          "changed": False}],
+        {}, "xtreme/xcopa/test.it.jsonl",
+        jsonl({"premise": "Piove.", "choice1": "a", "choice2": "b", "question": "cause", "label": 0, "idx": 7}),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
+def test_hub_row_and_publishers_row_give_equal_examples(mirror, put, case):
+    name, split, language, address, rows, features, file, content = case
+    mirror(address, rows, **features)
+    from_hub = load(name, split, language)
+    for template in {path for paths in TASKS[name].files[0].parts().values() for path in paths}:
+        for code in ("en", language):  # a layout is read when all its files are there
+            root = put(template.format(language=code), content)
+    assert (root / file).is_file()
+    from_file = load(name, split, language, data=root)
+    assert [with_group(e) for e in from_hub.items] == [
+        with_group(e, id=hub_id(e, f)) for e, f in zip(from_file.items, from_hub.items, strict=True)
+    ]
+    assert list(from_hub.files) == [address] and len(from_hub.files[address]) == 64
+
+
+def hub_id(ours, hubs):
+    """Publishers' headers take a line, so that items without an id of their own are numbered one higher."""
+    return hubs.id if ours.id.isdigit() and int(ours.id) == int(hubs.id) + 1 else ours.id
+
+
+def with_group(example, **changes):
+    return {field: changes.get(field, getattr(example, field)) for field in example.__slots__ if field != "group"}
+
+
+def test_anli_on_the_hub_unites_three_sets(mirror):
+    features = {"premise": TEXT, "hypothesis": TEXT, "label": NLI}
+    for number in (1, 2, 3):
+        rows = [{"uid": f"u{number}", "premise": f"P {number}", "hypothesis": "H", "label": 1}]
+        mirror(f"facebook/anli/plain_text/train_r{number}", rows, uid=TEXT, **features)
+    for address in ("nyu-mll/glue/mnli/train", "stanfordnlp/snli/plain_text/train"):
+        rows = [{"premise": address, "hypothesis": "H", "label": 0}, {"premise": "-", "hypothesis": "H", "label": -1}]
+        mirror(address, rows, **features)
+    examples = load("anli", "train")
+    assert [e.label for e in examples.items] == ["neutral"] * 3 + ["entailment"] * 2
+    assert examples.dropped == {"no gold label": 2} and len(examples.files) == 5
+
+
+def test_languages_of_tydiqa_are_told_apart_by_their_ids(mirror):
+    row = {"title": "Ems", "context": "Ems.", "question": "?", "answers": {"text": ["Ems"], "answer_start": [0]}}
+    rows = [row | {"id": f"{language}-1"} for language in ("swahili", "korean", "swahili")]
+    mirror("google-research-datasets/tydiqa/secondary_task/validation", rows, **QUESTION)
+    assert [e.id for e in load("tydiqa", "test", "sw").items] == ["swahili-1"] * 2
+
+
+def test_tatoeba_pairs_and_buccs_numbered_gold_become_sets(mirror):
+    mirror("mteb/tatoeba-bitext-mining/swh-eng/test", [{"sentence1": "moja", "sentence2": "one"}])
+    (found,) = load("tatoeba", "test", "sw").items
+    assert (found.queries[0].text, found.candidates[0].text, found.gold) == ("moja", "one", {"0": {"0"}})
+    sides = {"sentence1": [f"Satz {i}" for i in range(60)], "sentence2": [f"Sentence {i}" for i in range(60)]}
+    mirror("mteb/bucc-bitext-mining/de-en/test", [sides | {"gold": [[i, 61 - i] for i in range(1, 61)]}])
+    parts = [load("bucc2018", split, "de").items[0] for split in ("dev", "test")]
+    assert sum(len(part.queries) for part in parts) == 60
+    for part in parts:
+        english = {candidate.id: candidate.text for candidate in part.candidates}
+        for query in part.queries:
+            (right,) = part.gold[query.id]
+            assert int(query.text.split()[1]) + int(english[right].split()[1]) == 59
+
+
+def test_held_out_paragraphs_are_found_on_the_hub_too(mirror):
+    row = {"title": "Ems", "question": "?", "answers": {"text": ["The"], "answer_start": [0]}}
+    rows = [row | {"id": "1", "context": "The Ems , again ."}, row | {"id": "2", "context": "The Weser."}]
+    mirror("rajpurkar/squad/plain_text/train", rows, **QUESTION)
+    mirror("google/xquad/xquad.en/validation", [row | {"id": "3", "context": "The Ems, again."}], **QUESTION)
+    examples = load("squad", "train")
+    assert [e.id for e in examples.items] == ["2"] and examples.dropped == {"paragraph also in XQuAD": 1}
+
+
+def test_same_rows_have_the_same_checksum(mirror):
+    rows = [{"premise": "a", "hypothesis": "b", "label": 0}]
+    sums = []
+    for label in (0, 0, 1):
+        mirror("facebook/xnli/de/test", [rows[0] | {"label": label}], premise=TEXT, hypothesis=TEXT, label=NLI)
+        sums += load("xnli", "test", "de").files.values()
+    assert sums[0] == sums[1] != sums[2]
+
+
+def test_hub_switched_off_says_what_to_set():
+    with pytest.raises(NotAtHand, match=r"Set STILTS_DATA .* or set STILTS_HUB_MIRROR, or unset HF_HUB_OFFLINE"):
+        load("xnli", "test", "de")
+
+
+def test_hub_out_of_reach_says_what_to_set(monkeypatch, tmp_path):
+    import datasets
+
+    def unreachable(*args, **kwargs):
+        raise ConnectionError("Couldn't reach 'facebook/xnli' on the Hub")
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    with pytest.raises(
+        NotAtHand, match=r"facebook/xnli/de/test cannot be had from the hub \(Couldn't reach .*STILTS_DATA"
+    ):
+        load("xnli", "test", "de")
+
+
+def test_missing_split_of_a_mirror_is_named_with_its_file(mirror, tmp_path):
+    with pytest.raises(NotAtHand, match=rf"looked for {tmp_path}/mirror/facebook/xnli/de/test.parquet"):
+        load("xnli", "test", "de")
+
+
+def test_changed_schema_is_named(mirror):
+    mirror("nyu-mll/glue/mnli/train", [{"text": "a", "label": 0}])
+    with pytest.raises(DataError, match=r"nyu-mll/glue/mnli/train: no column 'premise' on the hub"):
+        load("mnli", "train")
+
+
+def test_every_hub_address_of_the_catalogue_has_a_schema():
+    for row in TASKS.values():
+        for path in (path for paths in row.hub.parts().values() for path in paths) if row.hub else ():
+            assert path.split("[")[0].count("/") == 3
+            assert schema(path) in SCHEMAS.values()
+
+
+def test_languages_on_the_hub_are_the_benchmarks(mirror):
+    assert available_languages("xnli") == TASKS["xnli"].languages["xtreme"]
+    assert "wo" not in available_languages("udpos") and "de" in available_languages("udpos")

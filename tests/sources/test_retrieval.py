@@ -1,0 +1,147 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from stilts_core.families.span import SpanExample
+from stilts_core.sources.load import available_languages, load
+from stilts_core.sources.reading import DataError
+from stilts_core.sources.retrieval import sentence_of_answer
+
+MEWSLIX = Path(__file__).parent.parent / "fixtures" / "mewslix"
+MENTIONS = "xtreme/mewslix/wikinews_mentions-test.jsonl"
+BUCC = "xtreme/bucc2018/zh-en.dev"
+
+
+def test_tatoeba_gold_is_the_translation_on_the_same_line(data):
+    (found,) = load("tatoeba", "test", "fa", data=data).items
+    folder = data / "xtreme/tatoeba"
+    pairs = zip(*((folder / f"tatoeba.pes-eng.{c}").read_text().split("\n")[:-1] for c in ("pes", "eng")), strict=True)
+    english = {candidate.id: candidate.text for candidate in found.candidates}
+    assert [(q.text, english[next(iter(found.gold[q.id]))]) for q in found.queries] == list(pairs)
+
+
+def test_order_of_tatoeba_candidates_is_the_alphabets(data):
+    (found,) = load("tatoeba", "test", "de", data=data).items
+    texts = [candidate.text for candidate in found.candidates]
+    assert texts == sorted(texts)
+
+
+def test_tatoeba_sides_of_different_length_are_an_error(put):
+    put("xtreme/tatoeba/tatoeba.deu-eng.deu", "eins\nzwei\n")
+    root = put("xtreme/tatoeba/tatoeba.deu-eng.eng", "one\n")
+    with pytest.raises(DataError, match=r"deu-eng.deu has 2 lines and .*deu-eng.eng has 1; they must be parallel"):
+        load("tatoeba", "test", "de", data=root)
+
+
+def test_tatoeba_empty_sentence_is_named(put):
+    put("xtreme/tatoeba/tatoeba.deu-eng.deu", "eins\n\n")
+    root = put("xtreme/tatoeba/tatoeba.deu-eng.eng", "one\ntwo\n")
+    with pytest.raises(DataError, match=r"deu-eng.deu, line 2: an empty sentence"):
+        load("tatoeba", "test", "de", data=root)
+
+
+def test_halves_of_bucc_lose_no_sentence_and_no_pair(data):
+    (dev,), (test,) = (load("bucc2018", split, "zh", data=data).items for split in ("dev", "test"))
+    for side, name in (("queries", "zh"), ("candidates", "en")):
+        halves = [{p.id for p in getattr(part, side)} for part in (dev, test)]
+        lines = (data / f"{BUCC}.{name}").read_text().split("\n")[:-1]
+        assert not halves[0] & halves[1]
+        assert halves[0] | halves[1] == {line.split("\t")[0] for line in lines}
+    pairs = {(q, c) for part in (dev, test) for q, found in part.gold.items() for c in found}
+    assert pairs == {tuple(line.split("\t")) for line in (data / f"{BUCC}.gold").read_text().split("\n")[:-1]}
+    for part in (dev, test):
+        assert set().union(*part.gold.values()) <= {candidate.id for candidate in part.candidates}
+
+
+@pytest.mark.parametrize(
+    ("foreign", "gold", "message"),
+    [
+        ("zh-1\t一\nzh-1\t二\n", "", r"dev.zh: 1 ids stand twice"),
+        ("zh-1\n", "", r"dev.zh, line 1: 'zh-1' is not two columns"),
+        ("zh-1\t一\n", "zh-9\ten-1\n", r"dev.gold: the pair zh-9, en-1 is not in"),
+    ],
+)
+def test_faulty_bucc_is_named(put, foreign, gold, message):
+    put(f"{BUCC}.zh", foreign)
+    put(f"{BUCC}.gold", gold)
+    root = put(f"{BUCC}.en", "en-1\tone\n")
+    with pytest.raises(DataError, match=message):
+        load("bucc2018", "dev", "zh", data=root)
+
+
+@pytest.mark.parametrize("code", ["en", "th", "zh"])
+def test_right_sentence_of_lareqa_holds_the_start_of_the_answer(data, code):
+    (found,) = load("lareqa", "test", code, data=data).items
+    text = {candidate.id: candidate.text for candidate in found.candidates}
+    for example in load("xquad", "test", code, data=data).items:
+        (right,) = found.gold[example.id]
+        sentence = text[right].removesuffix(f" {example.context}")
+        places = [match.span() for match in re.finditer(re.escape(sentence), example.context)]
+        assert any(low <= example.answers[0][0] < high for low, high in places)
+
+
+def test_multilingual_pool_has_one_right_sentence_in_every_language(data):
+    sets = load("lareqa", "test", "mul", data=data).items
+    codes = [part.language for part in sets]
+    assert sorted(available_languages("lareqa", data=data)) == codes
+    candidates = {candidate.id for candidate in sets[0].candidates}
+    for part in sets:
+        assert part.candidates is sets[0].candidates
+        for query in part.queries:
+            assert sorted(c.split(":")[0] for c in part.gold[query.id]) == codes
+            assert part.gold[query.id] <= candidates
+
+
+def test_training_pairs_of_lareqa_are_squads_questions_with_the_sentence_of_the_answer(data):
+    spans = {e.id: e for e in load("squad", "dev", data=data).items}
+    pairs = load("lareqa", "dev", data=data).items
+    assert [pair.id for pair in pairs] == list(spans)
+    for pair in pairs:
+        start = spans[pair.id].answers[0][0]
+        sentence = pair.candidate.removesuffix(f" {pair.group}")
+        low = pair.group.find(sentence)
+        assert low >= 0 and low <= start
+
+
+def test_sentence_of_an_answer_ends_where_the_next_begins():
+    context = 'It rained. "We left at 3.5 km," she said. Then Dr. Who came!'
+    example = SpanExample("1", "en", "When?", context, ((context.index("3.5"), "3.5 km"),), context)
+    assert sentence_of_answer(example).candidate == f'"We left at 3.5 km," she said. {context}'
+
+
+def test_mewslix_parts_are_in_the_publishers_roles():
+    train, dev = (load("mewslix", split, data=MEWSLIX).items for split in ("train", "dev"))
+    assert not {e.group for e in train} & {e.group for e in dev}
+    assert train[0].query == "harbour seal: Children counted every { harbour seal } on the sandbank."
+    codes = available_languages("mewslix", data=MEWSLIX)
+    sets = [load("mewslix", "test", code, data=MEWSLIX).items[0] for code in codes]
+    assert [part.language for part in sets] == list(codes)
+    for part in sets:
+        assert part.candidates is sets[0].candidates
+        assert set(part.gold) == {query.id for query in part.queries}
+        assert set().union(*part.gold.values()) <= {candidate.id for candidate in part.candidates}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"line 1: the article's text is missing; fill it in with the publisher's get-mewsli-x.sh"),
+        ("Another article.", r"line 1: mention de-1-0, 'Fähre', is not at its offset"),
+    ],
+)
+def test_faulty_mewslix_is_named(put, text, message):
+    for file in (MEWSLIX / "xtreme" / "mewslix").iterdir():
+        root = put(f"xtreme/mewslix/{file.name}", file.read_bytes())
+    first, *rest = (root / MENTIONS).read_text(encoding="utf-8").splitlines()
+    article = json.loads(first)
+    article["context"]["text"] = text
+    put(MENTIONS, "\n".join([json.dumps(article), *rest]))
+    with pytest.raises(DataError, match=message):
+        load("mewslix", "test", "de", data=root)
+
+
+def test_language_without_mentions_lists_those_that_have_some():
+    with pytest.raises(DataError, match=r"no mentions in 'ja'; it has de, en, es, pl, tr"):
+        load("mewslix", "test", "ja", data=MEWSLIX)
