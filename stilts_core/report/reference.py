@@ -94,13 +94,13 @@ def parameters() -> str:
     rows = [
         [
             f"`{field.name}`",
-            *(_value(profile.get(field.name, field.default)) for profile in PROFILES.values()),
             field.metadata["help"],
+            *(_value(profile.get(field.name, field.default)) for profile in PROFILES.values()),
         ]
         for field in fields(RunConfig)
         if field.name != "profile"
     ]
-    return pipe_table(["parameter", *(f"profile `{name}`" for name in PROFILES), "meaning"], rows)
+    return pipe_table(["parameter", "meaning", *(f"profile `{name}`" for name in PROFILES)], rows)
 
 
 def _value(value: object) -> str:
