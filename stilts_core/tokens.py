@@ -1,0 +1,90 @@
+"""Tokenizers: from texts, or words, to the sub-word ids that an encoder reads."""
+
+import hashlib
+from functools import cache
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+
+from tokenizers import Encoding, Tokenizer
+
+from stilts_core.packaged import EncoderError
+
+# cls, sep, pad, mask, unk in XLM-R and in BERT
+SPECIAL_TOKENS = (("<s>", "</s>", "<pad>", "<mask>", "<unk>"), ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]"))
+
+
+class Tokens:
+    """A tokenizer that neither truncates nor pads.
+
+    `cls`, `sep`, `pad`, `mask` and `unk` are the ids of the special tokens, `specials` all five; `blank` is the id of
+    the bare "▁" (None in BERT); `single_overhead` and `pair_overhead` count the special tokens round one and two texts;
+    `fingerprint` is the SHA-256 of the tokenizer's file.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, fingerprint: str):
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self.tokenizer = tokenizer
+        self.fingerprint = fingerprint
+        self.specials = next((ids for ids in map(self._ids, SPECIAL_TOKENS) if None not in ids), None)
+        if self.specials is None:
+            known = " or ".join(" ".join(names) for names in SPECIAL_TOKENS)
+            raise EncoderError(f"the tokenizer lacks special tokens; it should have {known}")
+        self.cls, self.sep, self.pad, self.mask, self.unk = self.specials
+        self.blank = tokenizer.token_to_id("▁")
+        self._single, self._pair = _template(tokenizer.encode("a")), _template(tokenizer.encode("a", "a"))
+        self.single_overhead, self.pair_overhead = _overhead(self._single), _overhead(self._pair)
+
+    def _ids(self, names: tuple[str, ...]) -> tuple[int | None, ...]:
+        return tuple(self.tokenizer.token_to_id(name) for name in names)
+
+    def encode(self, texts: list[str], pairs: list[str] | None = None) -> list[Encoding]:
+        """Encode texts, or pairs of texts, with special tokens; an Encoding has ids, type_ids, offsets."""
+        return self.tokenizer.encode_batch(list(texts) if pairs is None else list(zip(texts, pairs, strict=True)))
+
+    def encode_words(self, sentences: list[list[str]]) -> list[list[list[int]]]:
+        """The sub-word ids of every word of every sentence, without special tokens.
+
+        A word may begin with the bare "▁", and has no sub-words if the normaliser removes all its characters.
+        """
+        encodings = self.tokenizer.encode_batch(
+            [list(words) for words in sentences], is_pretokenized=True, add_special_tokens=False
+        )
+        split = [[[] for _ in words] for words in sentences]
+        for words, encoding in zip(split, encodings, strict=True):
+            for word, piece in zip(encoding.word_ids, encoding.ids, strict=True):
+                words[word].append(piece)
+        return split
+
+    def build(self, ids_a: list[int], ids_b: list[int] | None = None) -> tuple[list[int], list[int]]:
+        """Put the special tokens round the sub-word ids of one or two texts: (ids, token types)."""
+        texts, ids, types = (ids_a, ids_b), [], []
+        for text, special, type_id in self._single if ids_b is None else self._pair:
+            part = special if text is None else texts[text]
+            ids += part
+            types += [type_id] * len(part)
+        return ids, types
+
+
+@cache
+def read_tokens(folder: Path) -> Tokens:
+    """The tokenizer in an encoder's folder. Raises EncoderError if there is no `tokenizer.json`."""
+    path = folder / "tokenizer.json"
+    if not path.exists():
+        raise EncoderError(
+            f"{folder} has no tokenizer.json; write it with transformers: "
+            f"AutoTokenizer.from_pretrained({str(folder)!r}).save_pretrained({str(folder)!r})"
+        )
+    return Tokens(Tokenizer.from_file(str(path)), hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _template(encoding: Encoding) -> list[tuple[int | None, list[int], int]]:
+    """An encoded example as runs (text, ids, token type); text is 0 or 1, or None for special tokens."""
+    pieces = zip(encoding.sequence_ids, encoding.ids, encoding.type_ids, strict=True)
+    runs = [(text, list(run)) for text, run in groupby(pieces, itemgetter(0))]
+    return [(text, [piece for _, piece, _ in run], run[0][2]) for text, run in runs]
+
+
+def _overhead(template: list[tuple[int | None, list[int], int]]) -> int:
+    return sum(len(ids) for text, ids, _ in template if text is None)
