@@ -1,0 +1,48 @@
+"""What every family's head offers the training loop and the evaluation."""
+
+import torch
+from torch import nn
+
+from stilts_core.batching import Batch
+
+
+class Head(nn.Module):
+    """The layers on top of the encoder that one task owns.
+
+    `rows` is True where outputs belong to whole sequences, (sequences, k), and False where they belong to their
+    sub-words, (sequences, length, k). `divisible` is False where the loss couples the features of a batch, so that a
+    step must not be cut into several forward passes. `layer` is the hidden state it reads, None for the last.
+    """
+
+    rows = True
+    divisible = True
+    layer: int | None = None
+
+    def prepare(self, batch: Batch) -> Batch:
+        """The batch that the encoder shall see in training."""
+        return batch
+
+    def count(self, batch: Batch) -> int:
+        """How many terms `loss` sums for this batch: the divisor that makes the mean."""
+        return len(batch.features)
+
+    def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Outputs for hidden states (sequences, length, hidden size)."""
+        raise NotImplementedError
+
+    def loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """The summed loss of the batch, a scalar in fp32."""
+        raise NotImplementedError
+
+
+def initialise(layer: nn.Linear, std: float = 0.02) -> nn.Linear:
+    """A linear layer as BERT and RoBERTa initialise theirs: normal weights, zero bias."""
+    nn.init.normal_(layer.weight, std=std)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def mean_pool(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The mean over the real sub-words of each sequence, special tokens included: (sequences, hidden size), fp32."""
+    weights = mask.unsqueeze(-1).float()
+    return (hidden.float() * weights).sum(1) / weights.sum(1)

@@ -1,0 +1,35 @@
+"""Progress of a long phase, on a terminal as a bar and elsewhere as a line now and then."""
+
+import sys
+import time
+
+
+class Progress:
+    """Shows step, loss, tokens per second and remaining time; `quiet` shows nothing.
+
+    On a terminal it redraws one line at most five times a second; in a log it prints a line every 15 seconds.
+    """
+
+    def __init__(self, title: str, total: int, *, done: int = 0, quiet: bool = False):
+        self.title, self.total, self.quiet = title, total, quiet
+        self.terminal = sys.stderr.isatty()
+        self.started, self.first, self.shown = time.perf_counter(), done, 0.0
+
+    def update(self, step: int, **figures: str) -> None:
+        """Say that `step` of the total is done, with some figures to show beside it."""
+        now = time.perf_counter()
+        last = step >= self.total
+        if self.quiet or (now - self.shown < (0.2 if self.terminal else 15) and not last):
+            return
+        self.shown = now
+        per_step = (now - self.started) / max(1, step - self.first)
+        remaining = time.strftime("%H:%M:%S", time.gmtime(per_step * (self.total - step)))
+        shown = "  ".join(f"{name} {value}" for name, value in figures.items())
+        line = f"{self.title}  {step}/{self.total}  {shown}  {remaining} left"
+        if self.terminal:
+            filled = int(24 * step / self.total)
+            bar = "━" * filled + "╌" * (24 - filled)
+            sys.stderr.write(f"\r\033[K{bar} {line}" + "\n" * last)
+        else:
+            sys.stderr.write(line + "\n")
+        sys.stderr.flush()

@@ -1,0 +1,257 @@
+"""The one training loop: one task or many, masked-LM co-training, exact resume.
+
+Recipe: jiant, the paper's own code (facts/hyperparameters.csv): AdamW, no weight decay on biases and LayerNorm, eps 1e-8,
+gradient clipping, linear warm-up and linear decay, one task per optimiser step.
+
+Everything random is a function of (seed, step), never of what happened before. So a run that was killed needs only its
+tensors and its step to continue bitwise as if nothing had happened.
+"""
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from stilts_core import checkpoint
+from stilts_core.batching import Features, collate, epoch_batches, sampling_shares, within_budget
+from stilts_core.encoder import Encoder
+from stilts_core.families.head import Head
+from stilts_core.progress import Progress
+
+CURVE_POINTS = 200  # the training curve keeps at most about this many points
+
+
+class TrainingError(RuntimeError):
+    """Training that cannot go on; the message names the step, the task and the remedy."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train. `epochs` counts passes over each task's features."""
+
+    epochs: float
+    lr: float
+    batch_size: int
+    seed: int
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    temperature: float = 1.0
+    cap: int = 0
+    mlm_weight: float = 0.0
+
+    def lr_at(self, step: int, steps: int) -> float:
+        """The learning rate of `step` (from 0): linear rise over the warm-up, then linear fall to 0."""
+        rising = self.warmup * steps
+        if step < rising:
+            return self.lr * (step + 1) / rising if rising >= 1 else self.lr
+        return self.lr * (steps - step) / max(1.0, steps - rising)
+
+
+@dataclass
+class TrainingTask:
+    """A task as the loop sees it."""
+
+    name: str
+    features: Features
+    head: Head
+
+
+@dataclass
+class Phase:
+    """What training left to report."""
+
+    steps: int
+    curve: list[dict] = field(default_factory=list)
+    seconds: float = 0.0
+    tokens: int = 0
+    padded: int = 0
+    squares: float = 0.0
+    unused_scale: float = 1.0
+
+    @property
+    def padding_share(self) -> float:
+        return 1 - self.tokens / self.padded if self.padded else 0.0
+
+
+class Plan:
+    """Which features each step trains on, by random access."""
+
+    def __init__(self, tasks: list[TrainingTask], schedule: Schedule):
+        self.tasks, self.schedule = tasks, schedule
+        sizes = [len(task.features) for task in tasks]
+        for task, size in zip(tasks, sizes, strict=True):
+            if size == 0:
+                raise TrainingError(f"task {task.name} has no training examples; give it some or leave the task out")
+        counted = [min(size, schedule.cap) if schedule.cap else size for size in sizes]
+        self.steps = sum(math.ceil(schedule.epochs * size / schedule.batch_size) for size in counted)
+        shares = sampling_shares(sizes, temperature=schedule.temperature, cap=schedule.cap)
+        rng = np.random.default_rng([schedule.seed, 0x7A5C])
+        self.task_of_step = rng.choice(len(tasks), size=self.steps, p=shares) if len(tasks) > 1 else np.zeros(self.steps, int)
+        self.visit_of_step = np.zeros(self.steps, int)
+        for index in range(len(tasks)):
+            steps = np.flatnonzero(self.task_of_step == index)
+            self.visit_of_step[steps] = np.arange(len(steps))
+        self._epochs: dict[int, tuple[int, list[np.ndarray]]] = {}
+
+    def __getitem__(self, step: int) -> tuple[TrainingTask, np.ndarray]:
+        """The task of `step` and the features it trains on."""
+        index = int(self.task_of_step[step])
+        task = self.tasks[index]
+        per_epoch = math.ceil(len(task.features) / self.schedule.batch_size)
+        epoch, position = divmod(int(self.visit_of_step[step]), per_epoch)
+        if self._epochs.get(index, (None,))[0] != epoch:
+            batches = epoch_batches(task.features.lengths, self.schedule.batch_size, self.schedule.seed + index, epoch)
+            self._epochs[index] = (epoch, batches)
+        return task, self._epochs[index][1][position]
+
+
+def precision_of(wanted: str, device: str) -> tuple[str, str]:
+    """The precision to compute in, 'bf16' or 'fp32', and the reason, in words."""
+    if wanted != "auto":
+        return wanted, "as asked for"
+    if device == "cuda":
+        has = torch.cuda.is_bf16_supported()
+        return ("bf16", "this GPU computes in bf16") if has else ("fp32", "this GPU has no bf16")
+    has = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return ("bf16", "this CPU has bf16 instructions") if has else ("fp32", "this CPU has no bf16 instructions")
+
+
+def autocast(device: str, precision: str):
+    """The context in which forward passes run."""
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def train(
+    encoder: Encoder,
+    tasks: list[TrainingTask],
+    schedule: Schedule,
+    *,
+    title: str,
+    checkpoints: Path,
+    checkpoint_seconds: float = 120.0,
+    mlm: TrainingTask | None = None,
+    token_budget: int = 4096,
+    device: str = "cpu",
+    precision: str = "fp32",
+    quiet: bool = False,
+) -> Phase:
+    """Train encoder and heads in place on `tasks` and report the phase.
+
+    A checkpoint under `checkpoints` is resumed from, and one is written every `checkpoint_seconds` and at the end.
+    `token_budget` bounds the padded sub-words of one forward pass; a step that needs more accumulates gradients of parts,
+    each weighted so that their sum is the gradient of the whole batch. `mlm` adds its loss, times the schedule's
+    mlm_weight, to every step. Raises TrainingError if the loss stops being finite.
+    """
+    trained = tasks + ([mlm] if mlm else [])
+    modules = nn.ModuleDict({"encoder": encoder.model} | {f"head {task.name}": task.head for task in trained}).to(device)
+    optimiser = _adamw(modules, schedule)
+    plan = Plan(tasks, schedule)
+    mlm_plan = Plan([mlm], schedule) if mlm else None
+    phase = Phase(steps=plan.steps)
+    first = _resume(checkpoints, modules, optimiser, phase)
+    every = max(1, plan.steps // CURVE_POINTS)
+    progress = Progress(title, plan.steps, done=first, quiet=quiet)
+    losses: dict[str, list[torch.Tensor]] = {}
+    modules.train()
+    started = saved = time.perf_counter()
+    earlier = phase.seconds
+    for step in range(first, plan.steps):
+        torch.manual_seed(int(np.random.SeedSequence([schedule.seed, step]).generate_state(1)[0]))
+        lr = schedule.lr_at(step, plan.steps)
+        for group in optimiser.param_groups:
+            group["lr"] = lr
+        task, chosen = plan[step]
+        losses.setdefault(task.name, []).append(
+            _accumulate(encoder, task, chosen, 1.0, token_budget, device, precision, phase)
+        )
+        if mlm:
+            chosen = mlm_plan[step % mlm_plan.steps][1]
+            losses.setdefault(mlm.name, []).append(
+                _accumulate(encoder, mlm, chosen, schedule.mlm_weight, token_budget, device, precision, phase)
+            )
+        nn.utils.clip_grad_norm_(modules.parameters(), schedule.clip, foreach=True)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        phase.unused_scale *= 1 - lr * schedule.weight_decay
+        done = step + 1
+        if done % every == 0 or done == plan.steps:
+            phase.seconds = earlier + time.perf_counter() - started
+            mean = _log(phase, losses, done, lr)
+            progress.update(done, loss=f"{mean:.3f}", **{"tok/s": f"{phase.tokens / phase.seconds:,.0f}"})
+            if done == plan.steps or time.perf_counter() - saved > checkpoint_seconds:
+                _save(checkpoints, done, modules, optimiser, phase)
+                saved = time.perf_counter()
+    modules.eval()
+    return phase
+
+
+def _accumulate(encoder, task, chosen, weight, token_budget, device, precision, phase) -> torch.Tensor:
+    """Add the gradient of the mean loss over `chosen`, times `weight`; returns that mean loss, detached."""
+    parts = within_budget(task.features, chosen, token_budget) if task.head.divisible else [chosen]
+    batches = [task.head.prepare(collate(task.features, part, encoder.tokens.pad)) for part in parts]
+    count = max(1, sum(task.head.count(batch) for batch in batches))
+    total = torch.zeros((), device=device)
+    for batch in batches:
+        lengths = batch.mask.sum(1)
+        phase.tokens += int(lengths.sum())
+        phase.padded += batch.ids.numel()
+        phase.squares += float((lengths.double() ** 2).sum())
+        batch = batch.to(device)
+        with autocast(device, precision):
+            hidden = encoder.hidden(batch.ids, batch.mask, batch.types, layer=task.head.layer)
+            loss = task.head.loss(hidden, batch) / count
+        (loss * weight).backward()
+        total += loss.detach()
+    return total
+
+
+def _adamw(modules: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
+    """AdamW in two groups: weight matrices decay, biases and LayerNorm (all one-dimensional) do not."""
+    parameters = [parameter for parameter in modules.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": schedule.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=schedule.lr, eps=1e-8, fused=True)
+
+
+def _log(phase: Phase, losses: dict[str, list[torch.Tensor]], step: int, lr: float) -> float:
+    """Append the mean losses since the last point to the curve; returns the mean over tasks."""
+    means = {name: float(torch.stack(values).mean()) for name, values in losses.items()}
+    losses.clear()
+    for name, loss in means.items():
+        if not math.isfinite(loss):
+            raise TrainingError(f"the loss of {name} is {loss} at step {step}; lower the learning rate or use fp32")
+        point = {"step": step, "task": name, "loss": loss, "lr": lr}
+        phase.curve.append(point | {"tokens": phase.tokens, "seconds": round(phase.seconds, 3)})
+    return sum(means.values()) / len(means)
+
+
+def _save(folder: Path, step: int, modules: nn.Module, optimiser: torch.optim.AdamW, phase: Phase) -> None:
+    tensors = {f"model {name}": tensor for name, tensor in modules.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser {index} {name}": tensor for name, tensor in state.items()}
+    checkpoint.write_step(folder, step, tensors, {"phase": vars(phase)})
+
+
+def _resume(folder: Path, modules: nn.Module, optimiser: torch.optim.AdamW, phase: Phase) -> int:
+    """Load the newest checkpoint under `folder`, if there is one; returns the number of steps already done."""
+    found = checkpoint.latest_step(folder)
+    if found is None:
+        return 0
+    tensors, state = found
+    model = {name.removeprefix("model "): t for name, t in tensors.items() if name.startswith("model ")}
+    modules.load_state_dict(model, strict=True)
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimiser "):
+            _, index, moment = name.split(" ")
+            moments.setdefault(int(index), {})[moment] = tensor
+    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+    vars(phase).update(state["phase"])
+    return state["step"]
