@@ -94,6 +94,21 @@ class Encoder:
         """SHA-256 over the weights' files."""
         return fingerprint(self.folder)
 
+    @property
+    def word_embeddings(self) -> "torch.nn.Parameter":
+        """The word embeddings, (rows, hidden size): of the whole vocabulary, or of `kept_ids`."""
+        return self.model.embeddings.word_embeddings.weight
+
+    @property
+    def rows(self) -> int:
+        """How many word embeddings there are."""
+        return len(self.word_embeddings)
+
+    @property
+    def kept_ids(self) -> np.ndarray:
+        """The ids that have an embedding, ascending."""
+        return np.arange(self.vocabulary) if self.kept_rows is None else self.kept_rows
+
     def hidden(
         self,
         ids: "torch.Tensor",
@@ -118,22 +133,18 @@ class Encoder:
         if layer is not None and not 0 <= layer <= self.layers:
             raise EncoderError(f"{self.name} has hidden states 0 to {self.layers}; there is no {layer}")
         positions = torch.arange(self.first_position, self.first_position + length, device=ids.device)[None]
-        states = self.model.embeddings(self._rows(ids), token_type_ids=types, position_ids=positions)
+        states = self.model.embeddings(self.rows_of(ids), token_type_ids=types, position_ids=positions)
         attention = create_bidirectional_mask(self.model.config, states, mask)
         for block in islice(self.model.encoder.layer, layer):
             states = block(states, attention)
         return states
 
-    def _rows(self, ids: "torch.Tensor") -> "torch.Tensor":
-        """The rows of the embedding matrix that hold the embeddings of `ids`."""
-        import torch
-
+    def rows_of(self, ids: "torch.Tensor") -> "torch.Tensor":
+        """The rows of `word_embeddings` that are those of `ids`. Raises EncoderError for an id that was trimmed away."""
         if self.kept_rows is None:
             return ids
         rows = self.model.row_of_id[ids]
-        if rows.is_cuda:  # asking for the value would make the host wait for the device
-            torch._assert_async(rows.min() >= 0, "sub-word ids that trim_vocabulary was not told of")
-        elif rows.min() < 0:
+        if (rows < 0).any():
             gone = ids[rows < 0].unique().tolist()
             raise EncoderError(
                 f"{len(gone)} sub-word ids have no embedding since the vocabulary was trimmed ({gone[:5]}); "
@@ -167,7 +178,7 @@ class Encoder:
         `unused_scale` is what weight decay would have left of rows that never had a gradient: the product over
         all steps of 1 - learning rate x weight decay.
         """
-        trained = self.model.embeddings.word_embeddings.weight.detach().cpu()
+        trained = self.word_embeddings.detach().cpu()
         if self.kept_rows is None:
             return trained
         stored = stored_tensors(self.folder)
@@ -186,7 +197,7 @@ class Encoder:
         `tensors` is the copy's `model.state_dict()`, with the embeddings of `kept_rows` only; `unused_scale` as in
         `full_embeddings`. The encoder has its full vocabulary afterwards, and may be trimmed.
         """
-        full = self.model.embeddings.word_embeddings.weight.detach() * unused_scale
+        full = self.word_embeddings.detach() * unused_scale
         full[kept_rows] = tensors[WORD_EMBEDDINGS]
         self.model.load_state_dict(tensors | {WORD_EMBEDDINGS: full}, assign=True)
         self._earlier = (kept_rows, tensors[WORD_EMBEDDINGS], unused_scale)

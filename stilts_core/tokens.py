@@ -13,6 +13,8 @@ from stilts_core.packaged import EncoderError
 # cls, sep, pad, mask, unk in XLM-R and in BERT
 SPECIAL_TOKENS = (("<s>", "</s>", "<pad>", "<mask>", "<unk>"), ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]"))
 
+CHUNK = 10_000  # texts encoded at a time: an Encoding is many times the size of its ids
+
 
 class Tokens:
     """A tokenizer that neither truncates nor pads.
@@ -42,6 +44,20 @@ class Tokens:
     def encode(self, texts: list[str], pairs: list[str] | None = None) -> list[Encoding]:
         """Encode texts, or pairs of texts, with special tokens; an Encoding has ids, type_ids, offsets."""
         return self.tokenizer.encode_batch(list(texts) if pairs is None else list(zip(texts, pairs, strict=True)))
+
+    def unique_encodings(self, texts: list[str]) -> list[Encoding]:
+        """Encode texts without special tokens; equal texts are encoded once and share their Encoding."""
+        unique = list(dict.fromkeys(texts))
+        encodings = dict(zip(unique, self.tokenizer.encode_batch(unique, add_special_tokens=False), strict=True))
+        return [encodings[text] for text in texts]
+
+    def unique_pieces(self, texts: list[str]) -> list[list[int]]:
+        """The sub-word ids of texts without special tokens; equal texts are encoded once and share their list."""
+        unique, pieces = list(dict.fromkeys(texts)), {}
+        for part in (unique[start : start + CHUNK] for start in range(0, len(unique), CHUNK)):
+            encodings = self.tokenizer.encode_batch_fast(part, add_special_tokens=False)
+            pieces.update(zip(part, (encoding.ids for encoding in encodings), strict=True))
+        return [pieces[text] for text in texts]
 
     def encode_words(self, sentences: list[list[str]]) -> list[list[list[int]]]:
         """The sub-word ids of every word of every sentence, without special tokens.

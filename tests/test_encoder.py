@@ -105,10 +105,19 @@ def test_trimming_changes_no_output(encoder):
     before = encoder.hidden(*batch)
     encoder.trim_vocabulary(used(batch[0]))
     assert torch.equal(encoder.hidden(*batch), before)
-    embeddings = encoder.model.embeddings.word_embeddings
-    assert len(embeddings.weight) == len(encoder.kept_rows) < encoder.vocabulary
-    assert set(encoder.kept_rows) == {*used(batch[0]), *encoder.tokens.specials}
-    assert encoder.kept_rows[embeddings.padding_idx] == encoder.tokens.pad
+    assert set(encoder.kept_ids) == {*used(batch[0]), *encoder.tokens.specials}
+    assert encoder.kept_ids[encoder.model.embeddings.word_embeddings.padding_idx] == encoder.tokens.pad
+
+
+def test_rows_of_ids_hold_their_embeddings(encoder):
+    ids = torch.from_numpy(encoder.kept_ids)
+    assert encoder.rows == len(ids) == encoder.vocabulary
+    before = encoder.word_embeddings[encoder.rows_of(ids)]
+    encoder.trim_vocabulary(np.array([7, 9, 11]))
+    kept = torch.from_numpy(encoder.kept_ids)
+    assert encoder.rows == len(kept) < encoder.vocabulary
+    assert torch.equal(encoder.word_embeddings[encoder.rows_of(kept)], before[kept])
+    assert encoder.rows_of(kept[:0]).numel() == 0  # a batch in which nothing was masked
 
 
 def test_trimmed_id_is_an_error(encoder):

@@ -27,6 +27,17 @@ def test_build_puts_specials_and_types_where_encode_does(folder):
         assert tokens.build(raw(tokens, a), raw(tokens, b)) == (encoding.ids, encoding.type_ids)
 
 
+def test_equal_texts_are_encoded_once_and_without_specials(folder, monkeypatch):
+    monkeypatch.setattr("stilts_core.tokens.CHUNK", 3)  # so that the texts make several chunks
+    tokens = read_tokens(folder)
+    texts = [*TEXTS, TEXTS[1], ""]
+    pieces, encodings = tokens.unique_pieces(texts), tokens.unique_encodings(texts)
+    assert pieces == [encoding.ids for encoding in encodings] == [raw(tokens, text) for text in texts]
+    assert pieces[1] is pieces[4]
+    assert encodings[1] is encodings[4]
+    assert tokens.unique_pieces([]) == []
+
+
 def test_overhead_is_what_specials_add(folder):
     tokens = read_tokens(folder)
     a, b = raw(tokens, TEXTS[0]), raw(tokens, TEXTS[1])
