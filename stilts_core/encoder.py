@@ -140,7 +140,7 @@ class Encoder:
         return states
 
     def rows_of(self, ids: "torch.Tensor") -> "torch.Tensor":
-        """The rows of `word_embeddings` that are those of `ids`. Raises EncoderError for an id that was trimmed away."""
+        """The rows of `word_embeddings` that `ids` have. Raises EncoderError for an id that was trimmed away."""
         if self.kept_rows is None:
             return ids
         rows = self.model.row_of_id[ids]
