@@ -1,7 +1,6 @@
 # make setup   a virtual environment in .venv, with this package and the pinned versions of all it needs
 # make book    one run of each task family, then the book in _build/html
 # make test    style and tests
-# make bench   speed and memory against the peers
 # make clean   remove what these leave behind, except runs/ and .venv
 
 PYTHON ?= python3
@@ -13,7 +12,7 @@ PAIRS ?= mnli:xnli squad:xquad ccg:udpos mnli:tatoeba socialiqa:xcopa
 # Sizes at which two cores finish all five in minutes; empty for the profile's own.
 SIZES ?= --intermediate-examples 1000 --target-examples 1000 --test-examples 100
 
-.PHONY: setup book test bench clean
+.PHONY: setup book test clean
 
 setup: $(INSTALLED)
 
@@ -37,9 +36,6 @@ book: setup
 test: setup
 	$(BIN)/ruff check .
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
-
-bench: setup
-	$(BIN)/stilts bench
 
 clean:
 	rm -rf _build build book/generated book/pairs .pytest_cache .ruff_cache

@@ -62,7 +62,7 @@ def test_facts_are_installed_with_the_package():
 def test_make_offers_the_promised_targets():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
-    assert {"setup", "book", "test", "bench", "clean"} <= targets
+    assert {"setup", "book", "test", "clean"} <= targets
     assert "make test" in (ROOT / ".ci" / "run").read_text()
 
 

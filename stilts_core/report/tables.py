@@ -1,11 +1,12 @@
 """Tables of one run, read from its record: phases, scores by language, cost, provenance."""
 
+import shlex
 from dataclasses import fields
 from html import escape
 
 from IPython.display import HTML
 
-from stilts_core.config import RunConfig
+from stilts_core.config import PROFILES, RunConfig
 from stilts_core.languages import language, languages
 from stilts_core.report.markup import duration, metric_name, number, table
 
@@ -99,13 +100,15 @@ def provenance(record: dict) -> HTML:
 
 
 def command(config: dict) -> str:
-    """The `stilts run` command of a configuration: its deciding fields that differ from their defaults, as flags."""
+    """The `stilts run` command of a configuration: its deciding fields that neither default nor profile gives."""
+    usual = {field.name: field.default for field in fields(RunConfig)} | PROFILES[config["profile"]]
     chosen = {
-        field.name.replace("_", "-"): config[field.name]
+        field.name: config[field.name]
         for field in fields(RunConfig)
-        if field.metadata["decides"] and config.get(field.name, field.default) != field.default
+        if field.metadata["decides"] and config.get(field.name) not in (None, field.default, usual[field.name])
     }
-    return " ".join(["stilts run", *(f"--{name} {value}" for name, value in chosen.items())])
+    flags = (f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in chosen.items())
+    return " ".join(["stilts run", *flags])
 
 
 def _dev(dev: dict | None) -> str:

@@ -43,13 +43,16 @@ def test_inputs_that_were_cut_are_counted_under_the_phases():
     assert "too long" not in tables.phases(record).data
 
 
-def test_command_repeats_exactly_the_configuration():
-    config = RunConfig(intermediate="mnli", target="pawsx", target_examples=100, languages="de,sw", target_lr=3e-5)
+@pytest.mark.parametrize("profile", ["small", "paper"])
+def test_command_repeats_exactly_the_configuration(profile):
+    config = RunConfig(
+        profile=profile, intermediate="mnli", target="pawsx", target_examples=100, languages="de,sw", target_lr=3e-5
+    ).resolved()
     words = shlex.split(tables.command(asdict(config)))
     assert words[:2] == ["stilts", "run"]
     flags = dict(zip((word.removeprefix("--").replace("-", "_") for word in words[2::2]), words[3::2], strict=True))
     kinds = {"target_examples": int, "target_lr": float}
-    assert RunConfig(**{name: kinds.get(name, str)(value) for name, value in flags.items()}) == config
+    assert RunConfig(**{name: kinds.get(name, str)(value) for name, value in flags.items()}).resolved() == config
 
 
 def test_checksums_are_listed_for_every_file():
