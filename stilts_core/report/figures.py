@@ -72,6 +72,26 @@ def curves(record: dict) -> SVG | HTML:
         return _svg(figure)
 
 
+def layers(record: dict) -> SVG | None:
+    """The retrieval score from every hidden state, by language and on average; None where the run has no such sweep."""
+    sweep = record.get("layers")
+    if not sweep:
+        return None
+    mean = [sum(scores) / len(sweep) for scores in zip(*sweep.values(), strict=True)]
+    best = max(range(len(mean)), key=mean.__getitem__)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+        axes = figure.add_subplot()
+        for scores in sweep.values():
+            axes.plot(scores, color="#bbbbbb", linewidth=0.8)
+        axes.plot(mean, color=COLOURS[0], marker="o", linewidth=2, label=f"mean of {len(sweep)} languages")
+        axes.set_title(f"Hidden state {best} of {len(mean) - 1} retrieves best: {mean[best]:.1f} on average")
+        axes.set_xlabel("hidden state (0 = embeddings)")
+        axes.set_ylabel(f"{metric_name(record['metric'])}, 0–100")
+        axes.legend(fontsize=9.5)
+        return _svg(figure)
+
+
 def _points(axes: Axes, rows: Sequence[int], scores: Sequence[dict], group: str, index: int) -> None:
     middle = [score["score"] for score in scores]
     below = [score["score"] - score["low"] for score in scores]
@@ -84,7 +104,7 @@ def message(record: dict) -> str:
     """What the scores say, in one sentence: the title of their figure."""
     scores, others = record["scores"], record["averages"]["non_english"]
     name = task(record["config"]["target"]).title
-    if others is None:
+    if not others:
         return f"{name}: {scores['en']['score']:.1f} in English"
     count = f"{others['languages']} language{'s' * (others['languages'] > 1)}"
     if "en" not in scores:

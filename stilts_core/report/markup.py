@@ -6,7 +6,12 @@ from html import escape
 from IPython.display import HTML
 
 SHORT_CELL = 32  # characters of a cell that stays on one line
-METRIC_NAMES = {"f1": "F1", "em": "exact match", "em_f1": "(EM + F1) / 2", "map": "mAP"}
+METRIC_NAMES = {
+    "repaired": "accuracy, questions repaired",
+    "f1": "F1",
+    "em_f1": "(EM + F1) / 2",
+    "map": "mAP",
+}
 
 
 def metric_name(metric: str) -> str:

@@ -33,11 +33,12 @@ def phases(record: dict) -> HTML:
 def scores(record: dict) -> HTML:
     """Every language's metrics with n and a 95 % interval, nearest to English in syntax first, then the means."""
     codes = [code for code in languages() if code in record["scores"]]
-    metrics = record["metrics"]
+    extra = [metric for code in codes for metric in record["scores"][code]["metrics"]]
+    metrics = list(dict.fromkeys([*record["metrics"], *extra]))
     rows = [
         [
             f"{language(code).name} ({code})",
-            *(record["scores"][code]["metrics"][metric] for metric in metrics),
+            *(record["scores"][code]["metrics"].get(metric) for metric in metrics),
             _interval(record["scores"][code]),
             record["scores"][code]["n"],
             language(code).family,
@@ -47,7 +48,14 @@ def scores(record: dict) -> HTML:
     ]
     averages = {"mean": record["averages"]["all"], "mean without English": record["averages"]["non_english"]}
     means = [
-        [f"{name}, {mean['languages']} languages", *_mean_cells(record, mean), _interval(mean), None, None, None]
+        [
+            f"{name}, {mean['languages']} languages",
+            *(mean["score"] if metric == record["metric"] else None for metric in metrics),
+            _interval(mean),
+            None,
+            None,
+            None,
+        ]
         for name, mean in averages.items()
         if mean
     ]
@@ -117,10 +125,6 @@ def _dev(dev: dict | None) -> str:
 
 def _interval(score: dict) -> str:
     return f"{score['low']:.1f} – {score['high']:.1f}"
-
-
-def _mean_cells(record: dict, mean: dict) -> list[float | None]:
-    return [mean["score"] if metric == record["metric"] else None for metric in record["metrics"]]
 
 
 def _cuts(record: dict) -> list[str]:

@@ -37,6 +37,12 @@ def test_nothing_trained_is_a_sentence_not_an_empty_figure():
     assert "Nothing was trained" in figures.curves(synthetic_record() | {"phases": []}).data
 
 
+def test_layers_are_drawn_where_a_run_swept_them_and_nowhere_else():
+    assert figures.layers(synthetic_record()) is None
+    swept = synthetic_record() | {"layers": {"de": [10.0, 40.0, 30.0], "sw": [20.0, 30.0, 10.0]}}
+    assert ElementTree.fromstring(figures.layers(swept).data).tag.endswith("svg")
+
+
 def test_every_task_of_a_phase_has_a_line_of_its_own_look():
     assert len(figures.COLOURS) * 2 >= 10  # nine intermediate tasks and a masked-LM loss
     record = synthetic_record("anli,mnli,qqp,squad_v2,squad,hellaswag,ccg,cosmosqa,commonsenseqa")

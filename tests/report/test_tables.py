@@ -31,6 +31,13 @@ def test_scores_show_what_the_record_says():
         assert f">{score['n']}<" in shown
 
 
+def test_a_metric_that_only_some_languages_have_is_shown_where_there_is_one():
+    record = synthetic_record()
+    record["scores"]["sw"]["metrics"]["repaired"] = 12.3
+    shown = tables.scores(record).data
+    assert shown.count(">12.3<") == 1 and "questions repaired" in shown
+
+
 def test_english_alone_has_no_mean_without_english():
     assert "without English" not in tables.scores(synthetic_record(languages=("en",))).data
 
