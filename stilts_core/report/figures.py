@@ -1,6 +1,7 @@
 """Figures of one run, drawn from its record as SVG: the training curves, and the scores by language."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 
 from IPython.display import HTML, SVG
@@ -8,7 +9,6 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stilts_core.catalogue import task
 from stilts_core.languages import language, languages
 from stilts_core.report.cards import title
 from stilts_core.report.markup import metric_name
@@ -24,6 +24,7 @@ SCRIPTS = {
     "East and South-East Asian": ("Hans", "Jpan", "Kore", "Mymr", "Thai"),
 }
 WIDTH = 5.6  # inches: page width on a desktop, and still legible when a phone shows it at two thirds
+TITLE_CHARACTERS = 54  # of a title that fits WIDTH
 STYLE = {
     "font.size": 11,
     "axes.titlesize": 11.5,
@@ -54,8 +55,11 @@ def by_language(record: dict) -> SVG:
         axes.set_yticks(range(len(codes)), [f"{language(code).name} ({code})" for code in codes])
         axes.set_ylim(len(codes) - 0.4, -0.6)
         axes.set_xlabel(f"{metric_name(record['metric'])}, 0–100, with 95 % bootstrap interval")
-        axes.set_ylabel("far from English ⟶ near")
-        figure.suptitle(message(record), x=0.02, ha="left", fontsize=11.5, fontweight="bold")
+        if len(codes) > 4:  # room for the words
+            axes.set_ylabel("far from English ⟶ near")
+        figure.suptitle(
+            textwrap.fill(message(record), TITLE_CHARACTERS), x=0.02, ha="left", fontsize=11.5, fontweight="bold"
+        )
         figure.legend(loc="outside lower center", ncols=2, fontsize=9.5)
         return _svg(figure)
 
@@ -103,15 +107,14 @@ def _points(axes: Axes, rows: Sequence[int], scores: Sequence[dict], group: str,
 def message(record: dict) -> str:
     """What the scores say, in one sentence: the title of their figure."""
     scores, others = record["scores"], record["averages"]["non_english"]
-    name = task(record["config"]["target"]).title
-    if not others:
-        return f"{name}: {scores['en']['score']:.1f} in English"
-    count = f"{others['languages']} language{'s' * (others['languages'] > 1)}"
+    if len(scores) == 1:
+        (code, only), *_ = scores.items()
+        return f"{title(record)}: {only['score']:.1f} in {language(code).name}"
     if "en" not in scores:
-        return f"{title(record)}:\n{others['score']:.1f} on average over {count}"
+        return f"{title(record)}: {others['score']:.1f} on average over {others['languages']} languages"
     gap = scores["en"]["score"] - others["score"]
-    compared = f"{abs(gap):.1f} points {'below' if gap > 0 else 'above'}"
-    return f"{title(record)}: {count} never trained on\nscore {others['score']:.1f} on average, {compared} English"
+    compared = f"{abs(gap):.1f} points {'below' if gap > 0 else 'above'} English"
+    return f"{title(record)}: {others['score']:.1f} on average where nothing was trained, {compared}"
 
 
 def _curve(axes: Axes, phase: dict) -> None:
@@ -119,13 +122,13 @@ def _curve(axes: Axes, phase: dict) -> None:
     for index, name in enumerate(names):
         points = [point for point in phase["curve"] if point["task"] == name]
         steps, losses = [point["step"] for point in points], [point["loss"] for point in points]
-        axes.plot(
-            steps, losses, color=COLOURS[index % len(COLOURS)], linestyle=("-", "--")[index >= len(COLOURS)], label=name
-        )
-    first, last = phase["curve"][0]["loss"], phase["curve"][-1]["loss"]
-    what = f"{phase['name'].capitalize()} phase"
-    change = f"the loss goes from {first:.2f} to {last:.2f}" if len(names) == 1 else f"the losses of {len(names)} tasks"
-    axes.set_title(f"{what}: {change}")
+        look = {"color": COLOURS[index % len(COLOURS)], "linestyle": ("-", "--")[index >= len(COLOURS)]}
+        axes.plot(steps, losses, label=name, **look)
+    losses = [point["loss"] for point in phase["curve"]]
+    tenth = max(1, len(losses) // 10)
+    first, last = sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth
+    change = f"loss from {first:.2f} to {last:.2f}" if len(names) == 1 else f"losses of {len(names)} tasks"
+    axes.set_title(f"{phase['name'].capitalize()} phase: {change}")
     axes.set_xlabel("optimiser step")
     axes.set_ylabel("training loss")
     axes.set_ylim(bottom=0)

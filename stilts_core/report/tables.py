@@ -20,13 +20,12 @@ def phases(record: dict) -> HTML:
             phase["examples"].get(task),
             phase["steps"],
             "reused" if phase["reused"] else duration(phase["seconds"]),
-            number(phase["tokens_per_second"], 0),
             _dev(phase["dev"].get(task)),
         ]
         for phase in record["phases"]
         for task in phase["tasks"]
     ]
-    columns = ["phase", "task", "examples", "steps", "time", "tokens/s", "English dev score"]
+    columns = ["phase", "task", "examples", "steps", "time", "English dev score"]
     return table(columns, rows, [*record["notes"], *_cuts(record)])
 
 
@@ -73,6 +72,11 @@ def cost(record: dict) -> HTML:
     spent, machine = record["cost"], record["environment"]
     rows = [["whole run", duration(spent["seconds"])]]
     rows += [[part, duration(seconds)] for part, seconds in spent["seconds_by_part"].items()]
+    rows += [
+        [f"sub-words per second, {phase['name']} phase", number(phase["tokens_per_second"], 0)]
+        for phase in record["phases"]
+        if not phase["reused"]
+    ]
     rows += [
         ["peak memory", f"{spent['peak_memory_bytes'] / 2**30:.2f} GiB"],
         ["floating-point operations", f"{spent['flops']:.2e}"],
