@@ -114,7 +114,7 @@ def message(record: dict) -> str:
         return f"{title(record)}: {others['score']:.1f} on average over {others['languages']} languages"
     gap = scores["en"]["score"] - others["score"]
     compared = f"{abs(gap):.1f} points {'below' if gap > 0 else 'above'} English"
-    return f"{title(record)}: {others['score']:.1f} on average where nothing was trained, {compared}"
+    return f"{title(record)}: zero-shot mean {others['score']:.1f}, {compared}"
 
 
 def _curve(axes: Axes, phase: dict) -> None:

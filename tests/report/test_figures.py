@@ -23,7 +23,7 @@ def test_the_message_compares_other_languages_with_english():
     record = synthetic_record()
     english, others = record["scores"]["en"], record["averages"]["non_english"]
     english["score"], others["score"] = 70.0, 60.0
-    assert figures.message(record).endswith("60.0 on average where nothing was trained, 10.0 points below English")
+    assert figures.message(record).endswith("zero-shot mean 60.0, 10.0 points below English")
     others["score"] = 75.0
     assert "5.0 points above English" in figures.message(record)
 
