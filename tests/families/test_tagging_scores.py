@@ -43,7 +43,9 @@ def random_sentences(rng: random.Random, tags, noise: float, sentences: int = 40
     return gold, [[rng.choice(tags) if rng.random() < noise else tag for tag in side] for side in gold]
 
 
-@pytest.mark.parametrize("tags", [IOB2, UPOS, ("O", "B-PER", "I-PER", "E-PER", "S-PER", ".", "S", "B", "X-O", "I-a-b")])
+@pytest.mark.parametrize(
+    "tags", [IOB2, UPOS, ("O", "B-PER", "I-PER", "E-PER", "S-PER", ".", "S", "B", "X-O", "B-O", "I-a-b")]
+)
 def test_chunk_scores_equal_seqeval_0_0_12_on_any_tags(tags):
     rng = random.Random(0)
     for trial in range(60):
