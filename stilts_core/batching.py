@@ -1,10 +1,14 @@
 """Features in columns, and batches of similar length cut from them."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 IGNORE = -100  # the target that no loss counts (PyTorch's default)
 
@@ -102,9 +106,9 @@ class Batch:
     token_targets     name -> (sequences, length)      targets  name -> (features,)
     """
 
-    ids: "torch.Tensor"  # noqa: F821
-    mask: "torch.Tensor"  # noqa: F821
-    types: "torch.Tensor"  # noqa: F821
+    ids: "torch.Tensor"
+    mask: "torch.Tensor"
+    types: "torch.Tensor"
     features: np.ndarray
     sequences: np.ndarray
     per_feature: np.ndarray
@@ -113,11 +117,12 @@ class Batch:
 
     def to(self, device: str) -> "Batch":
         """The same batch with its tensors on `device`."""
-        move = lambda tensor: tensor.to(device, non_blocking=True)
-        return Batch(
-            move(self.ids), move(self.mask), move(self.types), self.features, self.sequences, self.per_feature,
-            {name: move(t) for name, t in self.token_targets.items()}, {name: move(t) for name, t in self.targets.items()},
-        )  # fmt: skip
+
+        def moved(tensors: dict) -> dict:
+            return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+
+        inputs = moved({"ids": self.ids, "mask": self.mask, "types": self.types})
+        return replace(self, **inputs, token_targets=moved(self.token_targets), targets=moved(self.targets))
 
 
 def collate(features: Features, chosen: np.ndarray, pad: int) -> Batch:
@@ -190,3 +195,8 @@ def sampling_shares(sizes: list[int], *, temperature: float = 1.0, cap: int = 0)
     counted = np.minimum(sizes, cap) if cap else np.asarray(sizes)
     weights = counted.astype(float) ** (1 / temperature)
     return weights / weights.sum()
+
+
+def used_ids(*features: Features) -> np.ndarray:
+    """The sub-word ids that occur in any of the features, ascending."""
+    return np.unique(np.concatenate([np.unique(columns.ids) for columns in features]))

@@ -1,7 +1,7 @@
 """Checkpoints: written atomically, verified when read, so that a killed run resumes exactly.
 
-A checkpoint is a folder `step-N` with `tensors.safetensors` and `state.json`; the latter carries the hash of the former.
-It is written under another name and renamed when it is whole, so what has the name is complete.
+A checkpoint is a folder with `tensors.safetensors` and `state.json`, which carries the hash of the former. It is
+written under another name and renamed when it is whole, so what has the name is complete.
 """
 
 import hashlib

@@ -105,7 +105,9 @@ class RunConfig:
         for name in ("warmup", "weight_decay", "dropout", "mlm_weight"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= (1 if name in ("warmup", "dropout") else float("inf")):
-                raise ConfigError(f"{name} is {value}; it must be 0 or more" + (" and at most 1" * (name != "mlm_weight")))
+                raise ConfigError(
+                    f"{name} is {value}; it must be 0 or more" + (" and at most 1" * (name != "mlm_weight"))
+                )
         for name in ("intermediate_epochs", "target_epochs", "sampling_temperature"):
             if (value := getattr(self, name)) is not None and value <= 0:
                 raise ConfigError(f"{name} is {value}; it must be above 0")
@@ -114,7 +116,11 @@ class RunConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
 
 
-CHOICES = {"precision": ("auto", "bf16", "fp32"), "device": ("auto", "cpu", "cuda"), "pos_metric": ("xtreme", "accuracy")}
+CHOICES = {
+    "precision": ("auto", "bf16", "fp32"),
+    "device": ("auto", "cpu", "cuda"),
+    "pos_metric": ("xtreme", "accuracy"),
+}
 
 PROFILES: dict[str, dict] = {
     # A real replication on a modest machine: minutes a run on a CPU.

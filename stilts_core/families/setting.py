@@ -12,8 +12,8 @@ class Setting:
     """A task in a run.
 
     `labels` are the label or tag names in the order of the head's outputs; `max_length` counts sub-words with special
-    tokens; `layer` is the hidden state used for retrieval without training, 0 = embeddings; `threshold` is tuned on dev
-    (BUCC: the margin from which a pair is taken; SQuAD 2: by how much "no answer" must win).
+    tokens; `layer` is the hidden state used for retrieval without training, 0 = embeddings; `threshold` is the margin
+    from which BUCC takes a pair, or by how much "no answer" must win in SQuAD 2.
     """
 
     task: Task

@@ -1,0 +1,126 @@
+"""The `stilts` command: tasks, run, score, report."""
+
+import json
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from stilts_core.config import ConfigError, RunConfig
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="stilts-core")
+def main() -> None:
+    """English intermediate-task training, and zero-shot transfer to other languages.
+
+    `stilts tasks` lists what there is to train on and to score; `stilts run` does one pair and leaves its record,
+    predictions and executed notebook under runs/.
+    """
+
+
+@main.command()
+@click.argument("name", required=False)
+def tasks(name: str | None) -> None:
+    """List all tasks, or show the card of one with its data status."""
+    from rich.console import Console
+
+    from stilts_core import catalogue
+
+    shown = catalogue.task_card(name) if name else catalogue.catalogue_table()
+    Console(width=None if sys.stdout.isatty() else 160).print(shown)
+
+
+def config_options(command):
+    """One option for every field of RunConfig."""
+    for field in reversed(fields(RunConfig)):
+        kinds = {"str": str, "int": int, "float": float, "bool": bool}
+        kind = kinds[field.type.removesuffix(" | None") if isinstance(field.type, str) else _name(field.type)]
+        flag = f"--{field.name.replace('_', '-')}"
+        shown = field.default not in (None, "", False)
+        command = click.option(
+            flag,
+            type=kind,
+            is_flag=kind is bool,
+            default=field.default,
+            show_default=shown,
+            help=field.metadata["help"],
+        )(command)
+    return command
+
+
+def _name(annotation) -> str:
+    return str(annotation).removesuffix(" | None") if "|" in str(annotation) else annotation.__name__
+
+
+@main.command()
+@config_options
+def run(**chosen) -> None:
+    """Do one run: the notebook of a pair, through papermill.
+
+    A run that is done already is found and shown; one that was interrupted goes on. Options left out take the value of
+    the profile, and where the profile has none, that of the paper's recipe.
+    """
+    from stilts_core.notebook_run import run_notebook
+
+    record = run_notebook(RunConfig(**chosen))
+    _show(record)
+
+
+def _show(record: dict) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = [*record["metrics"], "95 % interval", "n"]
+    table = Table(title=record["run_id"], title_justify="left")
+    for column in ("language", *columns):
+        table.add_column(column, justify="left" if column == "language" else "right")
+    for language, score in record["scores"].items():
+        values = [f"{score['metrics'][metric]:.1f}" for metric in record["metrics"]]
+        table.add_row(language, *values, f"{score['low']:.1f} – {score['high']:.1f}", str(score["n"]))
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    for note in record["notes"]:
+        console.print(f"Note: {note}")
+    console.print(f"Record: {record['folder']}")
+
+
+@main.command()
+@click.option("--predictions", type=click.Path(path_type=Path), required=True, help="folder of nine task folders")
+@click.option(
+    "--gold", type=click.Path(path_type=Path), required=True, help="folder of the same layout with the labels"
+)
+@click.option("--task", multiple=True, help="score this task only (may be repeated)")
+@click.option("--pos-metric", type=click.Choice(["xtreme", "accuracy"]), default="xtreme", show_default=True)
+@click.option("--partial", is_flag=True, help="score what is there and list what is missing")
+def score(predictions: Path, gold: Path, task: tuple[str, ...], pos_metric: str, partial: bool) -> None:
+    """Score predictions in XTREME's submission layout and print one JSON."""
+    from stilts_core.submission import score_folders
+
+    scores = score_folders(predictions, gold, tasks=task or None, pos_metric=pos_metric, partial=partial)
+    click.echo(json.dumps(scores, indent=1, ensure_ascii=False))
+
+
+@main.command()
+@click.option("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@click.option("--book-dir", type=click.Path(path_type=Path), default=Path("book"), show_default=True)
+def report(runs_dir: Path, book_dir: Path) -> None:
+    """Write the book's generated pages from the records of all runs."""
+    from stilts_core.report.book import build_pages
+
+    pages = build_pages(runs_dir, book_dir)
+    click.echo(f"{len(pages)} pages written under {book_dir}")
+
+
+def entry() -> None:
+    """The console command: errors that name their remedy are printed without a traceback."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        main(standalone_mode=True)
+    except (ConfigError, ValueError, RuntimeError) as error:
+        if type(error).__module__.startswith("stilts_core"):
+            click.echo(f"{type(error).__name__}: {error}", err=True)
+            sys.exit(1)
+        raise

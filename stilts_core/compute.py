@@ -1,0 +1,41 @@
+"""Where and how to compute: device, precision, and how much at once."""
+
+from dataclasses import dataclass
+
+import torch
+
+from stilts_core.config import ConfigError, RunConfig
+
+
+@dataclass(frozen=True)
+class Compute:
+    """The means of a run. `why` is the reason for the precision, in words."""
+
+    device: str = "cpu"
+    precision: str = "fp32"
+    token_budget: int = 4096
+    checkpoint_seconds: float = 120.0
+    quiet: bool = True
+    why: str = ""
+
+    @classmethod
+    def of(cls, config: RunConfig) -> "Compute":
+        """The means that `config` asks for on this machine; raises ConfigError for a device that is not there."""
+        if config.device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("device is 'cuda', but PyTorch sees no GPU here; use 'auto' or 'cpu'")
+        device = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        precision, why = (config.precision, "as asked for") if config.precision != "auto" else best_precision(device)
+        return cls(device, precision, config.token_budget, config.checkpoint_seconds, config.quiet, why)
+
+    def autocast(self) -> torch.autocast:
+        """The context in which forward passes run."""
+        return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def best_precision(device: str) -> tuple[str, str]:
+    """The fastest precision that training tolerates on `device`, 'bf16' or 'fp32', and the reason in words."""
+    if device == "cuda":
+        has = torch.cuda.is_bf16_supported(including_emulation=False)
+        return ("bf16", "this GPU computes in bf16") if has else ("fp32", "this GPU does not compute in bf16")
+    has = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return ("bf16", "this CPU has bf16 instructions") if has else ("fp32", "this CPU has no bf16 instructions")

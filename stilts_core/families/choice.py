@@ -1,0 +1,101 @@
+"""Multiple choice: HellaSwag, Cosmos QA, CommonsenseQA, Social IQa, XCOPA."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from stilts_core.batching import IGNORE, Batch, Cut, Features, columns
+from stilts_core.encoder import Encoder
+from stilts_core.families.head import Head
+from stilts_core.families.pair import PairHead, fit_pair
+from stilts_core.families.setting import Setting
+from stilts_core.intervals import Score, accuracy
+from stilts_core.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceExample:
+    """A context, a question (may be empty) and the choices, one of which is right.
+
+    `label` is the index of the right choice, or None where it is unknown. Examples of one task may differ in
+    their number of choices (Cosmos QA has 3 or 4 where only a rebuilt part is at hand).
+    `group` names what must stay on one side of a split: the context, or the index of a parallel item.
+    """
+
+    id: str
+    language: str
+    context: str
+    question: str
+    choices: tuple[str, ...]
+    label: int | None
+    group: str
+
+
+def features(examples: list[ChoiceExample], tokens: Tokens, setting: Setting) -> Features:
+    """As many sequences an example as it has choices: the context, then the question with one choice.
+
+    Where they do not fit together, the longer side is cut from its end.
+    """
+    contexts = tokens.unique_pieces([example.context for example in examples])
+    endings = tokens.unique_pieces([f"{e.question} {choice}".strip() for e in examples for choice in e.choices])
+    cut = Cut(inputs=len(examples))
+    room = setting.max_length - tokens.pair_overhead
+    sequences, ending = [], iter(endings)
+    for example, context in zip(examples, contexts, strict=True):
+        sequences += [tokens.build(*fit_pair(context, next(ending), room, cut)) for _ in example.choices]
+    return columns(
+        sequences,
+        per_feature=[len(example.choices) for example in examples],
+        targets={"label": [IGNORE if example.label is None else example.label for example in examples]},
+        cut=cut,
+    )
+
+
+class ChoiceHead(Head):
+    """One logit a choice from RoBERTa's classification head; softmax over the choices of an example."""
+
+    def __init__(self, hidden_size: int, dropout: float):
+        super().__init__()
+        self.scorer = PairHead(hidden_size, 1, dropout)
+
+    def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        return self.scorer(hidden, batch)
+
+    def loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        choices = self(hidden, batch).float().squeeze(-1).split(batch.per_feature.tolist())
+        logits = nn.utils.rnn.pad_sequence(choices, batch_first=True, padding_value=-torch.inf)
+        return cross_entropy(logits, batch.targets["label"], reduction="sum")
+
+
+def head(encoder: Encoder, setting: Setting) -> ChoiceHead:
+    """A new head for the task."""
+    return ChoiceHead(encoder.hidden_size, setting.dropout)
+
+
+def decode(outputs: np.ndarray, features: Features, examples: list[ChoiceExample], setting: Setting) -> list[int]:
+    """The index of the most probable choice of each example, from logits (choices of all examples, 1)."""
+    return [int(logits.argmax()) for logits in np.split(outputs[:, 0], features.first[1:-1])]
+
+
+def cards(examples: list[ChoiceExample]) -> Iterator[tuple[dict[str, str], str]]:
+    """Every example as (its texts by name, the right answer), for a reader."""
+    for example in examples:
+        texts = {"context": example.context, "question": example.question}
+        texts |= {f"choice {number}": text for number, text in enumerate(example.choices, 1)}
+        yield {name: text for name, text in texts.items() if text}, example.choices[example.label]
+
+
+def mistakes(examples: list[ChoiceExample], predictions: list[int]) -> Iterator[tuple[str, dict[str, str], str, str]]:
+    """What was answered wrongly, as (id, texts by name, the right answer, the prediction), for a reader."""
+    for example, (texts, right), choice in zip(examples, cards(examples), predictions, strict=True):
+        if choice != example.label:
+            yield example.id, texts, right, example.choices[choice]
+
+
+def grade(examples: list[ChoiceExample], predictions: list[int], setting: Setting, language: str) -> Score:
+    """Accuracy."""
+    return accuracy([example.label for example in examples], predictions)

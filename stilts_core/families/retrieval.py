@@ -1,0 +1,318 @@
+"""Retrieval: Tatoeba, BUCC 2018, LAReQA and Mewsli-X."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy, normalize
+
+from stilts_core.batching import Batch, Cut, Features, columns
+from stilts_core.encoder import Encoder
+from stilts_core.families.head import Head, mean_pool
+from stilts_core.families.setting import Setting
+from stilts_core.intervals import Score, accuracy, f1_precision_recall
+from stilts_core.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text that is embedded: a sentence, a question, an answer with its context, a mention, a description."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalExample:
+    """One training pair of a dual encoder: a query and the candidate it should find.
+
+    `group` names what must stay on one side of a split, and what must not serve as a negative of itself.
+    """
+
+    id: str
+    language: str
+    query: str
+    candidate: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalSet:
+    """The test set of one language: queries, candidates, and the candidates that are right for each query.
+
+    `gold` maps a query id to the ids of its right candidates; a query without an entry has none (BUCC).
+    """
+
+    language: str
+    queries: tuple[Passage, ...]
+    candidates: tuple[Passage, ...]
+    gold: dict[str, frozenset[str]]
+
+
+SCALE = 20.0  # inverse temperature of the dual encoder's softmax over cosines
+RANKED = 20  # candidates kept a query
+
+
+def features(examples: list[RetrievalExample] | list[RetrievalSet], tokens: Tokens, setting: Setting) -> Features:
+    """Sequences of what is embedded; a text that is too long is cut from its end.
+
+    Of training pairs: two sequences a feature, query and candidate, and the target `group`, equal where two examples
+    must not serve as each other's negatives. Of a test set: its queries, then its candidates, one sequence each.
+    """
+    if not examples or isinstance(examples[0], RetrievalExample):
+        texts = [text for example in examples for text in (example.query, example.candidate)]
+        numbers = {group: number for number, group in enumerate(dict.fromkeys(e.group for e in examples))}
+        targets = {"group": [numbers[example.group] for example in examples]}
+        per_feature = [2] * len(examples)
+    else:
+        (test,) = examples
+        texts = [passage.text for passage in (*test.queries, *test.candidates)]
+        targets, per_feature = {}, [1] * len(texts)
+    cut = Cut(inputs=len(texts))
+    room = setting.max_length - tokens.single_overhead
+    sequences = [tokens.build(_fit(pieces, room, cut)) for pieces in tokens.unique_pieces(texts)]
+    return columns(sequences, per_feature=per_feature, targets=targets, cut=cut)
+
+
+def _fit(pieces: list[int], room: int, cut: Cut) -> list[int]:
+    if len(pieces) > room:
+        cut.cut += 1
+        cut.tokens_lost += len(pieces) - room
+    return pieces[:room]
+
+
+class RetrievalHead(Head):
+    """No layers: the mean over sub-words of one hidden state, L2-normalised. Trained, it is a dual encoder.
+
+    The loss is the cross-entropy of finding each query's candidate among those of the batch, by SCALE times cosine.
+    """
+
+    divisible = False
+
+    def __init__(self, layer: int | None = None):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        return normalize(mean_pool(hidden, batch.mask), dim=-1)
+
+    def loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        embeddings = self(hidden, batch)
+        cosines = embeddings[0::2] @ embeddings[1::2].T
+        group = batch.targets["group"]
+        itself = torch.arange(len(group), device=group.device)
+        related = (group[:, None] == group[None]).fill_diagonal_(False)
+        return cross_entropy(SCALE * cosines.float().masked_fill(related, -torch.inf), itself, reduction="sum")
+
+
+def head(encoder: Encoder, setting: Setting) -> RetrievalHead:
+    """The head of the task: the last hidden state where it is trained, the setting's layer where it is not."""
+    return RetrievalHead(None if setting.task.trained_on else setting.layer)
+
+
+def threshold(outputs: np.ndarray, tuning: list[RetrievalSet]) -> float:
+    """The margin at which mining a dev set (BUCC) has its best F1, from the embeddings of its passages."""
+    (test,) = tuning
+    return best_threshold(mine_pairs(test, *np.split(outputs, [len(test.queries)])), test.gold)
+
+
+def decode(
+    outputs: np.ndarray, features: Features, examples: list[RetrievalSet], setting: Setting
+) -> list[dict[str, list[str]]]:
+    """For each set, the ids of the candidates found for each query id, best first.
+
+    `outputs` are embeddings of the queries and then of the candidates. For BUCC at most one candidate a query is found,
+    and only from the threshold on; for the other tasks the RANKED nearest.
+    """
+    (test,) = examples
+    queries, candidates = np.split(outputs, [len(test.queries)])
+    if setting.task.name == "bucc2018":
+        least = -np.inf if setting.threshold is None else setting.threshold
+        return [{q: [c] for q, c, margin in mine_pairs(test, queries, candidates) if margin >= least}]
+    _, nearest = neighbours(queries, candidates, RANKED)
+    ids = [candidate.id for candidate in test.candidates]
+    return [{query.id: [ids[place] for place in row] for query, row in zip(test.queries, nearest, strict=True)}]
+
+
+def cards(examples: list[RetrievalExample] | list[RetrievalSet]) -> Iterator[tuple[dict[str, str], str]]:
+    """Every query as (its text by name, the text that it should find), for a reader."""
+    for example in examples:
+        if isinstance(example, RetrievalExample):
+            yield {"query": example.query}, example.candidate
+        else:
+            texts = {candidate.id: candidate.text for candidate in example.candidates}
+            answered = (query for query in example.queries if query.id in example.gold)
+            yield from (({"query": q.text}, texts[min(example.gold[q.id])]) for q in answered)
+
+
+def mistakes(
+    examples: list[RetrievalSet], predictions: list[dict[str, list[str]]]
+) -> Iterator[tuple[str, dict[str, str], str, str]]:
+    """Queries whose first candidate is wrong, as (id, texts by name, what is right, what was found), for a reader."""
+    (test,), (found,) = examples, predictions
+    texts = {candidate.id: candidate.text for candidate in test.candidates}
+    for query in test.queries:
+        right, first = test.gold.get(query.id, frozenset()), found.get(query.id, [])[:1]
+        if (right or first) and not right.intersection(first):
+            names = (texts[min(right)] if right else "(none)", texts[first[0]] if first else "(none)")
+            yield query.id, {"query": query.text}, *names
+
+
+NEIGHBOURHOOD = 4  # nearest neighbours that a margin is measured against (Artetxe and Schwenk 2019; XTREME's BUCC)
+BLOCK = 4096  # rows of either side whose cosines are in memory together: 64 MiB
+
+
+def grade(
+    examples: list[RetrievalSet], predictions: list[Mapping[str, Sequence[str]]], setting: Setting, language: str
+) -> Score:
+    """The task's metric; the prediction of a set is what was found for each query id, best first."""
+    (test,), (found,) = examples, predictions
+    return score(test.gold, found, setting.task.metric)
+
+
+def score(gold: Mapping[str, Set[str]], found: Mapping[str, Sequence[str]], metric: str) -> Score:
+    """By metric: accuracy of the first found (Tatoeba), F1 of pairs (BUCC), or mean average precision.
+
+    The items are the queries with a right candidate; for pairs also those for which something was found.
+    """
+    if metric == "accuracy":
+        return accuracy(
+            [True] * len(gold), [bool(right.intersection(found.get(query, ())[:1])) for query, right in gold.items()]
+        )
+    if metric == "f1":
+        return pair_f1(gold, found)
+    return mean_average_precision(gold, found)
+
+
+def pair_f1(gold: Mapping[str, Set[str]], found: Mapping[str, Sequence[str]]) -> Score:
+    """F1, precision and recall of (query, candidate) pairs."""
+    queries = sorted({query for side in (gold, found) for query, candidates in side.items() if candidates})
+    sides = [(gold.get(query, frozenset()), set(found.get(query, ()))) for query in queries]
+    items = [(len(right & given), len(given), len(right)) for right, given in sides]
+    return Score(np.array(items, float).reshape(-1, 3), _pair_f1)
+
+
+def _pair_f1(means: np.ndarray) -> dict[str, np.ndarray]:
+    return f1_precision_recall(*np.moveaxis(means, -1, 0))
+
+
+def mean_average_precision(gold: Mapping[str, Set[str]], found: Mapping[str, Sequence[str]], k: int = RANKED) -> Score:
+    """MAP over the first `k` candidates found for each query (XTREME-R: 20).
+
+    The average precision of a query is the mean, over its right candidates (at most `k`), of the precision at their
+    rank, 0 for one that is not among the first `k`. With one right candidate it is the reciprocal rank.
+    """
+    items = []
+    for query, right in gold.items():
+        hits = np.flatnonzero([candidate in right for candidate in found.get(query, ())[:k]])
+        items.append((np.arange(1, len(hits) + 1) / (hits + 1)).sum() / min(len(right), k))
+    return Score(np.array(items)[:, None], _map)
+
+
+def _map(means: np.ndarray) -> dict[str, np.ndarray]:
+    return {"map": 100 * means[..., 0]}
+
+
+def neighbours(
+    queries: np.ndarray, candidates: np.ndarray, k: int, block: int = BLOCK
+) -> tuple[np.ndarray, np.ndarray]:
+    """The `k` candidates with the largest inner product for each query, best first, ties by lowest index.
+
+    Takes (queries, dimensions) and (candidates, dimensions) in fp32; returns inner products and indices, both
+    (queries, k), or fewer columns where there are fewer candidates. Holds at most `block` squared inner products.
+    """
+    parts = [
+        _block_neighbours(queries[start : start + block], candidates, k, block)
+        for start in range(0, len(queries), block)
+    ]
+    scores, indices = zip(*parts, strict=True)
+    return np.concatenate(scores), np.concatenate(indices)
+
+
+def _block_neighbours(queries: np.ndarray, candidates: np.ndarray, k: int, block: int) -> tuple[np.ndarray, np.ndarray]:
+    scores, indices = np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
+    for start in range(0, len(candidates), block):
+        products = queries @ candidates[start : start + block].T
+        places = _largest(products, k)
+        scores = np.hstack([scores, np.take_along_axis(products, places, 1)])
+        indices = np.hstack([indices, start + places])
+        kept = _largest(scores, k)
+        scores, indices = np.take_along_axis(scores, kept, 1), np.take_along_axis(indices, kept, 1)
+    return scores, indices
+
+
+def _largest(values: np.ndarray, k: int) -> np.ndarray:
+    """The positions of the `k` largest values of each row, largest first, ties by lowest position."""
+    k = min(k, values.shape[1])
+    best, places = (part.numpy() for part in torch.from_numpy(values).topk(k))
+    tied = (values >= best[:, -1:]).sum(axis=1) > k
+    places[tied] = np.argsort(-values[tied], axis=1, kind="stable")[:, :k]
+    places.sort(axis=1)
+    order = np.argsort(-np.take_along_axis(values, places, 1), axis=1, kind="stable")
+    return np.take_along_axis(places, order, 1)
+
+
+def margin_scores(forward: tuple[np.ndarray, np.ndarray], backward: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Ratio margins of each query and its neighbours, (queries, k), from `neighbours` in both directions.
+
+    The inner product of a pair, divided by the mean of the query's and of the candidate's mean inner product with
+    their own nearest neighbours (Artetxe and Schwenk 2019, equation 3, in XTREME's form).
+    """
+    (scores, indices), (back, _) = forward, backward
+    return scores / ((scores.mean(axis=1)[:, None] + back.mean(axis=1)[indices]) / 2)
+
+
+def mine_pairs(
+    test: RetrievalSet, queries: np.ndarray, candidates: np.ndarray, k: int = NEIGHBOURHOOD, block: int = BLOCK
+) -> list[tuple[str, str, float]]:
+    """(query id, candidate id, margin) of mined pairs, best first: BUCC's candidates for a threshold.
+
+    Each query proposes the neighbour with the largest margin, and so does each candidate; from the best margin down,
+    a pair is taken if neither side is. As in XTREME, equal sentences are one in the search, and a sentence that
+    stands twice is in no pair.
+    """
+    (x, query_ids), (y, candidate_ids) = _distinct(test.queries, queries), _distinct(test.candidates, candidates)
+    forward, backward = neighbours(x, y, k, block), neighbours(y, x, k, block)
+    proposals = []
+    for one, other in ((forward, backward), (backward, forward)):
+        margins = margin_scores(one, other)
+        best = margins.argmax(axis=1)[:, None]
+        proposals.append([np.take_along_axis(part, best, 1)[:, 0] for part in (margins, one[1])])
+    margin = np.concatenate([proposals[0][0], proposals[1][0]])
+    left = np.concatenate([np.arange(len(x)), proposals[1][1]])
+    right = np.concatenate([proposals[0][1], np.arange(len(y))])
+    pairs, taken, taken_candidates = [], set(), set()
+    for place in np.argsort(-margin, kind="stable"):
+        query, candidate = left[place], right[place]
+        if margin[place] > 0 and query not in taken and candidate not in taken_candidates:
+            taken.add(query)
+            taken_candidates.add(candidate)
+            if query_ids[query] and candidate_ids[candidate]:
+                pairs.append((query_ids[query], candidate_ids[candidate], float(margin[place])))
+    return pairs
+
+
+def _distinct(passages: Sequence[Passage], embeddings: np.ndarray) -> tuple[np.ndarray, list[str | None]]:
+    """The embeddings of distinct texts, and their ids: None for a text that stands twice."""
+    count = Counter(passage.text for passage in passages)
+    first = {passage.text: row for row, passage in reversed(list(enumerate(passages)))}
+    rows = sorted(first.values())
+    return embeddings[rows], [passages[row].id if count[passages[row].text] == 1 else None for row in rows]
+
+
+def best_threshold(pairs: Sequence[tuple[str, str, float]], gold: Mapping[str, Set[str]]) -> float:
+    """The margin from which mined pairs give the best F1 against `gold`: between the last pair taken and the next.
+
+    Of equal F1 the highest threshold; 0 where no pair is right. `pairs` are ordered by falling margin.
+    """
+    hits = np.cumsum([candidate in gold.get(query, ()) for query, candidate, _ in pairs])
+    if not len(hits) or not hits[-1]:
+        return 0.0
+    precision, recall = hits / np.arange(1, len(hits) + 1), hits / sum(map(len, gold.values()))
+    with np.errstate(invalid="ignore"):
+        f1 = np.nan_to_num(2 * precision * recall / (precision + recall))
+    last = int(f1.argmax())
+    following = min(last + 1, len(pairs) - 1)
+    return (pairs[last][2] + pairs[following][2]) / 2

@@ -1,0 +1,156 @@
+"""What a run reads: the examples of every part, chosen and checked, and the folder that the result belongs in."""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from stilts_core.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, task
+from stilts_core.config import ConfigError, RunConfig
+from stilts_core.encoder import resolve_encoder
+from stilts_core.families.retrieval import RetrievalSet
+from stilts_core.sources.load import available_languages, load, repaired_questions, unlabelled
+from stilts_core.weights import fingerprint
+
+CANDIDATES = 10  # how many candidates a reduced retrieval set has for each of its queries
+
+
+@dataclass
+class Data:
+    """The examples of a run, and what is to be said about them.
+
+    `intermediate` and `target` hold English (train, dev) examples; a target scored without training has none. `tuning`
+    holds the dev parts that a threshold is tuned on, `repaired` XCOPA's test parts with their questions put right.
+    """
+
+    intermediate: dict[str, tuple[list, list]] = field(default_factory=dict)
+    target: tuple[list, list] = ((), ())
+    tests: dict[str, list] = field(default_factory=dict)
+    tuning: dict[str, list] = field(default_factory=dict)
+    repaired: dict[str, list] = field(default_factory=dict)
+    texts: list = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def read(self, name: str, split: str, language: str = "en") -> list:
+        """The examples of one part of one task; remembers where they came from."""
+        examples = load(name, split, language)
+        self.files |= examples.files
+        self.dropped |= {f"{name} {split} {language}: {reason}": n for reason, n in examples.dropped.items()}
+        self.note(examples.stand_in)
+        return examples.items
+
+    def note(self, text: str | None) -> None:
+        """Something that every table of the run must say."""
+        if text and text not in self.notes:
+            self.notes.append(text)
+
+
+def gather(config: RunConfig) -> Data:
+    """Read and choose the examples of every part of a resolved config.
+
+    Raises ConfigError for a task in the wrong role or a language that is not at hand, DataError for faulty data.
+    """
+    data = Data()
+    languages = languages_of(config)
+    for name in intermediate_tasks(config):
+        train = select(data.read(name, "train"), config.intermediate_examples, config.seed)
+        data.intermediate[name] = (train, select(data.read(name, "dev"), config.dev_examples, 0))
+    if task(config.target).trained_on:
+        train = select(data.read(config.target, "train"), config.target_examples, config.seed)
+        data.target = (train, select(data.read(config.target, "dev"), config.dev_examples, 0))
+    for language in languages:
+        data.tests[language] = _reduced(data.read(config.target, "test", language), config.test_examples, data)
+        if config.target == "bucc2018":
+            data.tuning[language] = _reduced(data.read(config.target, "dev", language), config.test_examples, data)
+        if config.target == "xcopa" and (right := repaired_questions(language)):
+            test = data.tests[language]
+            data.repaired[language] = [replace(e, question=right.get(e.id, e.question)) for e in test]
+    if config.mlm_weight and data.intermediate:
+        for language in config.mlm_languages.split(",") if config.mlm_languages else languages:
+            texts = unlabelled(language)
+            data.texts += texts.items
+            data.files |= texts.files
+    return data
+
+
+def intermediate_tasks(config: RunConfig) -> tuple[str, ...]:
+    """The names of the intermediate tasks that `config.intermediate` asks for: none, one, several, or all nine."""
+    if config.intermediate == "none":
+        return ()
+    names = INTERMEDIATE_TASKS if config.intermediate == "all" else tuple(config.intermediate.split(","))
+    for name in names:
+        if "intermediate" not in task(name).roles:
+            known = ", ".join(INTERMEDIATE_TASKS)
+            raise ConfigError(f"{name} is no intermediate task; choose from none, {known}, socialiqa, all")
+    return tuple(names)
+
+
+def languages_of(config: RunConfig) -> tuple[str, ...]:
+    """The languages to score: those asked for, else all that are at hand."""
+    if "target" not in task(config.target).roles:
+        raise ConfigError(f"{config.target} is no target task; choose from {', '.join(TARGET_TASKS)}")
+    at_hand = available_languages(config.target)
+    wanted = tuple(config.languages.split(",")) if config.languages else at_hand
+    if missing := [language for language in wanted if language not in at_hand]:
+        raise ConfigError(
+            f"{config.target} has no test examples in {', '.join(missing)}; at hand are {', '.join(at_hand)}"
+        )
+    return wanted
+
+
+def select(examples: list, limit: int, seed: int) -> list:
+    """At most `limit` of the examples (0 = all), chosen by a hash of seed and id, in their order.
+
+    Parallel items carry the same id in every language, so the same items are chosen everywhere; and a smaller selection
+    is part of a larger one.
+    """
+    if not limit or len(examples) <= limit:
+        return list(examples)
+    rank = [hashlib.sha256(f"{seed} {example.id}".encode()).digest() for example in examples]
+    chosen = sorted(range(len(examples)), key=rank.__getitem__)[:limit]
+    return [examples[index] for index in sorted(chosen)]
+
+
+def _reduced(test: list, limit: int, data: Data) -> list:
+    """At most `limit` test examples, the same in every run; a retrieval set gets at most that many queries."""
+    if not isinstance(test[0], RetrievalSet):
+        return select(test, limit, 0)
+    smaller = smaller_set(test[0], limit)
+    if len(smaller.candidates) < len(test[0].candidates):
+        data.note(
+            f"The sets to search are reduced to {limit} queries and {CANDIDATES} candidates for each: "
+            "the scores are higher than on whole sets."
+        )
+    return [smaller]
+
+
+def smaller_set(test: RetrievalSet, limit: int) -> RetrievalSet:
+    """A retrieval set with at most `limit` queries (0 = all) and CANDIDATES times as many candidates.
+
+    Half of the queries have a right candidate where there are enough of these (in BUCC few sentences have one); all
+    right candidates stay.
+    """
+    if not limit or len(test.queries) <= limit:
+        return test
+    answered = select([query for query in test.queries if query.id in test.gold], limit, 0)
+    others = select([query for query in test.queries if query.id not in test.gold], limit, 0)
+    kept = answered[: max(limit - len(others), limit // 2)]
+    kept_ids = {query.id for query in kept + others[: limit - len(kept)]}
+    gold = {query: right for query, right in test.gold.items() if query in kept_ids}
+    right = frozenset().union(*gold.values())
+    wrong = [candidate for candidate in test.candidates if candidate.id not in right]
+    candidates = right | {candidate.id for candidate in select(wrong, CANDIDATES * limit - len(right), 0)}
+    return replace(
+        test,
+        queries=tuple(query for query in test.queries if query.id in kept_ids),
+        candidates=tuple(candidate for candidate in test.candidates if candidate.id in candidates),
+        gold=gold,
+    )
+
+
+def run_folder(config: RunConfig, data: Data) -> Path:
+    """Where the run leaves its record, named after all that decides the result: config, encoder and data."""
+    checksums = hashlib.sha256(repr(sorted(data.files.items())).encode()).hexdigest()
+    weights = fingerprint(resolve_encoder(config.encoder))
+    return Path(config.runs_dir) / config.profile / config.run_id(weights=weights, data=checksums)

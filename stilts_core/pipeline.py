@@ -1,0 +1,185 @@
+"""A run from its configuration to its record: data, intermediate phase, target phase, zero-shot evaluation."""
+
+import shutil
+import time
+from itertools import islice
+from pathlib import Path
+
+from stilts_core.batching import used_ids
+from stilts_core.catalogue import task
+from stilts_core.compute import Compute
+from stilts_core.config import RunConfig
+from stilts_core.encoder import Encoder, load_encoder
+from stilts_core.evaluation import Evaluation
+from stilts_core.families import mlm
+from stilts_core.families.setting import Setting
+from stilts_core.gathering import Data, gather, run_folder
+from stilts_core.phases import TaskData, intermediate_encoder, train_phase
+from stilts_core.progress import Progress
+from stilts_core.records import RECORD, SCHEMA, environment, now, peak_memory_bytes, read_record, write_record
+from stilts_core.training import Schedule
+
+CARDS = 2  # examples of each task that the record shows
+
+
+def run(config: RunConfig) -> dict:
+    """Do the run that `config` describes, or find it done, and return its record.
+
+    The record, the predictions in XTREME's layout and the shared intermediate checkpoint lie under `config.runs_dir`.
+    A run that was interrupted goes on from its last checkpoint. Raises ConfigError, DataError, EncoderError or
+    TrainingError with the remedy.
+    """
+    started, laps = now(), Laps()
+    config = config.resolved()
+    data = gather(config)
+    folder = run_folder(config, data)
+    if (folder / RECORD).exists():
+        return read_record(folder / RECORD)
+    compute = Compute.of(config)
+    laps.end("data")
+    encoder, phases = _intermediate_phase(config, data, compute)
+    laps.end("intermediate")
+
+    target = task_data(config.target, data.target, config, encoder)
+    setting, tokens = target.setting, encoder.tokens
+    features = {
+        part: {language: setting.family.features(items, tokens, setting) for language, items in sets.items()}
+        for part, sets in {"tests": data.tests, "tuning": data.tuning, "repaired": data.repaired}.items()
+    }
+    test_features = [columns for sets in features.values() for columns in sets.values()]
+    encoder.trim_vocabulary(used_ids(target.train, target.dev, *test_features))
+    head = setting.family.head(encoder, setting)
+    if len(target.train):
+        schedule = schedule_of(config, "target", setting)
+        report, heads, _ = train_phase("target", encoder, [target], schedule, compute, folder / "checkpoint")
+        phases.append(report)
+        head = heads[config.target]
+    laps.end("target")
+
+    metric = "accuracy" if (config.target, config.pos_metric) == ("udpos", "accuracy") else setting.task.metric
+    evaluation = Evaluation(encoder, head, setting, compute, folder, metric)
+    progress = Progress(f"scoring {config.target}", len(data.tests), quiet=config.quiet)
+    for done, (language, test) in enumerate(data.tests.items(), start=1):
+        extra = {
+            part: (sets[language], features[part][language])
+            for part, sets in {"tuning": data.tuning, "repaired": data.repaired}.items()
+            if language in sets
+        }
+        evaluation.score(language, test, features["tests"][language], **extra)
+        progress.update(done, language=language, score=f"{evaluation.scores[language]['score']:.1f}")
+    laps.end("evaluation")
+
+    record = {
+        "schema": SCHEMA,
+        "run_id": folder.name,
+        "folder": str(folder),
+        "profile": config.profile,
+        "started": started,
+        "finished": now(),
+        "config": config.to_dict(),
+        "notes": data.notes,
+        "same_data": bool(set(data.intermediate) & set(setting.task.same_data)),
+        "encoder": encoder.describe(),
+        "phases": phases,
+        "metric": metric,
+        "metrics": list(setting.task.metrics),
+        "scores": evaluation.scores,
+        "averages": evaluation.averages(),
+        "layers": evaluation.layers,
+        "cards": _cards(config, data),
+        "errors": evaluation.mistakes(),
+        "data": {"files": data.files, "dropped": data.dropped},
+        "cost": {
+            "seconds": round(sum(laps.seconds.values()), 2),
+            "seconds_by_part": laps.seconds,
+            "peak_memory_bytes": peak_memory_bytes(),
+            "flops": sum(phase["flops"] for phase in phases if not phase["reused"]) + evaluation.flops,
+        },
+        "environment": environment(compute),
+    }
+    write_record(folder, record)
+    if not config.keep_checkpoint:
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    return record
+
+
+class Laps:
+    """A clock that says how many seconds each part took."""
+
+    def __init__(self):
+        self.seconds: dict[str, float] = {}
+        self.last = time.perf_counter()
+
+    def end(self, part: str) -> None:
+        """The part that began when the last one ended, ends."""
+        self.last, before = time.perf_counter(), self.last
+        self.seconds[part] = round(self.last - before, 2)
+
+
+def _intermediate_phase(config: RunConfig, data: Data, compute: Compute) -> tuple[Encoder, list[dict]]:
+    """The encoder that the target phase starts from, and the record of how it came about."""
+    if not data.intermediate:
+        return load_encoder(config.encoder, dropout=config.dropout), []
+    encoder = load_encoder(config.encoder, dropout=config.dropout)
+    tasks = [task_data(name, parts, config, encoder) for name, parts in data.intermediate.items()]
+    texts = mlm.features(data.texts, encoder.tokens, tasks[0].setting.max_length) if data.texts else None
+    encoder, report = intermediate_encoder(
+        encoder,
+        tasks,
+        schedule_of(config, "intermediate", tasks[0].setting),
+        compute,
+        Path(config.runs_dir) / "checkpoints",
+        unlabelled=texts,
+    )
+    return encoder, [report]
+
+
+def task_data(name: str, parts: tuple[list, list], config: RunConfig, encoder: Encoder) -> TaskData:
+    """The features of a task's English train and dev parts, under the setting that the run treats it in."""
+    train, dev = parts
+    row = task(name)
+    labels = row.labels
+    if row.family == "tagging" and not labels:
+        labels = tuple(sorted({tag for example in train for tag in example.tags}))
+    setting = Setting(
+        task=row,
+        labels=labels,
+        max_length=min(config.max_length or row.paper.max_length, encoder.max_length),
+        dropout=encoder.dropout,
+        layer=round(encoder.layers * 14 / 24) if config.layer is None else config.layer,
+    )
+    family = setting.family
+    return TaskData(
+        setting, family.features(train, encoder.tokens, setting), dev, family.features(dev, encoder.tokens, setting)
+    )
+
+
+def schedule_of(config: RunConfig, phase: str, setting: Setting) -> Schedule:
+    """The schedule of a phase: the config's values, and where it leaves them open those of the paper for the task."""
+    recipe = setting.task.paper
+    epochs, lr = getattr(config, f"{phase}_epochs"), getattr(config, f"{phase}_lr")
+    return Schedule(
+        epochs=epochs or recipe.epochs,
+        lr=lr or recipe.learning_rate,
+        batch_size=config.batch_size or recipe.batch_size,
+        seed=config.seed,
+        warmup=config.warmup,
+        weight_decay=config.weight_decay,
+        clip=config.clip,
+        temperature=config.sampling_temperature,
+        cap=config.sampling_cap,
+        mlm_weight=config.mlm_weight if phase == "intermediate" else 0.0,
+    )
+
+
+def _cards(config: RunConfig, data: Data) -> dict[str, list[dict]]:
+    """Two examples of every task of the run, with their right answers."""
+    shown = {name: train for name, (train, _) in data.intermediate.items()}
+    shown[config.target] = data.target[0] or next(iter(data.tests.values()))
+    return {
+        name: [
+            {"text": texts, "label": right}
+            for texts, right in islice(Setting(task(name)).family.cards(examples), CARDS)
+        ]
+        for name, examples in shown.items()
+    }
