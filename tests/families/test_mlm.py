@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+import torch
+from peer import inputs, peer, whole_batch
+from scipy.stats import binomtest
+from torch.nn.functional import cross_entropy
+from toy import unlabelled
+from transformers import AutoModelForMaskedLM
+
+from stilts_core.batching import IGNORE, Batch, Cut
+from stilts_core.families import mlm
+from stilts_core.families.mlm import MLMHead, TextExample
+
+LAYERS = {
+    "xlm-roberta": {"dense": "lm_head.dense", "norm": "lm_head.layer_norm"},
+    "bert": {"dense": "cls.predictions.transform.dense", "norm": "cls.predictions.transform.LayerNorm"},
+}
+
+
+@pytest.fixture
+def batch(encoder) -> Batch:
+    return whole_batch(unlabelled(encoder, 400), encoder)
+
+
+def test_loss_and_gradients_are_those_of_transformers(encoder):
+    torch.manual_seed(1)
+    head, layers = MLMHead(encoder), LAYERS[encoder.kind]
+    batch = head.prepare(whole_batch(unlabelled(encoder, 16), encoder))
+    theirs = peer(AutoModelForMaskedLM, encoder, head, {})
+    loss = theirs(**inputs(batch), labels=batch.token_targets["token"]).loss
+    mean = head.loss(encoder.hidden(batch.ids, batch.mask, batch.types), batch) / head.count(batch)
+    torch.testing.assert_close(mean, loss)
+    mean.backward()
+    loss.backward()
+    pairs = [(encoder.model, theirs.base_model)] + [
+        (head.get_submodule(ours), theirs.get_submodule(there)) for ours, there in layers.items()
+    ]
+    for ours, there in pairs:
+        for name, parameter in ours.named_parameters():
+            torch.testing.assert_close(parameter.grad, there.get_parameter(name).grad, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(head.bias.grad, theirs.get_output_embeddings().bias.grad)
+
+
+def test_trimmed_vocabulary_leaves_the_softmax_over_its_rows(encoder):
+    torch.manual_seed(1)
+    columns = unlabelled(encoder, 16)
+    theirs = peer(AutoModelForMaskedLM, encoder, MLMHead(encoder), {})
+    encoder.trim_vocabulary(np.unique(columns.ids))
+    head = MLMHead(encoder)
+    batch = head.prepare(whole_batch(columns, encoder))
+    chosen = batch.token_targets["token"] != IGNORE
+    with torch.inference_mode():
+        # A replacement may be the padding token, and transformers would not count its position.
+        positions = encoder.first_position + torch.arange(batch.ids.shape[1])[None]
+        logits = theirs(**inputs(batch), position_ids=positions).logits[chosen][:, torch.from_numpy(encoder.kept_ids)]
+        expected = cross_entropy(logits, encoder.rows_of(batch.token_targets["token"][chosen]), reduction="sum")
+        torch.testing.assert_close(head.loss(encoder.hidden(batch.ids, batch.mask, batch.types), batch), expected)
+
+
+def test_sub_words_are_masked_replaced_and_kept_in_berts_shares(encoder, batch):
+    torch.manual_seed(2)
+    masked = MLMHead(encoder).prepare(batch)
+    target = masked.token_targets["token"]
+    chosen = target != IGNORE
+    ordinary = batch.mask & ~torch.isin(batch.ids, torch.tensor(encoder.tokens.specials))
+    assert not (chosen & ~ordinary).any()
+    assert torch.equal(target[chosen], batch.ids[chosen])
+    assert torch.equal(masked.ids[~chosen], batch.ids[~chosen])
+    fates = {
+        0.8: masked.ids[chosen] == encoder.tokens.mask,
+        0.1: masked.ids[chosen] == batch.ids[chosen],  # and a replacement that happens to be the same
+    }
+    assert binomtest(int(chosen.sum()), int(ordinary.sum()), 0.15).pvalue > 0.001
+    for share, fate in fates.items():
+        assert binomtest(int(fate.sum()), len(fate), share).pvalue > 0.001
+
+
+def test_replacements_come_from_the_rows_that_were_kept(encoder, batch):
+    encoder.trim_vocabulary(torch.unique(batch.ids).numpy())
+    head = MLMHead(encoder)
+    for _ in range(3):
+        masked = head.prepare(batch)
+        assert np.isin(masked.ids.numpy(), encoder.kept_ids).all()
+        encoder.rows_of(masked.ids)
+    assert head.bias.shape == (encoder.rows,)
+
+
+def test_batch_in_which_nothing_is_masked_has_no_loss(encoder):
+    head, batch = MLMHead(encoder), whole_batch(unlabelled(encoder, 2), encoder)
+    batch.token_targets["token"] = torch.full_like(batch.ids, IGNORE)
+    assert head.count(batch) == 0
+    assert head.loss(encoder.hidden(batch.ids, batch.mask, batch.types), batch) == 0
+
+
+def test_long_texts_are_split_and_lose_nothing(tokens):
+    texts = ["river bridge " * 20, "the old market", ""]
+    columns = mlm.features([TextExample(str(i), "en", text) for i, text in enumerate(texts)], tokens, 16)
+    assert columns.lengths.max() == 16
+    assert columns.cut == Cut(inputs=3, split=1)
+    ordinary = columns.ids[~np.isin(columns.ids, [tokens.cls, tokens.sep])]
+    assert ordinary.tolist() == [piece for pieces in tokens.unique_pieces(texts) for piece in pieces]
+    assert set(columns.example) == {0, 1}  # an empty text has nothing to predict

@@ -1,0 +1,294 @@
+"""The training loop against plain loops, against itself in other portions, and against being killed."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from killed_training import DEATHS
+from safetensors.torch import load_file
+from scipy.stats import chisquare
+from torch.nn.utils import clip_grad_norm_
+from toy import TASKS, mlm_task, training_task
+from transformers import AutoModelForSequenceClassification
+
+from stilts_core.batching import collate
+from stilts_core.compute import Compute
+from stilts_core.encoder import WORD_EMBEDDINGS, load_encoder
+from stilts_core.training import Phase, Plan, Schedule, TrainingError, _accumulate, train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SCHEDULE = Schedule(epochs=2, lr=1e-3, batch_size=4, seed=3)
+
+
+@pytest.fixture(params=["tiny_xlmr", "tiny_bert"])
+def folder(request) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def encoder(tiny_xlmr):
+    return load_encoder(str(tiny_xlmr), dropout=0.0)
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """Trains, and returns the phase."""
+
+    def trained(encoder, tasks, schedule=SCHEDULE, compute=None, **mlm) -> Phase:
+        compute = compute or Compute()
+        return train(encoder, tasks, schedule, title="test", checkpoints=tmp_path / "steps", compute=compute, **mlm)
+
+    return trained
+
+
+# --- killed and started again
+@pytest.fixture(scope="module")
+def results(tiny_xlmr, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("killed")
+    script = Path(__file__).with_name("killed_training.py")
+    subprocess.run([sys.executable, script, tiny_xlmr, folder], check=True, timeout=300)
+    return folder
+
+
+@pytest.mark.parametrize("death", [death for death in DEATHS if death != "never"])
+def test_killed_and_resumed_training_equals_an_uninterrupted_one_bitwise(results, death):
+    expected, found = (load_file(results / name / "result.safetensors") for name in ("never", death))
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    expected, found = (json.loads((results / name / "result.json").read_text()) for name in ("never", death))
+    for report in (expected, found):
+        assert report.pop("seconds") > 0
+        assert all(point.pop("seconds") > 0 for point in report["curve"])
+    assert found == expected
+
+
+def test_finished_training_is_not_repeated(encoder, trained):
+    task = training_task(encoder, "mnli", 8)
+    phase, weights = trained(encoder, [task]), encoder.word_embeddings.clone()
+    assert trained(encoder, [task]) == phase
+    assert torch.equal(encoder.word_embeddings, weights)
+
+
+# --- against plain loops
+def test_training_equals_a_plain_loop_over_the_model_of_transformers(folder, trained):
+    encoder = load_encoder(folder, dropout=0.0)
+    task = training_task(encoder, "mnli", 22)
+    schedule = replace(SCHEDULE, clip=0.5, weight_decay=0.3)
+    settings = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "num_labels": 3}
+    theirs = AutoModelForSequenceClassification.from_pretrained(folder, **settings)
+    dense, last = (
+        (theirs.classifier.dense, theirs.classifier.out_proj)
+        if encoder.kind == "xlm-roberta"
+        else (theirs.bert.pooler.dense, theirs.classifier)
+    )
+    dense.load_state_dict(task.head.dense.state_dict())
+    last.load_state_dict(task.head.classifier.state_dict())
+
+    plan, named = Plan([task], schedule), dict(theirs.named_parameters())
+    plain = {name for name in named if name.endswith("bias") or "LayerNorm" in name}
+    groups = [
+        {"params": [named[name] for name in named if name not in plain], "weight_decay": schedule.weight_decay},
+        {"params": [named[name] for name in plain], "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, eps=1e-8, foreach=False, fused=False)
+    losses = []
+    theirs.train()
+    for step in range(plan.steps):
+        batch = collate(task.features, plan[step][1], encoder.tokens.pad)
+        inputs = {"input_ids": batch.ids, "attention_mask": batch.mask.long(), "token_type_ids": batch.types}
+        loss = theirs(**inputs, labels=batch.targets["label"]).loss
+        loss.backward()
+        clip_grad_norm_(theirs.parameters(), schedule.clip)
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.lr_at(step, plan.steps)
+        optimiser.step()
+        optimiser.zero_grad()
+        losses.append(loss.item())
+
+    phase = trained(encoder, [task], schedule)
+    assert phase.steps == 12
+    np.testing.assert_allclose([point["loss"] for point in phase.curve], losses, rtol=1e-4)
+    for name, parameter in encoder.model.named_parameters():
+        if not name.endswith("key.bias"):  # softmax leaves it no gradient, and Adam makes steps of the rounding errors
+            torch.testing.assert_close(parameter, theirs.base_model.get_parameter(name), rtol=1e-3, atol=2e-5)
+
+
+def test_weights_decay_and_one_dimensional_parameters_do_not(encoder, trained):
+    task = training_task(encoder, "mnli", 8)
+    before = {name: parameter.detach().clone() for name, parameter in encoder.model.named_parameters()}
+    for parameter in task.head.parameters():
+        torch.nn.init.zeros_(parameter)  # so the encoder gets no gradient, and decays only
+    phase = trained(encoder, [task], replace(SCHEDULE, epochs=0.5, weight_decay=10.0))
+    assert phase.unused_scale < 0.995
+    for name, parameter in encoder.model.named_parameters():
+        kept = phase.unused_scale if parameter.ndim > 1 else 1.0
+        torch.testing.assert_close(parameter, before[name] * kept)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_training_lowers_the_loss_of_every_family(name, encoder, trained):
+    task = training_task(encoder, name, 32)
+    curve = trained(encoder, [task], replace(SCHEDULE, epochs=12, lr=3e-3)).curve
+    losses = [point["loss"] for point in curve]
+    assert np.mean(losses[-8:]) < 0.7 * np.mean(losses[:8])
+
+
+# --- portions
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "lareqa"])
+def test_accumulated_gradient_is_that_of_the_whole_batch(name, encoder):
+    """The parts hold different numbers of words, sub-words, and choices."""
+    task = training_task(encoder, name, 9)
+    gradients = []
+    for budget in (60, 100_000):
+        phase = Phase(steps=1)
+        loss = _accumulate(encoder, task, np.arange(9), 0.5, Compute(token_budget=budget), phase)
+        modules = torch.nn.ModuleList([encoder.model, task.head])
+        gradients.append([loss] + [p.grad.clone() for p in modules.parameters() if p.grad is not None])
+        modules.zero_grad()
+        assert phase.tokens == len(task.features.ids)
+    for parts, whole in zip(*gradients, strict=True):
+        torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-6)
+
+
+def test_batch_whose_features_share_a_loss_is_not_divided(encoder):
+    task, losses = training_task(encoder, "lareqa", 9), []
+    for budget in (60, 100_000):
+        losses.append(_accumulate(encoder, task, np.arange(9), 1.0, Compute(token_budget=budget), Phase(steps=1)))
+    assert torch.equal(*losses)
+
+
+def test_report_counts_sub_words_and_padding(encoder, trained):
+    task = training_task(encoder, "mnli", 12)
+    phase = trained(encoder, [task])
+    lengths = np.diff(task.features.starts)
+    assert phase.tokens == 2 * lengths.sum()
+    assert phase.squares == 2 * (lengths**2).sum()
+    assert 0 < phase.padding_share < 0.5
+    assert [point["step"] for point in phase.curve] == list(range(1, phase.steps + 1))
+
+
+# --- the vocabulary
+@pytest.mark.parametrize("name", ["mnli", "udpos"])
+def test_training_on_a_trimmed_vocabulary_equals_training_on_the_whole(name, tiny_xlmr, tmp_path):
+    finished = []
+    for trimmed in (False, True):
+        torch.manual_seed(0)
+        encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
+        task = training_task(encoder, name, 16, dropout=0.1)
+        if trimmed:
+            encoder.trim_vocabulary(np.unique(task.features.ids))
+        schedule = replace(SCHEDULE, weight_decay=0.5, lr=1e-2)
+        phase = train(encoder, [task], schedule, title="", checkpoints=tmp_path / str(trimmed), compute=Compute())
+        weights = encoder.model.state_dict() | {WORD_EMBEDDINGS: encoder.full_embeddings(phase.unused_scale)}
+        finished.append((weights, [point["loss"] for point in phase.curve]))
+    torch.testing.assert_close(*finished, rtol=1e-4, atol=1e-5)
+    assert encoder.rows < encoder.vocabulary
+
+
+# --- masked language modelling beside the task
+def test_masked_language_modelling_adds_its_weighted_gradient_to_every_step(encoder, trained):
+    task, mlm = training_task(encoder, "mnli", 8), mlm_task(encoder, 6)
+    phase = trained(encoder, [task], replace(SCHEDULE, mlm_weight=0.5), mlm=mlm)
+    points = {name: [p["step"] for p in phase.curve if p["task"] == name] for name in ("mnli", "mlm")}
+    assert points["mnli"] == points["mlm"] == [1, 2, 3, 4]
+
+
+def test_masked_language_modelling_of_no_weight_changes_the_task_not_at_all(tiny_xlmr, tmp_path):
+    finished = []
+    for extra in (False, True):
+        torch.manual_seed(0)
+        encoder = load_encoder(str(tiny_xlmr), dropout=0.0)
+        task = training_task(encoder, "mnli", 8)
+        mlm = {"mlm": mlm_task(encoder, 6)} if extra else {}
+        train(encoder, [task], SCHEDULE, title="", checkpoints=tmp_path / str(extra), compute=Compute(), **mlm)
+        finished.append(encoder.model.state_dict())
+    torch.testing.assert_close(*finished)
+
+
+# --- errors
+def test_task_without_examples_is_an_error_that_names_it(encoder, trained):
+    tasks = [training_task(encoder, "mnli", 8), training_task(encoder, "udpos", 0)]
+    with pytest.raises(TrainingError, match=r"udpos has no training examples; give it some or leave"):
+        trained(encoder, tasks)
+
+
+def test_loss_that_becomes_nan_is_an_error_that_names_step_and_task(encoder, trained):
+    task = training_task(encoder, "mnli", 8)
+    calls = iter([1.0, 1.0, float("nan")])
+    loss = task.head.loss
+    task.head.loss = lambda hidden, batch: loss(hidden, batch) * next(calls)
+    with pytest.raises(TrainingError, match=r"loss of mnli is nan at step 3; lower the learning rate or use fp32"):
+        trained(encoder, [task])
+
+
+# --- the learning rate
+@pytest.mark.parametrize("steps", [1, 2, 5, 11, 25, 64, 1000])
+@pytest.mark.parametrize("warmup", [0.0, 0.06, 0.1, 0.5, 1.0])
+def test_learning_rate_rises_to_its_peak_and_falls_towards_zero(steps, warmup):
+    schedule = replace(SCHEDULE, warmup=warmup)
+    rates = np.array([schedule.lr_at(step, steps) for step in range(steps)])
+    peak = rates.argmax()
+    assert rates.max() == pytest.approx(schedule.lr)
+    assert (np.diff(rates[: peak + 1]) > 0).all() and (np.diff(rates[peak:]) <= 1e-12).all()
+    assert peak + 1 == pytest.approx(max(1, warmup * steps), abs=0.5)
+    assert rates.min() > 0
+    if warmup < 1:
+        assert rates[-1] == pytest.approx(schedule.lr / (steps - round(warmup * steps)))
+
+
+# --- the plan
+@pytest.fixture
+def tasks(encoder):
+    return [training_task(encoder, name, size) for name, size in (("mnli", 21), ("udpos", 64), ("hellaswag", 43))]
+
+
+def chosen_by_task(plan: Plan) -> dict[str, list[np.ndarray]]:
+    chosen = {task.name: [] for task in plan.tasks}
+    for step in range(plan.steps):
+        task, features = plan[step]
+        chosen[task.name].append(features)
+    return chosen
+
+
+def test_every_epoch_of_every_task_meets_each_feature_once(tasks):
+    plan = Plan(tasks, replace(SCHEDULE, epochs=5))
+    for task in tasks:
+        batches = chosen_by_task(plan)[task.name]
+        per_epoch = -(-len(task.features) // SCHEDULE.batch_size)
+        assert len(batches) >= 2 * per_epoch
+        for start in range(0, len(batches) - per_epoch + 1, per_epoch):
+            epoch = np.concatenate(batches[start : start + per_epoch])
+            assert sorted(epoch) == list(range(len(task.features)))
+
+
+def test_plan_is_as_long_as_its_epochs(tasks):
+    assert Plan(tasks[:1], SCHEDULE).steps == 12  # 2 x 21 features in batches of 4, the last of each epoch smaller
+    assert Plan(tasks, SCHEDULE).steps == 12 + 32 + 22
+    assert Plan(tasks, replace(SCHEDULE, cap=30)).steps == 12 + 16 + 16
+    assert Plan(tasks[:1], SCHEDULE, steps=7).steps == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "shares"),
+    [({}, [21, 64, 43]), ({"cap": 30}, [21, 30, 30]), ({"temperature": 2.0}, [21**0.5, 64**0.5, 43**0.5])],
+)
+def test_tasks_are_visited_by_their_shares(tasks, changes, shares):
+    plan = Plan(tasks, replace(SCHEDULE, **changes), steps=2000)
+    visits, shares = np.bincount(plan.task_of_step), np.array(shares)
+    assert chisquare(visits, 2000 * shares / shares.sum()).pvalue > 0.001
+
+
+def test_plan_is_decided_by_its_seed_and_read_in_any_order(tasks):
+    plan, again, other = (Plan(tasks, replace(SCHEDULE, seed=seed)) for seed in (3, 3, 4))
+    forward = [plan[step] for step in range(plan.steps)]
+    order = np.random.default_rng(0).permutation(plan.steps)
+    for step in order:
+        task, features = again[step]
+        assert task.name == forward[step][0].name
+        assert features.tolist() == forward[step][1].tolist()
+    assert other.task_of_step.tolist() != plan.task_of_step.tolist()
