@@ -94,12 +94,15 @@ def _show(record: dict) -> None:
 )
 @click.option("--task", multiple=True, help="score this task only (may be repeated)")
 @click.option("--pos-metric", type=click.Choice(["xtreme", "accuracy"]), default="xtreme", show_default=True)
+@click.option("--benchmark", type=click.Choice(["xtreme", "xtreme-r"]), default="xtreme", show_default=True)
 @click.option("--partial", is_flag=True, help="score what is there and list what is missing")
-def score(predictions: Path, gold: Path, task: tuple[str, ...], pos_metric: str, partial: bool) -> None:
+def score(predictions: Path, gold: Path, task: tuple[str, ...], pos_metric: str, benchmark: str, partial: bool) -> None:
     """Score predictions in XTREME's submission layout and print one JSON."""
     from stilts_core.submission import score_folders
 
-    scores = score_folders(predictions, gold, tasks=task or None, pos_metric=pos_metric, partial=partial)
+    scores = score_folders(
+        predictions, gold, tasks=task or None, pos_metric=pos_metric, benchmark=benchmark, partial=partial
+    )
     click.echo(json.dumps(scores, indent=1, ensure_ascii=False))
 
 

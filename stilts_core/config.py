@@ -136,7 +136,7 @@ PROFILES: dict[str, dict] = {
         "target_lr": 1e-4,
         "batch_size": 16,
         "max_length": 256,
-        "token_budget": 4096,
+        "token_budget": 2048,
     },
     # The full replication: every example, and the paper's own recipe for each task (catalogue: `paper`).
     "paper": {

@@ -7,7 +7,7 @@ from pathlib import Path
 from stilts_core.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, task
 from stilts_core.config import ConfigError, RunConfig
 from stilts_core.encoder import resolve_encoder
-from stilts_core.families.retrieval import RetrievalSet
+from stilts_core.families.retrieval import RetrievalExample, RetrievalSet, paired_set
 from stilts_core.sources.load import available_languages, load, repaired_questions, unlabelled
 from stilts_core.weights import fingerprint
 
@@ -58,7 +58,8 @@ def gather(config: RunConfig) -> Data:
         data.intermediate[name] = (train, select(data.read(name, "dev"), config.dev_examples, 0))
     if task(config.target).trained_on:
         train = select(data.read(config.target, "train"), config.target_examples, config.seed)
-        data.target = (train, select(data.read(config.target, "dev"), config.dev_examples, 0))
+        dev = select(data.read(config.target, "dev"), config.dev_examples, 0)
+        data.target = (train, [paired_set(dev)] if isinstance(dev[0], RetrievalExample) else dev)
     for language in languages:
         data.tests[language] = _reduced(data.read(config.target, "test", language), config.test_examples, data)
         if config.target == "bucc2018":

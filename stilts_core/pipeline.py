@@ -56,7 +56,7 @@ def run(config: RunConfig) -> dict:
         head = heads[config.target]
     laps.end("target")
 
-    metric = "accuracy" if (config.target, config.pos_metric) == ("udpos", "accuracy") else setting.task.metric
+    metric = "f1" if (config.target, config.pos_metric) == ("udpos", "xtreme") else setting.task.metric
     evaluation = Evaluation(encoder, head, setting, compute, folder, metric)
     progress = Progress(f"scoring {config.target}", len(data.tests), quiet=config.quiet)
     for done, (language, test) in enumerate(data.tests.items(), start=1):

@@ -1,7 +1,7 @@
 """The one training loop: one task or many, masked-LM co-training, exact resume.
 
-Recipe: jiant, the paper's own code (facts/hyperparameters.csv): AdamW, no weight decay on biases and LayerNorm, eps 1e-8,
-gradient clipping, linear warm-up and linear decay, one task per optimiser step.
+Recipe: jiant, the paper's own code (facts/hyperparameters.csv): AdamW, no weight decay on biases and LayerNorm,
+eps 1e-8, gradient clipping, linear warm-up and linear decay, one task per optimiser step.
 
 Everything random is a function of (seed, step), never of what happened before. So a run that was killed needs only its
 tensors and its step to continue bitwise as if nothing had happened.
@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint as recomputed
 
 from stilts_core import checkpoint
-from stilts_core.batching import Features, collate, epoch_batches, sampling_shares, within_budget
+from stilts_core.batching import Batch, Features, collate, epoch_batches, sampling_shares, within_budget
 from stilts_core.compute import Compute
 from stilts_core.encoder import Encoder
 from stilts_core.families.head import Head
@@ -128,8 +129,9 @@ def train(
     """Train encoder and heads in place on `tasks` and report the phase.
 
     A checkpoint under `checkpoints` is resumed from, and one is written every `compute.checkpoint_seconds` and at the
-    end. A step of more padded sub-words than `compute.token_budget` accumulates the gradients of parts, weighted so that
-    their sum is the gradient of the whole batch. `mlm` adds its loss, times the schedule's mlm_weight, to every step. Raises TrainingError if the loss stops being finite.
+    end. A step of more padded sub-words than `compute.token_budget` accumulates the gradients of parts, weighted so
+    that their sum is the gradient of the whole batch. `mlm` adds its loss, times the schedule's mlm_weight, to every
+    step. Raises TrainingError if the loss stops being finite.
     """
     trained = tasks + ([mlm] if mlm else [])
     modules = nn.ModuleDict({"encoder": encoder.model} | {f"head {task.name}": task.head for task in trained})
@@ -176,22 +178,46 @@ def _accumulate(
     encoder: Encoder, task: TrainingTask, chosen: np.ndarray, weight: float, compute: Compute, phase: Phase
 ) -> torch.Tensor:
     """Add the gradient of the mean loss over `chosen`, times `weight`; returns that mean loss, detached."""
-    parts = within_budget(task.features, chosen, compute.token_budget) if task.head.divisible else [chosen]
+    parts = within_budget(task.features, chosen, compute.token_budget)
     batches = [task.head.prepare(collate(task.features, part, encoder.tokens.pad)) for part in parts]
     count = max(1, sum(task.head.count(batch) for batch in batches))
-    total = torch.zeros((), device=compute.device)
     for batch in batches:
         lengths = batch.mask.sum(1)
         phase.tokens += int(lengths.sum())
         phase.padded += batch.ids.numel()
         phase.squares += float((lengths.double() ** 2).sum())
-        batch = batch.to(compute.device)
+    batches = (batch.to(compute.device) for batch in batches)
+    if task.head.couples:
+        loss = _coupled_loss(encoder, task.head, list(batches), compute) / count
+        (loss * weight).backward()
+        return loss.detach()
+    total = torch.zeros((), device=compute.device)
+    for batch in batches:
         with compute.autocast():
             hidden = encoder.hidden(batch.ids, batch.mask, batch.types, layer=task.head.layer)
             loss = task.head.loss(hidden, batch) / count
         (loss * weight).backward()
         total += loss.detach()
     return total
+
+
+def _coupled_loss(encoder: Encoder, head: Head, batches: list[Batch], compute: Compute) -> torch.Tensor:
+    """The summed loss of a head that couples all features of a step.
+
+    Only the outputs of the parts are kept for the backward pass, which computes the rest again, part by part: so memory
+    is that of one part, however large the step is.
+    """
+
+    def outputs(batch: Batch) -> torch.Tensor:
+        with compute.autocast():
+            return head(encoder.hidden(batch.ids, batch.mask, batch.types, layer=head.layer), batch)
+
+    if len(batches) == 1:
+        joined = outputs(batches[0])
+    else:
+        joined = torch.cat([recomputed(outputs, batch, use_reentrant=False) for batch in batches])
+    targets = {name: torch.cat([batch.targets[name] for batch in batches]) for name in batches[0].targets}
+    return head.coupled_loss(joined, targets)
 
 
 def _adamw(modules: nn.Module, schedule: Schedule) -> torch.optim.AdamW:

@@ -89,7 +89,7 @@ class RetrievalHead(Head):
     The loss is the cross-entropy of finding each query's candidate among those of the batch, by SCALE times cosine.
     """
 
-    divisible = False
+    couples = True
 
     def __init__(self, layer: int | None = None):
         super().__init__()
@@ -99,9 +99,12 @@ class RetrievalHead(Head):
         return normalize(mean_pool(hidden, batch.mask), dim=-1)
 
     def loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
-        embeddings = self(hidden, batch)
-        cosines = embeddings[0::2] @ embeddings[1::2].T
-        group = batch.targets["group"]
+        return self.coupled_loss(self(hidden, batch), batch.targets)
+
+    def coupled_loss(self, outputs: torch.Tensor, targets: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The summed loss from the embeddings (2 x features, hidden size) of queries and candidates in turn."""
+        cosines = outputs[0::2] @ outputs[1::2].T
+        group = targets["group"]
         itself = torch.arange(len(group), device=group.device)
         related = (group[:, None] == group[None]).fill_diagonal_(False)
         return cross_entropy(SCALE * cosines.float().masked_fill(related, -torch.inf), itself, reduction="sum")
@@ -110,6 +113,17 @@ class RetrievalHead(Head):
 def head(encoder: Encoder, setting: Setting) -> RetrievalHead:
     """The head of the task: the last hidden state where it is trained, the setting's layer where it is not."""
     return RetrievalHead(None if setting.task.trained_on else setting.layer)
+
+
+def paired_set(examples: list[RetrievalExample]) -> RetrievalSet:
+    """A test set out of training pairs: every query against the candidates of all."""
+    texts = {text: str(number) for number, text in enumerate(dict.fromkeys(e.candidate for e in examples))}
+    return RetrievalSet(
+        language=examples[0].language,
+        queries=tuple(Passage(example.id, example.query) for example in examples),
+        candidates=tuple(Passage(number, text) for text, number in texts.items()),
+        gold={example.id: frozenset({texts[example.candidate]}) for example in examples},
+    )
 
 
 def threshold(outputs: np.ndarray, tuning: list[RetrievalSet]) -> float:

@@ -115,7 +115,9 @@ def decode(
 
 def cards(examples: list[TaggingExample]) -> Iterator[tuple[dict[str, str], str]]:
     """Every example as (its texts by name, the right answer), for a reader."""
-    return (({"sentence": " ".join(e.words)}, " ".join(map("/".join, zip(e.words, e.tags)))) for e in examples)
+    for example in examples:
+        tagged = (f"{word}/{tag}" for word, tag in zip(example.words, example.tags, strict=True))
+        yield {"sentence": " ".join(example.words)}, " ".join(tagged)
 
 
 def mistakes(

@@ -13,7 +13,8 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0
 def tatoeba(language: str, texts: Sequence[str], names: Sequence[str]) -> RetrievalSet:
     """Tatoeba in LASER's layout: line i of the language is the translation of English line i.
 
-    The English side is sorted, as in XTREME, so that the order of the candidates tells nothing; ids are the lines.
+    As in XTREME, the English sentences, sorted so that their order tells nothing, search among the language's; ids are
+    the lines.
     """
     foreign, english = (lines(text) for text in texts)
     if len(foreign) != len(english):
@@ -23,8 +24,8 @@ def tatoeba(language: str, texts: Sequence[str], names: Sequence[str]) -> Retrie
     for name, side in zip(names, (foreign, english), strict=True):
         if empty := [i for i, sentence in enumerate(side, start=1) if not sentence.strip()]:
             raise EmptyText(f"{name}, line {empty[0]}: an empty sentence; fetch the file again")
-    queries = tuple(Passage(str(i), text) for i, text in enumerate(foreign))
-    candidates = tuple(sorted((Passage(str(i), text) for i, text in enumerate(english)), key=lambda c: c.text))
+    queries = tuple(sorted((Passage(str(i), text) for i, text in enumerate(english)), key=lambda query: query.text))
+    candidates = tuple(Passage(str(i), text) for i, text in enumerate(foreign))
     return RetrievalSet(language, queries, candidates, {query.id: frozenset({query.id}) for query in queries})
 
 

@@ -187,7 +187,7 @@ def test_languages_of_tydiqa_are_told_apart_by_their_ids(mirror):
 def test_tatoeba_pairs_and_buccs_numbered_gold_become_sets(mirror):
     mirror("mteb/tatoeba-bitext-mining/swh-eng/test", [{"sentence1": "moja", "sentence2": "one"}])
     (found,) = load("tatoeba", "test", "sw").items
-    assert (found.queries[0].text, found.candidates[0].text, found.gold) == ("moja", "one", {"0": {"0"}})
+    assert (found.queries[0].text, found.candidates[0].text, found.gold) == ("one", "moja", {"0": {"0"}})
     sides = {"sentence1": [f"Satz {i}" for i in range(60)], "sentence2": [f"Sentence {i}" for i in range(60)]}
     mirror("mteb/bucc-bitext-mining/de-en/test", [sides | {"gold": [[i, 61 - i] for i in range(1, 61)]}])
     parts = [load("bucc2018", split, "de").items[0] for split in ("dev", "test")]
