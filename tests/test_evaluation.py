@@ -15,6 +15,7 @@ from stilts_core.families.retrieval import RetrievalHead
 
 @pytest.fixture(params=["tiny_xlmr", "tiny_bert"])
 def encoder(request, one_thread):
+    torch.manual_seed(0)
     return load_encoder(str(request.getfixturevalue(request.param)))
 
 

@@ -77,6 +77,13 @@ def test_input_is_the_pair_as_the_tokenizer_encodes_it(tokens):
         assert "".join(example.context[a:b].strip() for a, b in window) == example.context.replace(" ", "")
 
 
+def test_unknown_sub_word_in_the_question_is_not_taken_for_the_context(tokens):
+    example = question("old ☃ river", (6, "river"), text="who ☃ rose")
+    columns = span.features([example], tokens, setting("squad"))
+    assert (columns.ids == tokens.unk).sum() == 2
+    assert span.decode(right_logits(columns), columns, [example], setting("squad")) == ["river"]
+
+
 @pytest.mark.parametrize("max_length", [24, 48, 256])
 def test_long_question_leaves_half_of_the_room_to_the_context_and_is_counted(tokens, max_length):
     asked = "water market " * 70
