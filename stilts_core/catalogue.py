@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 
+from stilts_core.config import ConfigError
 from stilts_core.languages import language, languages  # noqa: F401  (part of the catalogue to its readers)
 from stilts_core.sources.layouts import FILES, HUB, Layout
 
@@ -142,7 +143,7 @@ def task(name: str) -> Task:
     if name not in TASKS:
         close = get_close_matches(name, TASKS, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(f"no task '{name}' in the catalogue{hint} Known: {', '.join(TASKS)}")
+        raise ConfigError(f"no task '{name}' in the catalogue{hint} Known: {', '.join(TASKS)}")
     return TASKS[name]
 
 

@@ -127,3 +127,7 @@ def entry() -> None:
             click.echo(f"{type(error).__name__}: {error}", err=True)
             sys.exit(1)
         raise
+
+
+if __name__ == "__main__":
+    entry()

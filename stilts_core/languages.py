@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from stilts_core.config import ConfigError
+
 NAMES = {
     "af": "Afrikaans", "ar": "Arabic", "az": "Azerbaijani", "bg": "Bulgarian", "bn": "Bengali", "de": "German",
     "el": "Greek", "en": "English", "es": "Spanish", "et": "Estonian", "eu": "Basque", "fa": "Persian",
@@ -72,7 +74,7 @@ def languages() -> dict[str, Language]:
 
 
 def language(code: str) -> Language:
-    """The facts of one language; raises ValueError naming the known codes."""
+    """The facts of one language; raises ConfigError naming the known codes."""
     if code not in languages():
-        raise ValueError(f"no language '{code}' in the benchmarks; known: {' '.join(sorted(languages()))}")
+        raise ConfigError(f"no language '{code}' in the benchmarks; known: {' '.join(sorted(languages()))}")
     return languages()[code]

@@ -91,7 +91,7 @@ def dev_score(encoder: Encoder, head: Head, task: TaskData, compute: Compute) ->
     predictions = family.decode(outputs, task.dev, task.dev_examples, task.setting)
     score = family.grade(task.dev_examples, predictions, task.setting, "en")
     metric = task.setting.task.metric
-    return {"metric": metric, "score": score.metrics[metric], "metrics": score.metrics, "n": len(task.dev_examples)}
+    return {"metric": metric, "score": score.metrics[metric], "metrics": score.metrics, "n": score.n}
 
 
 def intermediate_encoder(

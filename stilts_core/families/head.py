@@ -10,9 +10,9 @@ class Head(nn.Module):
     """The layers on top of the encoder that one task owns.
 
     `rows` is True where outputs belong to whole sequences, (sequences, k), and False where they belong to their
-    sub-words, (sequences, length, k). `couples` is True where the loss compares the features of a batch with each
-    other, so that it needs the outputs of all of them at once: then `coupled_loss` takes the place of `loss`. `layer` is
-    the hidden state that the head reads, None for the last.
+    sub-words, (sequences, length, k). `couples` is True where the loss compares the features of a step with each other
+    and needs the outputs of all of them at once: then training calls `coupled_loss` instead of `loss`. `layer` is the
+    hidden state that the head reads, None for the last.
     """
 
     rows = True

@@ -1,0 +1,72 @@
+import json
+import subprocess
+import sys
+
+import pytest
+import toy_data
+from click.testing import CliRunner
+
+from stilts_core.cli import main
+from stilts_core.config import RunConfig
+
+COMMAND = [sys.executable, "-m", "stilts_core.cli"]
+
+
+def test_every_field_of_run_config_is_an_option():
+    shown = CliRunner().invoke(main, ["run", "--help"], terminal_width=200).output
+    for name in RunConfig.__dataclass_fields__:
+        assert f"--{name.replace('_', '-')} " in shown
+
+
+def test_tasks_lists_every_task_and_shows_one_with_its_data_status(tmp_path, monkeypatch):
+    monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path)))
+    assert "commonsenseqa" in CliRunner().invoke(main, ["tasks"]).output
+    card = CliRunner().invoke(main, ["tasks", "xnli"]).output
+    assert "3 languages" in card and "30" in card
+
+
+def test_score_prints_one_json_or_lists_everything_that_is_missing(tmp_path):
+    for folder in ("predictions", "gold"):
+        for language in ("de", "en"):
+            path = tmp_path / folder / "xnli" / f"test-{language}.tsv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("neutral\nneutral\n" if folder == "gold" else "neutral\nentailment\n")
+    arguments = [f"--predictions={tmp_path / 'predictions'}", f"--gold={tmp_path / 'gold'}"]
+    done = subprocess.run([*COMMAND, "score", *arguments, "--partial"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["tasks"]["xnli"]["languages"]["de"]["score"] == 50.0
+    failed = subprocess.run([*COMMAND, "score", *arguments], capture_output=True, text=True, check=False)
+    assert failed.returncode == 1 and "Traceback" not in failed.stderr
+    assert all(f"test-{language}.tsv" in failed.stderr for language in ("ar", "sw", "zh"))
+
+
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        (["run", "--target", "nli"], "nli"),
+        (["run", "--profile", "huge"], "huge"),
+        (["tasks", "xquod"], "xquad"),
+    ],
+)
+def test_errors_name_value_and_remedy_without_a_traceback(arguments, named):
+    failed = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+    assert failed.returncode == 1 and named in failed.stderr and "Traceback" not in failed.stderr
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; import stilts_core.cli; print({'torch', 'transformers', 'datasets', 'pandas'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+def test_run_executes_the_notebook_beside_the_record(tmp_path, monkeypatch, tiny_xlmr):
+    monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
+    options = ["--encoder", str(tiny_xlmr), "--runs-dir", str(tmp_path / "runs"), "--batch-size", "8"]
+    done = subprocess.run(
+        [*COMMAND, "run", "--intermediate", "mnli", *options], capture_output=True, text=True, check=True
+    )
+    assert "target phase (xnli)" in done.stderr and "accuracy" in done.stdout
+    (notebook,) = tmp_path.glob("runs/small/*/pair.ipynb")
+    assert (notebook.parent / "record.json").exists()
+    outputs = [out for cell in json.loads(notebook.read_text())["cells"] for out in cell.get("outputs", [])]
+    assert outputs and not [out for out in outputs if out["output_type"] in ("error", "stream")]

@@ -1,0 +1,104 @@
+import json
+from pathlib import Path
+
+import pytest
+import toy_data
+from toy_data import scores_of
+
+from stilts_core.config import RunConfig
+from stilts_core.pipeline import run
+from stilts_core.records import RECORD
+from stilts_core.sources.load import load
+from stilts_core.submission import score_folders, write_gold
+
+MEWSLIX = Path(__file__).parent / "fixtures" / "mewslix"
+
+
+@pytest.fixture
+def do(tmp_path, monkeypatch, tiny_xlmr):
+    """Does a run on the toy data with a tiny encoder."""
+    monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
+
+    def do(**fields) -> dict:
+        sizes = {"encoder": str(tiny_xlmr), "batch_size": 8, "runs_dir": str(tmp_path / "runs"), "quiet": True}
+        return run(RunConfig(**{"intermediate": "mnli", "target": "xnli"} | sizes | fields))
+
+    return do
+
+
+def test_run_leaves_a_record_that_json_can_hold_and_finds_it_again(do):
+    record = do()
+    path = Path(record["folder"]) / RECORD
+    assert json.loads(path.read_text()) == json.loads(json.dumps(record))
+    written = path.stat().st_mtime_ns
+    assert do() == json.loads(path.read_text()) and path.stat().st_mtime_ns == written
+
+
+def test_every_language_is_scored_with_an_interval_and_a_prediction_file(do):
+    record = do()
+    assert set(record["scores"]) == {"en", "de", "sw"}
+    for score in record["scores"].values():
+        assert score["low"] <= score["score"] <= score["high"] and score["n"] == 30
+        lines = (Path(record["folder"]) / score["predictions"]).read_text().splitlines()
+        assert len(lines) == 30
+    means = record["averages"]
+    assert means["all"]["languages"] == 3 and means["non_english"]["languages"] == 2
+
+
+def test_predictions_scored_as_a_submission_give_the_record_s_numbers(do, tmp_path):
+    record = do()
+    for language in record["scores"]:
+        write_gold(tmp_path / "gold", "xnli", language, load("xnli", "test", language).items)
+    scores = score_folders(Path(record["folder"]) / "predictions", tmp_path / "gold", partial=True)
+    again = scores["tasks"]["xnli"]["languages"]
+    for code, part in record["scores"].items():
+        assert {name: again[code][name] for name in ("n", "score", "low", "high")} == {
+            name: part[name] for name in ("n", "score", "low", "high")
+        }
+
+
+def test_equal_configs_give_equal_scores_and_another_seed_gives_others(do, tmp_path):
+    first, again = do(), do(runs_dir=str(tmp_path / "elsewhere"))
+    assert scores_of(first) == scores_of(again)
+    assert scores_of(do(seed=1)) != scores_of(first)
+
+
+def test_intermediate_checkpoint_is_shared_by_targets(do):
+    assert not do()["phases"][0]["reused"]
+    record = do(target="tatoeba")
+    assert record["phases"][0]["reused"] and len(record["phases"]) == 1
+
+
+def test_interrupted_evaluation_goes_on_to_the_same_record(do, monkeypatch, tmp_path):
+    whole = do(runs_dir=str(tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        patch.setattr("stilts_core.pipeline.write_record", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            do()
+    assert scores_of(do()) == scores_of(whole)
+
+
+def test_masked_language_modelling_is_trained_beside_the_intermediate_task(do):
+    curve = do(mlm_weight=0.5)["phases"][0]["curve"]
+    assert {point["task"] for point in curve} == {"mnli", "mlm"}
+
+
+def test_retrieval_without_training_sweeps_all_layers(do):
+    record = do(intermediate="none", target="tatoeba", layer=2)
+    assert record["phases"] == [] and len(record["layers"]["de"]) == 4
+    assert record["layers"]["de"][2] == record["scores"]["de"]["score"]
+
+
+def test_mewslix_is_read_trained_and_scored_on_the_authored_fixture(do, monkeypatch):
+    monkeypatch.setenv("STILTS_DATA", str(MEWSLIX))
+    record = do(intermediate="none", target="mewslix", target_epochs=2.0)
+    assert record["metric"] == "map" and set(record["scores"]) == {"de", "en", "es", "pl", "tr"}
+    assert record["phases"][0]["dev"]["mewslix"]["n"] == 4
+    assert all(0 < score["score"] <= 100 for score in record["scores"].values())
+
+
+def test_cards_and_errors_hold_texts_for_a_reader(do):
+    record = do()
+    assert {name: len(cards) for name, cards in record["cards"].items()} == {"mnli": 2, "xnli": 2}
+    assert 0 < len(record["errors"]) <= 10
+    assert all(error["gold"] != error["prediction"] for error in record["errors"])
