@@ -8,9 +8,11 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import torch
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from safetensors.torch import load_file, save_file
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
@@ -65,6 +67,17 @@ def latest_step(parent: Path) -> tuple[dict[str, torch.Tensor], dict] | None:
         except CheckpointError:
             shutil.rmtree(folder, ignore_errors=True)
     return None
+
+
+def locked(folder: Path) -> AcquireReturnProxy:
+    """The lock on `folder` while the context lasts; says so if another process holds it, and waits."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        sys.stderr.write(f"another process is at work on {folder.name}; waiting for it\n")
+        return lock.acquire()
 
 
 def _steps(parent: Path) -> list[Path]:

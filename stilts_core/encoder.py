@@ -57,7 +57,7 @@ def load_tokenizer(name: str) -> Tokens:
 def load_encoder(name: str, *, dropout: float | None = None) -> "Encoder":
     """Load an encoder in fp32; `dropout` replaces its own. Raises EncoderError as `load_model` does."""
     folder = resolve_encoder(name)
-    return Encoder(load_model(folder, dropout), name, folder)
+    return Encoder(load_model(folder, dropout), name, folder, dropout)
 
 
 class Encoder:
@@ -68,7 +68,7 @@ class Encoder:
     `trim_vocabulary`, ascending; None before.
     """
 
-    def __init__(self, model, name: str, folder: Path):
+    def __init__(self, model, name: str, folder: Path, asked_dropout: float | None = None):
         config = model.config
         self.model = model
         self.name = name
@@ -77,6 +77,8 @@ class Encoder:
         self.layers = config.num_hidden_layers
         self.hidden_size = config.hidden_size
         self.dropout = config.hidden_dropout_prob
+        self.attention_dropout = config.attention_probs_dropout_prob
+        self.asked_dropout = asked_dropout
         # BERT numbers positions from 0, the RoBERTa family from the padding id + 1.
         self.first_position = 0 if self.kind == "bert" else config.pad_token_id + 1
         self.max_length = config.max_position_embeddings - self.first_position
@@ -210,6 +212,10 @@ class Encoder:
         full[kept_rows] = tensors[WORD_EMBEDDINGS]
         self.model.load_state_dict(tensors | {WORD_EMBEDDINGS: full}, assign=True)
         self._earlier = (kept_rows, tensors[WORD_EMBEDDINGS], unused_scale)
+
+    def reloaded(self) -> "Encoder":
+        """The encoder as it was when it was loaded."""
+        return load_encoder(self.name, dropout=self.asked_dropout)
 
     def describe(self) -> dict:
         """What a record says of the encoder."""

@@ -131,6 +131,7 @@ class Evaluation:
         }
 
     def mistakes(self) -> list[dict]:
-        """A few wrong predictions, from as many languages as possible."""
-        rounds = chain.from_iterable(zip_longest(*self._mistakes.values()))
+        """A few wrong predictions, from as many languages and (in parallel sets) of as many items as possible."""
+        turned = (found[turn:] + found[:turn] for turn, found in enumerate(self._mistakes.values()))
+        rounds = chain.from_iterable(zip_longest(*turned))
         return list(islice(filter(None, rounds), MISTAKES))

@@ -3,18 +3,16 @@
 import hashlib
 import json
 import shutil
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from stilts_core import checkpoint
 from stilts_core.batching import Features, used_ids
 from stilts_core.compute import Compute
-from stilts_core.encoder import Encoder, load_encoder
+from stilts_core.encoder import Encoder
 from stilts_core.evaluation import predict
 from stilts_core.families.head import Head
 from stilts_core.families.mlm import MLMHead
@@ -114,17 +112,16 @@ def intermediate_encoder(
         "tasks": {task.name: [task.train.digest(), task.dev.digest()] for task in tasks},
         "unlabelled": unlabelled.digest() if unlabelled is not None else None,
         "schedule": asdict(schedule),
-        "dropout": encoder.dropout,
+        "dropout": [encoder.dropout, encoder.attention_dropout],
         "compute": [compute.device, compute.precision],
     }
     key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
     folder = store / f"{'+'.join(task.name for task in tasks)}-s{schedule.seed}-{key}"
-    store.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with checkpoint.locked(folder):
         reused = folder.exists()
         if not reused:
             _train_and_keep(encoder, tasks, schedule, compute, folder, unlabelled)
-            encoder = load_encoder(encoder.name, dropout=encoder.dropout)
+            encoder = encoder.reloaded()
     tensors, state = checkpoint.read(folder)
     kept_rows = tensors.pop("kept_rows").numpy()
     encoder.restore(tensors, kept_rows, state["unused_scale"])
@@ -142,13 +139,3 @@ def _train_and_keep(encoder, tasks, schedule, compute, folder: Path, unlabelled:
     tensors = encoder.model.state_dict() | {"kept_rows": torch.from_numpy(encoder.kept_rows)}
     checkpoint.write(folder, tensors, {"report": report, "unused_scale": phase.unused_scale})
     shutil.rmtree(partial, ignore_errors=True)
-
-
-def _locked(folder: Path) -> AcquireReturnProxy:
-    """The lock on `folder` while the context lasts; says so if another process holds it, and waits."""
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        sys.stderr.write(f"another run is training {folder.name}; waiting for it\n")
-        return lock.acquire()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stilts_core.batching import used_ids
 from stilts_core.catalogue import task
+from stilts_core.checkpoint import locked
 from stilts_core.compute import Compute
 from stilts_core.config import RunConfig
 from stilts_core.encoder import Encoder, load_encoder
@@ -29,14 +30,23 @@ def run(config: RunConfig) -> dict:
     A run that was interrupted goes on from its last checkpoint. Raises ConfigError, DataError, EncoderError or
     TrainingError with the remedy.
     """
-    started, laps = now(), Laps()
     config = config.resolved()
     data = gather(config)
     folder = run_folder(config, data)
-    if (folder / RECORD).exists():
-        return read_record(folder / RECORD)
+    with locked(folder):
+        if (folder / RECORD).exists():
+            return read_record(folder / RECORD)
+        record = _run(config, data, folder)
+        write_record(folder, record)
+    if not config.keep_checkpoint:
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    return record
+
+
+def _run(config: RunConfig, data: Data, folder: Path) -> dict:
+    """The run itself, and its record."""
+    started, laps = now(), Laps()
     compute = Compute.of(config)
-    laps.end("data")
     encoder, phases = _intermediate_phase(config, data, compute)
     laps.end("intermediate")
 
@@ -69,7 +79,7 @@ def run(config: RunConfig) -> dict:
         progress.update(done, language=language, score=f"{evaluation.scores[language]['score']:.1f}")
     laps.end("evaluation")
 
-    record = {
+    return {
         "schema": SCHEMA,
         "run_id": folder.name,
         "folder": str(folder),
@@ -97,10 +107,6 @@ def run(config: RunConfig) -> dict:
         },
         "environment": environment(compute),
     }
-    write_record(folder, record)
-    if not config.keep_checkpoint:
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-    return record
 
 
 class Laps:

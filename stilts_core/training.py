@@ -171,6 +171,8 @@ def train(
                 _save(checkpoints, done, modules, optimiser, phase)
                 saved = time.perf_counter()
     modules.eval()
+    if not all(parameter.isfinite().all() for parameter in modules.parameters()):
+        raise TrainingError(f"the last steps of the {title} left weights that are not finite; lower the learning rate")
     return phase
 
 

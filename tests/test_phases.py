@@ -148,7 +148,7 @@ def test_two_processes_that_ask_at_once_train_once(cases):
     assert equal(first, second)
     assert sorted([report["reused"], other["reused"]]) == [False, True]
     assert without(report, "reused") == without(other, "reused")
-    assert f"another run is training {report['checkpoint']}; waiting for it" in (cases / "stderr").read_text()
+    assert f"another process is at work on {report['checkpoint']}; waiting for it" in (cases / "stderr").read_text()
 
 
 def test_process_that_waits_finishes_the_work_of_a_killed_one(cases):
