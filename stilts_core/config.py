@@ -46,6 +46,7 @@ class RunConfig:
     mlm_languages: str = parameter("", "languages of the unlabelled text (default: the languages scored)")
     sampling_temperature: float = parameter(1.0, "multi-task sampling: share ~ examples ** (1 / temperature)")
     sampling_cap: int = parameter(0, "multi-task sampling: examples counted per task at most (0 = no cap)")
+    pooling: str | None = parameter(None, "what stands for a text in classification: first (sub-word) or mean")
     layer: int | None = parameter(None, "hidden state used for retrieval, 0 = embeddings (default: 14/24 of the depth)")
     pos_metric: str = parameter("xtreme", "POS score in averages: xtreme (F1, as published) or accuracy")
     precision: str = parameter("auto", "auto, bf16 or fp32")
@@ -119,6 +120,7 @@ class RunConfig:
 CHOICES = {
     "precision": ("auto", "bf16", "fp32"),
     "device": ("auto", "cpu", "cuda"),
+    "pooling": ("first", "mean"),
     "pos_metric": ("xtreme", "accuracy"),
 }
 
@@ -134,8 +136,10 @@ PROFILES: dict[str, dict] = {
         "target_epochs": 3.0,
         "intermediate_lr": 1e-4,
         "target_lr": 1e-4,
-        "batch_size": 16,
+        "batch_size": 32,
         "max_length": 256,
+        "dropout": 0.0,
+        "pooling": "mean",
         "token_budget": 2048,
     },
     # The full replication: every example, and the paper's own recipe for each task (catalogue: `paper`).
@@ -145,6 +149,7 @@ PROFILES: dict[str, dict] = {
         "target_examples": 0,
         "dev_examples": 0,
         "test_examples": 0,
+        "pooling": "first",
         "token_budget": 8192,
     },
 }

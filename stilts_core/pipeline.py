@@ -152,6 +152,7 @@ def task_data(name: str, parts: tuple[list, list], config: RunConfig, encoder: E
         labels=labels,
         max_length=min(config.max_length or row.paper.max_length, encoder.max_length),
         dropout=encoder.dropout,
+        pooling=config.pooling,
         layer=round(encoder.layers * 14 / 24) if config.layer is None else config.layer,
     )
     family = setting.family

@@ -58,9 +58,9 @@ def features(examples: list[ChoiceExample], tokens: Tokens, setting: Setting) ->
 class ChoiceHead(Head):
     """One logit a choice from RoBERTa's classification head; softmax over the choices of an example."""
 
-    def __init__(self, hidden_size: int, dropout: float):
+    def __init__(self, hidden_size: int, dropout: float, pooling: str = "first"):
         super().__init__()
-        self.scorer = PairHead(hidden_size, 1, dropout)
+        self.scorer = PairHead(hidden_size, 1, dropout, pooling)
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         return self.scorer(hidden, batch)
@@ -73,7 +73,7 @@ class ChoiceHead(Head):
 
 def head(encoder: Encoder, setting: Setting) -> ChoiceHead:
     """A new head for the task."""
-    return ChoiceHead(encoder.hidden_size, setting.dropout)
+    return ChoiceHead(encoder.hidden_size, setting.dropout, setting.pooling)
 
 
 def decode(outputs: np.ndarray, features: Features, examples: list[ChoiceExample], setting: Setting) -> list[int]:

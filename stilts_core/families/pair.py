@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from stilts_core.batching import IGNORE, Batch, Cut, Features, columns
 from stilts_core.encoder import Encoder
-from stilts_core.families.head import Head, initialise
+from stilts_core.families.head import Head, initialise, mean_pool
 from stilts_core.families.setting import Setting
 from stilts_core.intervals import Score, accuracy
 from stilts_core.tokens import Tokens
@@ -56,16 +56,22 @@ def fit_pair(a: list[int], b: list[int], room: int, cut: Cut) -> tuple[list[int]
 
 
 class PairHead(Head):
-    """RoBERTa's classification head: dropout, dense, tanh, dropout, linear, on the first sub-word."""
+    """RoBERTa's classification head: dropout, dense, tanh, dropout, linear.
 
-    def __init__(self, hidden_size: int, labels: int, dropout: float):
+    It reads the first sub-word, as in the paper, or the mean over all, which suits encoders that were pretrained by it
+    (multilingual-e5).
+    """
+
+    def __init__(self, hidden_size: int, labels: int, dropout: float, pooling: str = "first"):
         super().__init__()
+        self.pooling = pooling
         self.dense = initialise(nn.Linear(hidden_size, hidden_size))
         self.classifier = initialise(nn.Linear(hidden_size, labels))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
-        pooled = torch.tanh(self.dense(self.dropout(hidden[:, 0])))
+        text = hidden[:, 0] if self.pooling == "first" else mean_pool(hidden, batch.mask).to(hidden.dtype)
+        pooled = torch.tanh(self.dense(self.dropout(text)))
         return self.classifier(self.dropout(pooled))
 
     def loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -74,7 +80,7 @@ class PairHead(Head):
 
 def head(encoder: Encoder, setting: Setting) -> PairHead:
     """A new head for the task."""
-    return PairHead(encoder.hidden_size, len(setting.labels), setting.dropout)
+    return PairHead(encoder.hidden_size, len(setting.labels), setting.dropout, setting.pooling)
 
 
 def decode(outputs: np.ndarray, features: Features, examples: list[PairExample], setting: Setting) -> list[str]:

@@ -12,14 +12,16 @@ class Setting:
     """A task in a run.
 
     `labels` are the label or tag names in the order of the head's outputs; `max_length` counts sub-words with special
-    tokens; `layer` is the hidden state used for retrieval without training, 0 = embeddings; `threshold` is the margin
-    from which BUCC takes a pair, or by how much "no answer" must win in SQuAD 2.
+    tokens; `pooling` is what stands for a text in classification, its first sub-word or the mean over all; `layer` is
+    the hidden state used for retrieval without training, 0 = embeddings; `threshold` is the margin from which BUCC
+    takes a pair, or by how much "no answer" must win in SQuAD 2.
     """
 
     task: Task
     labels: tuple[str, ...] = ()
     max_length: int = 256
     dropout: float = 0.1
+    pooling: str = "first"
     layer: int | None = None
     threshold: float | None = None
 
