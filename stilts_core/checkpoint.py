@@ -24,8 +24,9 @@ class CheckpointError(ValueError):
 
 def write(folder: Path, tensors: dict[str, torch.Tensor], state: dict) -> None:
     """Write a checkpoint to `folder`, which must not exist; nothing is there until all of it is."""
+    for leftover in folder.parent.glob(f".{folder.name}.*"):  # of a process killed at this place
+        shutil.rmtree(leftover)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, partial / TENSORS)
     state = state | {"sha256": _sha256(partial / TENSORS)}

@@ -48,7 +48,7 @@ class RunConfig:
     sampling_cap: int = parameter(0, "multi-task sampling: examples counted per task at most (0 = no cap)")
     pooling: str | None = parameter(None, "what stands for a text in classification: first (sub-word) or mean")
     layer: int | None = parameter(None, "hidden state used for retrieval, 0 = embeddings (default: 14/24 of the depth)")
-    pos_metric: str = parameter("xtreme", "POS score in averages: xtreme (F1, as published) or accuracy")
+    pos_metric: str = parameter("accuracy", "POS score in averages: accuracy of tags, or xtreme (F1, as published)")
     precision: str = parameter("auto", "auto, bf16 or fp32")
     device: str = parameter("auto", "auto, cpu or cuda")
     token_budget: int | None = parameter(None, "padded sub-words per forward pass", decides=False)

@@ -86,7 +86,9 @@ class Evaluation:
         setting, family = self.setting, self.setting.family
         if tuning:
             setting = replace(setting, threshold=family.threshold(self._predict(tuning[1]), tuning[0]))
-        outputs = self._predict(features)
+        sweeps = setting.task.family == "retrieval" and not setting.task.trained_on
+        layers = self._every_layer(features) if sweeps else None
+        outputs = layers[self.head.layer] if sweeps else self._predict(features)
         predictions = family.decode(outputs, features, test, setting)
         path = write_predictions(self.folder / "predictions", setting.task.name, language, test, predictions)
         score = family.grade(test, predictions, setting, language)
@@ -102,23 +104,29 @@ class Evaluation:
             "predictions": str(path.relative_to(self.folder)),
             "cut": asdict(features.cut),
         }
-        if setting.task.family == "retrieval" and not setting.task.trained_on:
-            self.layers[language] = self._every_layer(test, features, setting, language)
+        if sweeps:
+            self.layers[language] = self._score_layers(layers, test, features, language)
         names = ("id", "text", "gold", "prediction")
         found = islice(family.mistakes(test, predictions), MISTAKES)
         self._mistakes[language] = [{"language": language} | dict(zip(names, values, strict=True)) for values in found]
         self._estimates[language] = estimate
 
     def _predict(self, features: Features) -> np.ndarray:
-        lengths = np.diff(features.starts).astype(float)
-        self.flops += self.encoder.flops(lengths.sum(), (lengths**2).sum())
+        self._count(features)
         return predict(self.encoder, self.head, features, self.compute)
 
-    def _every_layer(self, test: list, features: Features, setting: Setting, language: str) -> list[float]:
+    def _every_layer(self, features: Features) -> np.ndarray:
+        self._count(features)
+        return predict_every_layer(self.encoder, self.head, features, self.compute)
+
+    def _count(self, features: Features) -> None:
+        lengths = np.diff(features.starts).astype(float)
+        self.flops += self.encoder.flops(lengths.sum(), (lengths**2).sum())
+
+    def _score_layers(self, layers: np.ndarray, test: list, features: Features, language: str) -> list[float]:
         """The score from every hidden state; BUCC's, whose threshold belongs to one layer, without a threshold."""
-        family = setting.family
-        layers = predict_every_layer(self.encoder, self.head, features, self.compute)
-        decoded = (family.decode(outputs, features, test, replace(setting, threshold=None)) for outputs in layers)
+        setting, family = replace(self.setting, threshold=None), self.setting.family
+        decoded = (family.decode(outputs, features, test, setting) for outputs in layers)
         return [family.grade(test, found, setting, language).metrics[self.metric] for found in decoded]
 
     def averages(self) -> dict[str, dict | None]:

@@ -146,7 +146,7 @@ def test_trimmed_training_equals_full_training(folder):
     torch.testing.assert_close(trimmed.hidden(*batch), full.hidden(*batch))
 
 
-def test_two_trimmed_phases_equal_two_full_phases(folder):
+def test_two_trimmed_phases_equal_two_full_phases(folder, one_thread):
     full, first, second = (load_encoder(str(folder)) for _ in range(3))
     early, late = padded(full, TEXTS[:2], TEXTS[:2]), padded(full, TEXTS[2:], TEXTS[2:])
     steps(full, [early] * 2)

@@ -22,7 +22,7 @@ def metric_name(metric: str) -> str:
 def text(value: object, language: str | None = None) -> str:
     """Escaped text that runs in its own script's direction, whatever the direction around it."""
     spoken = f' lang="{escape(language)}"' if language else ""
-    return f'<div dir="auto"{spoken} style="overflow-wrap: anywhere; min-width: 6em">{escape(str(value))}</div>'
+    return f'<div dir="auto"{spoken} style="overflow-wrap: break-word; min-width: 6em">{escape(str(value))}</div>'
 
 
 def table(
