@@ -53,7 +53,7 @@ class RunConfig:
     device: str = parameter("auto", "auto, cpu or cuda")
     token_budget: int | None = parameter(None, "padded sub-words per forward pass", decides=False)
     checkpoint_seconds: float = parameter(120.0, "seconds between checkpoints of an unfinished phase", decides=False)
-    keep_checkpoint: bool = parameter(False, "keep the fine-tuned encoder and head", decides=False)
+    keep_checkpoint: bool = parameter(False, "keep the fine-tuned encoder and head, in model/", decides=False)
     runs_dir: str = parameter("runs", "folder of runs and shared intermediate checkpoints", decides=False)
     quiet: bool = parameter(False, "no progress bars", decides=False)
 

@@ -5,6 +5,8 @@ import time
 from itertools import islice
 from pathlib import Path
 
+from safetensors.torch import save_file
+
 from stilts_core.batching import used_ids
 from stilts_core.catalogue import task
 from stilts_core.checkpoint import locked
@@ -13,6 +15,7 @@ from stilts_core.config import RunConfig
 from stilts_core.encoder import Encoder, load_encoder
 from stilts_core.evaluation import Evaluation
 from stilts_core.families import mlm
+from stilts_core.families.head import Head
 from stilts_core.families.setting import Setting
 from stilts_core.gathering import Data, gather, run_folder
 from stilts_core.phases import TaskData, intermediate_encoder, train_phase
@@ -38,8 +41,7 @@ def run(config: RunConfig) -> dict:
             return read_record(folder / RECORD)
         record = _run(config, data, folder)
         write_record(folder, record)
-    if not config.keep_checkpoint:
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return record
 
 
@@ -61,9 +63,11 @@ def _run(config: RunConfig, data: Data, folder: Path) -> dict:
     head = setting.family.head(encoder, setting)
     if len(target.train):
         schedule = schedule_of(config, "target", setting)
-        report, heads, _ = train_phase("target", encoder, [target], schedule, compute, folder / "checkpoint")
+        report, heads, phase = train_phase("target", encoder, [target], schedule, compute, folder / "checkpoint")
         phases.append(report)
         head = heads[config.target]
+        if config.keep_checkpoint:
+            _keep(folder / "model", encoder, head, phase.unused_scale)
     laps.end("target")
 
     metric = "f1" if (config.target, config.pos_metric) == ("udpos", "xtreme") else setting.task.metric
@@ -107,6 +111,13 @@ def _run(config: RunConfig, data: Data, folder: Path) -> dict:
         },
         "environment": environment(compute),
     }
+
+
+def _keep(folder: Path, encoder: Encoder, head: Head, unused_scale: float) -> None:
+    """Write the fine-tuned encoder as a Hugging Face folder with its full vocabulary, and its head beside it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    encoder.save(folder, unused_scale)
+    save_file(head.state_dict(), folder / "head.safetensors")
 
 
 class Laps:

@@ -128,10 +128,10 @@ def train(
 ) -> Phase:
     """Train encoder and heads in place on `tasks` and report the phase.
 
-    A checkpoint under `checkpoints` is resumed from, and one is written every `compute.checkpoint_seconds` and at the
-    end. A step of more padded sub-words than `compute.token_budget` accumulates the gradients of parts, weighted so
-    that their sum is the gradient of the whole batch. `mlm` adds its loss, times the schedule's mlm_weight, to every
-    step. Raises TrainingError if the loss stops being finite.
+    A checkpoint under `checkpoints` is resumed from. One is written every `compute.checkpoint_seconds`, and at the end
+    unless the last one is so recent (a tenth of that) that repeating the steps since is cheaper. A step of more padded
+    sub-words than `compute.token_budget` accumulates the gradients of parts, weighted so that their sum is the gradient
+    of the whole batch. `mlm` adds its loss, times the schedule's mlm_weight, to every step. Raises TrainingError if the loss stops being finite.
     """
     trained = tasks + ([mlm] if mlm else [])
     modules = nn.ModuleDict({"encoder": encoder.model} | {f"head {task.name}": task.head for task in trained})
@@ -167,7 +167,8 @@ def train(
             phase.seconds = earlier + time.perf_counter() - started
             mean = _log(phase, losses, done, lr)
             progress.update(done, loss=f"{mean:.3f}", **{"tok/s": f"{phase.tokens / phase.seconds:,.0f}"})
-            if done == plan.steps or time.perf_counter() - saved > compute.checkpoint_seconds:
+            due = compute.checkpoint_seconds if done < plan.steps else compute.checkpoint_seconds / 10
+            if time.perf_counter() - saved > due:
                 _save(checkpoints, done, modules, optimiser, phase)
                 saved = time.perf_counter()
     modules.eval()

@@ -101,7 +101,7 @@ def test_what_decides_no_result_finds_the_same_checkpoint(ask):
 
 
 def test_phase_that_was_trained_but_not_kept_is_not_trained_again(ask, tmp_path, monkeypatch):
-    write = checkpoint.write
+    write, always = checkpoint.write, Compute(checkpoint_seconds=0.0)
 
     def full(folder, tensors, state):
         if not folder.name.startswith("step"):
@@ -111,10 +111,10 @@ def test_phase_that_was_trained_but_not_kept_is_not_trained_again(ask, tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "write", full)
         with pytest.raises(OSError, match="disk full"):
-            ask()
+            ask(compute=always)
     with monkeypatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", None)  # it must not be needed
-        resumed, report = ask()
+        resumed, report = ask(compute=always)
     assert not report["reused"]
     assert not list((tmp_path / "store").glob(".*"))
     checkpoint.shutil.rmtree(tmp_path / "store")

@@ -3,10 +3,14 @@ from pathlib import Path
 
 import pytest
 import toy_data
+from safetensors.torch import load_file
 from toy_data import scores_of
 
+from stilts_core.catalogue import INTERMEDIATE_TASKS, task
 from stilts_core.config import RunConfig
-from stilts_core.pipeline import run
+from stilts_core.encoder import load_encoder
+from stilts_core.families.setting import Setting
+from stilts_core.pipeline import run, schedule_of
 from stilts_core.records import RECORD
 from stilts_core.sources.load import load
 from stilts_core.submission import score_folders, write_gold
@@ -78,6 +82,15 @@ def test_interrupted_evaluation_goes_on_to_the_same_record(do, monkeypatch, tmp_
     assert scores_of(do()) == scores_of(whole)
 
 
+def test_kept_model_is_an_encoder_of_its_own_with_its_head(do):
+    folder = Path(do(keep_checkpoint=True)["folder"]) / "model"
+    again = do(encoder=str(folder), intermediate="none", target="tatoeba")
+    assert again["encoder"]["vocabulary_rows"] == load_encoder(str(folder)).vocabulary
+    assert set(load_file(folder / "head.safetensors")) == {
+        f"{layer}.{part}" for layer in ("dense", "classifier") for part in ("weight", "bias")
+    }
+
+
 def test_masked_language_modelling_is_trained_beside_the_intermediate_task(do):
     curve = do(mlm_weight=0.5)["phases"][0]["curve"]
     assert {point["task"] for point in curve} == {"mnli", "mlm"}
@@ -102,3 +115,13 @@ def test_cards_and_errors_hold_texts_for_a_reader(do):
     assert {name: len(cards) for name, cards in record["cards"].items()} == {"mnli": 2, "xnli": 2}
     assert 0 < len(record["errors"]) <= 10
     assert all(error["gold"] != error["prediction"] for error in record["errors"])
+
+
+@pytest.mark.parametrize("name", [*INTERMEDIATE_TASKS, "xnli", "udpos", "xquad", "xcopa", "lareqa", "mewslix"])
+def test_paper_profile_takes_the_published_recipe_of_each_task(name):
+    recipe = task(name).paper
+    phase = "intermediate" if name in INTERMEDIATE_TASKS else "target"
+    schedule = schedule_of(RunConfig(profile="paper").resolved(), phase, Setting(task(name)))
+    published = (recipe.epochs, recipe.learning_rate, recipe.batch_size)
+    assert (schedule.epochs, schedule.lr, schedule.batch_size) == published
+    assert schedule.lr > 0 and recipe.max_length in (64, 128, 256, 352, 384)
