@@ -131,7 +131,9 @@ def train(
     A checkpoint under `checkpoints` is resumed from. One is written every `compute.checkpoint_seconds`, and at the end
     unless the last one is so recent (a tenth of that) that repeating the steps since is cheaper. A step of more padded
     sub-words than `compute.token_budget` accumulates the gradients of parts, weighted so that their sum is the gradient
-    of the whole batch. `mlm` adds its loss, times the schedule's mlm_weight, to every step. Raises TrainingError if the loss stops being finite.
+    of the whole batch. `mlm` adds its loss, times the schedule's mlm_weight, to every step.
+
+    Raises TrainingError if the loss, or a weight in the end, is not finite.
     """
     trained = tasks + ([mlm] if mlm else [])
     modules = nn.ModuleDict({"encoder": encoder.model} | {f"head {task.name}": task.head for task in trained})
