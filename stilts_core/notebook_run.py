@@ -11,11 +11,15 @@ from stilts_core.records import RECORD, read_record
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "pair.ipynb"
 
 
+class RunError(RuntimeError):
+    """A run that failed in its notebook; the message names the error and the notebook that shows where."""
+
+
 def run_notebook(config: RunConfig) -> dict:
     """Execute the pair notebook for `config`, unless its record is there already, and return the record.
 
     The run itself takes place in the notebook's kernel; its progress is shown on this process's standard error.
-    Raises papermill's PapermillExecutionError where the notebook fails; it then holds the error where it happened.
+    Raises RunError where the notebook fails; the executed notebook then holds the error where it happened.
     """
     resolved = config.resolved()
     folder = run_folder(resolved, gather(resolved))
@@ -32,4 +36,7 @@ def _execute(config: RunConfig, output: Path) -> None:
         os.environ["STILTS_PROGRESS"] = os.ttyname(2) if sys.stderr.isatty() else f"/proc/{os.getpid()}/fd/2"
     defaults = RunConfig().to_dict() | {"quiet": None}  # the notebook's own default is quiet
     chosen = {name: value for name, value in config.to_dict().items() if value != defaults[name]}
-    papermill.execute_notebook(str(NOTEBOOK), str(output), parameters=chosen, progress_bar=False)
+    try:
+        papermill.execute_notebook(str(NOTEBOOK), str(output), parameters=chosen, progress_bar=False)
+    except papermill.PapermillExecutionError as error:
+        raise RunError(f"{error.ename}: {error.evalue}\nThe executed notebook shows where: {output}") from error

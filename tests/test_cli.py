@@ -59,6 +59,16 @@ def test_help_imports_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 
 
+def test_failed_run_names_the_error_and_leaves_the_notebook_that_shows_it(tmp_path, monkeypatch, tiny_xlmr):
+    monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
+    options = ["--encoder", str(tiny_xlmr), "--runs-dir", str(tmp_path / "runs"), "--target-lr", "1e30"]
+    failed = subprocess.run([*COMMAND, "run", *options], capture_output=True, text=True, check=False)
+    assert failed.returncode == 1 and "Traceback" not in failed.stderr
+    assert "TrainingError" in failed.stderr and "lower the learning rate" in failed.stderr
+    (notebook,) = tmp_path.glob("runs/small/*/pair.ipynb")
+    assert str(notebook) in failed.stderr and "TrainingError" in notebook.read_text()
+
+
 def test_run_executes_the_notebook_beside_the_record(tmp_path, monkeypatch, tiny_xlmr):
     monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
     options = ["--encoder", str(tiny_xlmr), "--runs-dir", str(tmp_path / "runs"), "--batch-size", "8"]
