@@ -110,6 +110,7 @@ def intermediate_encoder(
         "format": FORMAT,
         "encoder": encoder.fingerprint,
         "tasks": {task.name: [task.train.digest(), task.dev.digest()] for task in tasks},
+        "heads": {t.name: [t.setting.labels, t.setting.pooling, t.setting.dropout] for t in tasks},
         "unlabelled": unlabelled.digest() if unlabelled is not None else None,
         "schedule": asdict(schedule),
         "dropout": [encoder.dropout, encoder.attention_dropout],

@@ -25,8 +25,8 @@ SCHEDULE = Schedule(epochs=3, lr=1e-3, batch_size=4, seed=3, mlm_weight=0.5)
 CASES: dict[str, Death | None] = {"at once": None, "first killed": step(7)}
 
 
-def task_data(encoder: Encoder, name: str, *, seed: int = 0) -> TaskData:
-    chosen = setting(name, dropout=0.1)
+def task_data(encoder: Encoder, name: str, *, seed: int = 0, **changes) -> TaskData:
+    chosen = setting(name, dropout=0.1, **changes)
     dev = examples(name, 6, seed=seed + 1)
     return TaskData(chosen, features(encoder, name, 16, seed), dev, chosen.family.features(dev, encoder.tokens, chosen))
 

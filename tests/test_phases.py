@@ -25,9 +25,9 @@ SCHEDULE = replace(SCHEDULE, epochs=1, mlm_weight=0.0)
 def ask(tiny_xlmr, tmp_path):
     """Asks for an intermediate encoder with some changes; returns it and its report."""
 
-    def ask(*, names=("mnli",), data=0, dropout=0.1, texts=0, compute=None, **changes):
+    def ask(*, names=("mnli",), data=0, dropout=0.1, pooling="first", texts=0, compute=None, **changes):
         encoder = load_encoder(str(tiny_xlmr), dropout=dropout)
-        tasks = [task_data(encoder, name, seed=data) for name in names]
+        tasks = [task_data(encoder, name, seed=data, pooling=pooling) for name in names]
         schedule = replace(SCHEDULE, **changes)
         extra = {"unlabelled": unlabelled(encoder, texts)} if texts else {}
         return intermediate_encoder(encoder, tasks, schedule, compute or Compute(), tmp_path / "store", **extra)
@@ -73,6 +73,7 @@ def test_intermediate_encoder_is_what_training_with_the_full_vocabulary_gives(as
         {"epochs": 2},
         {"weight_decay": 0.1},
         {"dropout": 0.0},
+        {"pooling": "mean"},
         {"names": ("udpos",)},
         {"names": ("mnli", "udpos")},
         {"texts": 4, "mlm_weight": 0.1},
