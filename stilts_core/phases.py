@@ -73,6 +73,7 @@ def train_phase(
         "curve": phase.curve,
         "dev": {task.name: dev_score(encoder, heads[task.name], task, compute) for task in tasks if task.dev_examples},
         "seconds": round(phase.seconds, 2),
+        "first_step_seconds": round(phase.first_step_seconds, 2),
         "tokens": phase.tokens,
         "tokens_per_second": round(phase.tokens / phase.seconds, 1) if phase.seconds else None,
         "padding_share": round(phase.padding_share, 4),

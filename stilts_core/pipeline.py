@@ -1,7 +1,6 @@
 """A run from its configuration to its record: data, intermediate phase, target phase, zero-shot evaluation."""
 
 import shutil
-import time
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from stilts_core.families import mlm
 from stilts_core.families.head import Head
 from stilts_core.families.setting import Setting
 from stilts_core.gathering import Data, gather, run_folder
+from stilts_core.laps import Laps
 from stilts_core.phases import TaskData, intermediate_encoder, train_phase
 from stilts_core.progress import Progress
 from stilts_core.records import RECORD, SCHEMA, environment, now, peak_memory_bytes, read_record, write_record
@@ -33,32 +33,35 @@ def run(config: RunConfig) -> dict:
     A run that was interrupted goes on from its last checkpoint. Raises ConfigError, DataError, EncoderError or
     TrainingError with the remedy.
     """
+    laps = Laps()
     config = config.resolved()
     data = gather(config)
     folder = run_folder(config, data)
     with locked(folder):
         if (folder / RECORD).exists():
             return read_record(folder / RECORD)
-        record = _run(config, data, folder)
+        record = _run(config, data, folder, laps)
         write_record(folder, record)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return record
 
 
-def _run(config: RunConfig, data: Data, folder: Path) -> dict:
+def _run(config: RunConfig, data: Data, folder: Path, laps: Laps) -> dict:
     """The run itself, and its record."""
-    started, laps = now(), Laps()
+    started = now()
     compute = Compute.of(config)
+    laps.end("data")
     encoder, phases = _intermediate_phase(config, data, compute)
     laps.end("intermediate")
 
     target = task_data(config.target, data.target, config, encoder)
     setting, tokens = target.setting, encoder.tokens
+    sets = {"tests": data.tests, "tuning": data.tuning, "repaired": data.repaired}
     features = {
-        part: {language: setting.family.features(items, tokens, setting) for language, items in sets.items()}
-        for part, sets in {"tests": data.tests, "tuning": data.tuning, "repaired": data.repaired}.items()
+        part: {language: setting.family.features(items, tokens, setting) for language, items in languages.items()}
+        for part, languages in sets.items()
     }
-    test_features = [columns for sets in features.values() for columns in sets.values()]
+    test_features = [columns for languages in features.values() for columns in languages.values()]
     encoder.trim_vocabulary(used_ids(target.train, target.dev, *test_features))
     head = setting.family.head(encoder, setting)
     if len(target.train):
@@ -73,13 +76,7 @@ def _run(config: RunConfig, data: Data, folder: Path) -> dict:
     metric = "f1" if (config.target, config.pos_metric) == ("udpos", "xtreme") else setting.task.metric
     evaluation = Evaluation(encoder, head, setting, compute, folder, metric)
     progress = Progress(f"scoring {config.target}", len(data.tests), quiet=config.quiet)
-    for done, (language, test) in enumerate(data.tests.items(), start=1):
-        extra = {
-            part: (sets[language], features[part][language])
-            for part, sets in {"tuning": data.tuning, "repaired": data.repaired}.items()
-            if language in sets
-        }
-        evaluation.score(language, test, features["tests"][language], **extra)
+    for done, language in enumerate(evaluation.score(sets, features), start=1):
         progress.update(done, language=language, score=f"{evaluation.scores[language]['score']:.1f}")
     laps.end("evaluation")
 
@@ -106,6 +103,7 @@ def _run(config: RunConfig, data: Data, folder: Path) -> dict:
         "cost": {
             "seconds": round(sum(laps.seconds.values()), 2),
             "seconds_by_part": laps.seconds,
+            "first_step_seconds": next((p["first_step_seconds"] for p in phases if not p["reused"]), None),
             "peak_memory_bytes": peak_memory_bytes(),
             "flops": sum(phase["flops"] for phase in phases if not phase["reused"]) + evaluation.flops,
         },
@@ -118,19 +116,6 @@ def _keep(folder: Path, encoder: Encoder, head: Head, unused_scale: float) -> No
     shutil.rmtree(folder, ignore_errors=True)
     encoder.save(folder, unused_scale)
     save_file(head.state_dict(), folder / "head.safetensors")
-
-
-class Laps:
-    """A clock that says how many seconds each part took."""
-
-    def __init__(self):
-        self.seconds: dict[str, float] = {}
-        self.last = time.perf_counter()
-
-    def end(self, part: str) -> None:
-        """The part that began when the last one ended, ends."""
-        self.last, before = time.perf_counter(), self.last
-        self.seconds[part] = round(self.last - before, 2)
 
 
 def _intermediate_phase(config: RunConfig, data: Data, compute: Compute) -> tuple[Encoder, list[dict]]:

@@ -22,6 +22,7 @@ from stilts_core.batching import Batch, Features, collate, epoch_batches, sampli
 from stilts_core.compute import Compute
 from stilts_core.encoder import Encoder
 from stilts_core.families.head import Head
+from stilts_core.laps import process_seconds
 from stilts_core.progress import Progress
 
 CURVE_POINTS = 200  # the training curve keeps at most about this many points
@@ -74,6 +75,7 @@ class Phase:
     padded: int = 0
     squares: float = 0.0
     unused_scale: float = 1.0
+    first_step_seconds: float | None = None  # from the start of the process to the end of its first step
 
     @property
     def padding_share(self) -> float:
@@ -163,6 +165,8 @@ def train(
         nn.utils.clip_grad_norm_(modules.parameters(), schedule.clip, foreach=True)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
+        if step == first:
+            phase.first_step_seconds = process_seconds()
         phase.unused_scale *= 1 - lr * schedule.weight_decay
         done = step + 1
         if done % every == 0 or done == plan.steps:

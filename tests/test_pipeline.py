@@ -10,6 +10,7 @@ from stilts_core.catalogue import INTERMEDIATE_TASKS, task
 from stilts_core.config import RunConfig
 from stilts_core.encoder import load_encoder
 from stilts_core.families.setting import Setting
+from stilts_core.laps import process_seconds
 from stilts_core.pipeline import run, schedule_of
 from stilts_core.records import RECORD
 from stilts_core.sources.load import load
@@ -36,6 +37,14 @@ def test_run_leaves_a_record_that_json_can_hold_and_finds_it_again(do):
     assert json.loads(path.read_text()) == json.loads(json.dumps(record))
     written = path.stat().st_mtime_ns
     assert do() == json.loads(path.read_text()) and path.stat().st_mtime_ns == written
+
+
+def test_cost_counts_reading_and_says_when_the_first_step_was_done(do):
+    cost = do()["cost"]
+    assert list(cost["seconds_by_part"]) == ["data", "intermediate", "target", "evaluation"]
+    assert cost["seconds"] == pytest.approx(sum(cost["seconds_by_part"].values()))
+    assert 0 < cost["first_step_seconds"] < process_seconds()
+    assert do(target="tatoeba")["cost"]["first_step_seconds"] is None  # nothing is left to train
 
 
 def test_every_language_is_scored_with_an_interval_and_a_prediction_file(do):
