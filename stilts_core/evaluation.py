@@ -1,14 +1,14 @@
 """Predict with an encoder and a head, and score a target in all its languages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from itertools import chain, islice, zip_longest
+from itertools import chain, groupby, islice, pairwise, zip_longest
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from stilts_core.batching import Batch, Features, collate, within_budget
+from stilts_core.batching import Features, collate, within_budget
 from stilts_core.compute import Compute
 from stilts_core.encoder import Encoder
 from stilts_core.families.head import Head
@@ -17,51 +17,96 @@ from stilts_core.intervals import Estimate, average, estimates
 from stilts_core.submission import write_predictions
 
 TOKEN_BUDGET = 16384  # padded sub-words of a forward pass without gradients
+PASSES = 16  # forward passes, at least, that neighbouring sets share: what the last one leaves empty is little then
+LAYER_BYTES = 2**30  # hidden states of one set that are held at once
 MISTAKES = 10  # wrong predictions that a record shows
 
 
-@torch.inference_mode()
 def predict(encoder: Encoder, head: Head, features: Features, compute: Compute) -> np.ndarray:
     """The head's outputs for all features, in their order.
 
     (sequences, k) where outputs belong to sequences, (tokens, k) where they belong to sub-words.
     """
-    size = len(features.starts) - 1 if head.rows else len(features.ids)
-    outputs = None
-    for batch in _batches(encoder, head, features, compute):
-        with compute.autocast():
-            hidden = encoder.hidden(batch.ids, batch.mask, batch.types, layer=head.layer)
-            values = head(hidden, batch)
-        values = (values if head.rows else values[batch.mask]).float().cpu().numpy()
-        if outputs is None:
-            outputs = np.empty((size, values.shape[-1]), np.float32)
-        outputs[batch.sequences if head.rows else _tokens_of(features, batch.sequences)] = values
-    return outputs if outputs is not None else np.zeros((0, 1), np.float32)
-
-
-@torch.inference_mode()
-def predict_every_layer(encoder: Encoder, head: Head, features: Features, compute: Compute) -> np.ndarray:
-    """The outputs of a head over sequences from every hidden state: (layers + 1, sequences, hidden size)."""
-    outputs = np.empty((encoder.layers + 1, len(features.starts) - 1, encoder.hidden_size), np.float32)
-    for batch in _batches(encoder, head, features, compute):
-        with compute.autocast():
-            for layer, hidden in enumerate(encoder.hidden_states(batch.ids, batch.mask, batch.types)):
-                outputs[layer, batch.sequences] = head(hidden, batch).float().cpu().numpy()
+    (outputs,) = Predictor(encoder, head, compute).stream([features])
     return outputs
 
 
-def _batches(encoder: Encoder, head: Head, features: Features, compute: Compute) -> Iterator[Batch]:
-    """All features in batches of similar length, on the device, longest first."""
-    encoder.model.to(compute.device).eval()
-    head.to(compute.device).eval()
-    for part in within_budget(features, np.arange(len(features)), TOKEN_BUDGET):
-        yield collate(features, part, encoder.tokens.pad).to(compute.device)
+class Predictor:
+    """An encoder with a head; `flops` counts the floating-point operations of what it predicted."""
+
+    def __init__(self, encoder: Encoder, head: Head, compute: Compute):
+        self.encoder, self.head, self.compute = encoder, head, compute
+        self.flops = 0.0
+
+    @torch.inference_mode()
+    def stream(self, sets: Sequence[Features], layers: Sequence[int] = ()) -> Iterator[np.ndarray]:
+        """The outputs for each of several sets as `predict` gives them, one set after the other.
+
+        With `layers`, the outputs from these hidden states (ascending; for heads over sequences): (sequences, layers,
+        k). Neighbouring sets share forward passes, and equal sequences of any sets are predicted once; outputs are
+        held until the last set that needs them.
+        """
+        self.encoder.model.to(self.compute.device).eval()
+        self.head.to(self.compute.device).eval()
+        whole, places = _one_stream(sets)
+        rows = np.ones_like(whole.lengths) if self.head.rows else whole.lengths  # of `outputs` that a sequence has
+        first = np.full(len(whole), -1)  # of these rows; -1 before there are any
+        last = np.zeros(len(whole), int)  # set that needs a sequence
+        for number, place in enumerate(places):
+            last[place] = number
+        held, outputs = np.zeros(0, int), np.zeros((0, 1), np.float32)
+        begins = np.cumsum([0, *(len(features.ids) for features in sets)])
+        for _, group in groupby(range(len(sets)), key=lambda number: begins[number] // (PASSES * TOKEN_BUDGET)):
+            group = list(group)
+            held = held[last[held] >= group[0]]
+            outputs = outputs[_runs(first[held], rows[held])]
+            wanted = np.unique(np.concatenate([places[number] for number in group]))
+            if parts := within_budget(whole, wanted[first[wanted] < 0], TOKEN_BUDGET):
+                kept = [outputs] if len(held) else []
+                outputs = np.concatenate([*kept, self._compute(whole, parts, layers)])
+                held = np.concatenate([held, *parts])
+            first[held] = np.cumsum(rows[held]) - rows[held]
+            for number in group:
+                yield outputs[_runs(first[places[number]], rows[places[number]])]
+
+    def _compute(self, features: Features, parts: list[np.ndarray], layers: Sequence[int]) -> np.ndarray:
+        """The outputs for the features of each part in turn, a part being a forward pass."""
+        values = []
+        for part in parts:
+            batch = collate(features, part, self.encoder.tokens.pad).to(self.compute.device)
+            inputs = batch.ids, batch.mask, batch.types
+            with self.compute.autocast():
+                if layers:
+                    states = islice(self.encoder.hidden_states(*inputs), layers[-1] + 1)
+                    found = [self.head(state, batch) for layer, state in enumerate(states) if layer in layers]
+                    values.append(torch.stack(found, 1).float())
+                else:
+                    found = self.head(self.encoder.hidden(*inputs, layer=self.head.layer), batch)
+                    values.append((found if self.head.rows else found[batch.mask]).float())
+        lengths = features.lengths[np.concatenate(parts)].astype(float)
+        last = layers[-1] if layers else self.encoder.layers if self.head.layer is None else self.head.layer
+        self.flops += self.encoder.flops(lengths.sum(), (lengths**2).sum()) * last / self.encoder.layers
+        return torch.cat(values).cpu().numpy()
 
 
-def _tokens_of(features: Features, sequences: np.ndarray) -> np.ndarray:
-    """Positions in `features.ids` of the sub-words of `sequences`, one after the other."""
-    starts, lengths = features.starts[sequences], np.diff(features.starts)[sequences]
-    before = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+def _one_stream(sets: Sequence[Features]) -> tuple[Features, list[np.ndarray]]:
+    """All sequences as features of their own, and for each set which of them it needs: of equal ones the first."""
+    ids, types = (np.concatenate(columns) for columns in zip(*((s.ids, s.types) for s in sets), strict=True))
+    counts = [len(features.starts) - 1 for features in sets]
+    starts = np.cumsum([0, *chain.from_iterable(np.diff(features.starts) for features in sets)])
+    count = len(starts) - 1
+    seen: dict[bytes, int] = {}
+    equal = (
+        seen.setdefault(ids[start:stop].tobytes() + types[start:stop].tobytes(), number)
+        for number, (start, stop) in enumerate(pairwise(starts.tolist()))
+    )
+    places = np.split(np.fromiter(equal, int, count), np.cumsum(counts)[:-1])
+    return Features(ids, types, starts, np.arange(count + 1), np.arange(count)), places
+
+
+def _runs(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The numbers from each start on, as many as its length, one run after the other."""
+    before = np.cumsum(lengths) - lengths
     return np.repeat(starts - before, lengths) + np.arange(lengths.sum())
 
 
@@ -69,65 +114,83 @@ class Evaluation:
     """Scores a target language by language; what it gathers goes into the record."""
 
     def __init__(self, encoder: Encoder, head: Head, setting: Setting, compute: Compute, folder: Path, metric: str):
-        self.encoder, self.head, self.setting, self.compute, self.folder = encoder, head, setting, compute, folder
-        self.metric = metric
+        self.predictor = Predictor(encoder, head, compute)
+        self.setting, self.folder, self.metric = setting, folder, metric
         self.scores: dict[str, dict] = {}
         self.layers: dict[str, list[float]] = {}
-        self.flops = 0.0
         self._estimates: dict[str, Estimate] = {}
         self._mistakes: dict[str, list[dict]] = {}
 
-    def score(self, language: str, test: list, features: Features, *, repaired=None, tuning=None) -> None:
-        """Predict the test part of one language, write the predictions, and score them.
+    @property
+    def flops(self) -> float:
+        """The floating-point operations of all forward passes."""
+        return self.predictor.flops
 
-        `repaired` and `tuning` are (examples, features): XCOPA's questions put right, whose accuracy is reported
-        beside, and the dev part that BUCC's threshold is tuned on.
+    def score(self, sets: dict[str, dict], features: dict[str, dict[str, Features]]) -> Iterator[str]:
+        """Predict the test part of every language, write the predictions and score them; yields a language when done.
+
+        `sets` and `features` hold by language the `tests`, and where there are such the `repaired` ones, XCOPA's with
+        their questions put right, whose accuracy is reported beside, and the `tuning` ones: the dev parts that BUCC's
+        threshold is tuned on.
         """
-        setting, family = self.setting, self.setting.family
-        if tuning:
-            setting = replace(setting, threshold=family.threshold(self._predict(tuning[1]), tuning[0]))
-        sweeps = setting.task.family == "retrieval" and not setting.task.trained_on
-        layers = self._every_layer(features) if sweeps else None
-        outputs = layers[self.head.layer] if sweeps else self._predict(features)
+        tests, repaired = sets["tests"], sets["repaired"]
+        thresholds = {
+            language: self.setting.family.threshold(next(self.predictor.stream([columns])), sets["tuning"][language])
+            for language, columns in features["tuning"].items()
+        }
+        settings = {language: replace(self.setting, threshold=thresholds.get(language)) for language in tests}
+        if self.setting.task.family == "retrieval" and not self.setting.task.trained_on:
+            yield from self._score_every_layer(tests, features["tests"], settings)
+            return
+        parts = [(part, code) for code in tests for part in ("tests", "repaired") if code in sets[part]]
+        stream = self.predictor.stream([features[part][language] for part, language in parts])
+        for language, test in tests.items():
+            self._score(language, test, features["tests"][language], next(stream), settings[language])
+            if language in repaired:
+                columns, setting = features["repaired"][language], settings[language]
+                again = setting.family.decode(next(stream), columns, repaired[language], setting)
+                right = setting.family.grade(repaired[language], again, setting, language)
+                self.scores[language]["metrics"]["repaired"] = right.metrics[self.metric]
+            yield language
+
+    def _score_every_layer(self, tests, features: dict[str, Features], settings: dict[str, Setting]) -> Iterator[str]:
+        """Score the head's layer, and beside it every hidden state; of large sets some hidden states at a time.
+
+        BUCC's threshold belongs to one layer: the others, and that one in the comparison, are scored without.
+        """
+        encoder, family = self.predictor.encoder, self.setting.family
+        largest = max(len(columns) for columns in features.values())
+        at_once = max(1, LAYER_BYTES // (4 * encoder.hidden_size * largest))
+        for start in range(0, encoder.layers + 1, at_once):
+            layers = range(encoder.layers + 1)[start : start + at_once]
+            stream = self.predictor.stream(list(features.values()), layers)
+            for (language, test), outputs in zip(tests.items(), stream, strict=True):
+                for layer in layers:
+                    hidden = np.ascontiguousarray(outputs[:, layer - start])
+                    if layer == self.predictor.head.layer:
+                        self._score(language, test, features[language], hidden, settings[language])
+                    found = family.decode(hidden, features[language], test, self.setting)
+                    score = family.grade(test, found, self.setting, language)
+                    self.layers.setdefault(language, []).append(score.metrics[self.metric])
+                if layers[-1] == encoder.layers:
+                    yield language
+
+    def _score(self, language: str, test: list, features: Features, outputs: np.ndarray, setting: Setting) -> None:
+        family = setting.family
         predictions = family.decode(outputs, features, test, setting)
         path = write_predictions(self.folder / "predictions", setting.task.name, language, test, predictions)
         score = family.grade(test, predictions, setting, language)
         estimate = estimates(score)[self.metric]
-        metrics = dict(score.metrics)
-        if repaired:
-            examples, columns = repaired
-            again = family.decode(self._predict(columns), columns, examples, setting)
-            metrics["repaired"] = family.grade(examples, again, setting, language).metrics[self.metric]
         self.scores[language] = estimate.to_dict() | {
-            "metrics": metrics,
+            "metrics": dict(score.metrics),
             "n": score.n,
             "predictions": str(path.relative_to(self.folder)),
             "cut": asdict(features.cut),
         }
-        if sweeps:
-            self.layers[language] = self._score_layers(layers, test, features, language)
         names = ("id", "text", "gold", "prediction")
         found = islice(family.mistakes(test, predictions), MISTAKES)
         self._mistakes[language] = [{"language": language} | dict(zip(names, values, strict=True)) for values in found]
         self._estimates[language] = estimate
-
-    def _predict(self, features: Features) -> np.ndarray:
-        self._count(features)
-        return predict(self.encoder, self.head, features, self.compute)
-
-    def _every_layer(self, features: Features) -> np.ndarray:
-        self._count(features)
-        return predict_every_layer(self.encoder, self.head, features, self.compute)
-
-    def _count(self, features: Features) -> None:
-        lengths = np.diff(features.starts).astype(float)
-        self.flops += self.encoder.flops(lengths.sum(), (lengths**2).sum())
-
-    def _score_layers(self, layers: np.ndarray, test: list, features: Features, language: str) -> list[float]:
-        """The score from every hidden state; BUCC's, whose threshold belongs to one layer, without a threshold."""
-        setting, family = replace(self.setting, threshold=None), self.setting.family
-        decoded = (family.decode(outputs, features, test, setting) for outputs in layers)
-        return [family.grade(test, found, setting, language).metrics[self.metric] for found in decoded]
 
     def averages(self) -> dict[str, dict | None]:
         """The mean over all languages, and over those that are not English."""

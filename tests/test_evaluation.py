@@ -1,16 +1,19 @@
-"""Predictions against plain loops over the models of transformers."""
+"""Predictions against plain loops over the models of transformers, and streams of them against one set at a time."""
+
+import weakref
 
 import numpy as np
 import pytest
 import torch
-from toy import features, training_task
+from toy import examples, features, setting, training_task
 from transformers import AutoModel
 
 from stilts_core import evaluation
+from stilts_core.batching import Features
 from stilts_core.compute import Compute
 from stilts_core.encoder import load_encoder
-from stilts_core.evaluation import predict, predict_every_layer
-from stilts_core.families.retrieval import RetrievalHead
+from stilts_core.evaluation import Evaluation, Predictor, predict
+from stilts_core.families.retrieval import Passage, RetrievalHead, RetrievalSet
 
 
 @pytest.fixture(params=["tiny_xlmr", "tiny_bert"])
@@ -60,14 +63,75 @@ def test_predicted_tags_are_those_of_a_plain_loop(encoder, monkeypatch):
 def test_every_layer_is_the_mean_of_its_hidden_states_at_length_one(encoder, monkeypatch):
     monkeypatch.setattr(evaluation, "TOKEN_BUDGET", 60)
     columns = features(encoder, "lareqa", 6)
-    layers = predict_every_layer(encoder, RetrievalHead(), columns, Compute())
-    assert layers.shape == (4, 12, 32)
+    (layers,) = Predictor(encoder, RetrievalHead(), Compute()).stream([columns], range(4))
+    assert layers.shape == (12, 4, 32)
     for sequence, states in enumerate(hidden_states(encoder, columns)):
         means = torch.stack([state.mean(0) for state in states])
-        torch.testing.assert_close(torch.from_numpy(layers[:, sequence]), means / means.norm(dim=1, keepdim=True))
+        torch.testing.assert_close(torch.from_numpy(layers[sequence]), means / means.norm(dim=1, keepdim=True))
     for layer in range(4):
         alone = predict(encoder, RetrievalHead(layer), columns, Compute())
-        np.testing.assert_allclose(alone, layers[layer], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(alone, layers[:, layer], rtol=1e-5, atol=1e-6)
+
+
+def test_some_layers_are_those_among_all(encoder):
+    columns = features(encoder, "lareqa", 6)
+    predictor = Predictor(encoder, RetrievalHead(), Compute())
+    (every,), (some,) = (predictor.stream([columns], layers) for layers in (range(4), [1, 2]))
+    np.testing.assert_array_equal(some, every[:, 1:3])
+
+
+@pytest.mark.parametrize("name", ["mnli", "hellaswag", "udpos", "squad", "lareqa"])
+@pytest.mark.parametrize("budget", [3, 20, 100_000])  # sets for themselves, some together, all together
+def test_sets_in_one_stream_are_predicted_as_alone_in_any_order(encoder, name, budget, monkeypatch):
+    head = training_task(encoder, name, 1).head
+    sets = [features(encoder, name, count, seed) for count, seed in ((5, 0), (9, 1), (7, 0))]
+    alone = [predict(encoder, head, columns, Compute()) for columns in sets]
+    monkeypatch.setattr(evaluation, "TOKEN_BUDGET", budget)
+    for order in ([0, 1, 2], [2, 0, 1]):
+        stream = Predictor(encoder, head, Compute()).stream([sets[number] for number in order])
+        for number, outputs in zip(order, stream, strict=True):
+            np.testing.assert_allclose(outputs, alone[number], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["hellaswag", "squad"])
+@pytest.mark.parametrize("budget", [3, 100_000])
+def test_equal_sequences_are_predicted_once_however_far_apart(encoder, name, budget, monkeypatch):
+    monkeypatch.setattr(evaluation, "TOKEN_BUDGET", budget)
+    head = training_task(encoder, name, 1).head
+    few, other = features(encoder, name, 4), features(encoder, name, 6, seed=1)
+    plain, repeating = Predictor(encoder, head, Compute()), Predictor(encoder, head, Compute())
+    first, between = plain.stream([few, other])
+    again = list(repeating.stream([few, other, few, other]))
+    assert repeating.flops == plain.flops > 0
+    for outputs, expected in zip(again, [first, between, first, between], strict=True):
+        np.testing.assert_array_equal(outputs, expected)
+
+
+def test_equal_ids_of_other_token_types_are_predicted_apart(tiny_bert, one_thread):
+    encoder = load_encoder(str(tiny_bert))
+    head = training_task(encoder, "mnli", 1).head
+    one = features(encoder, "mnli", 3)
+    other = Features(one.ids, 1 - one.types, one.starts, one.first, one.example)
+    outputs = list(Predictor(encoder, head, Compute()).stream([one, other]))
+    np.testing.assert_allclose(outputs[1], predict(encoder, head, other, Compute()), rtol=1e-4, atol=1e-5)
+    assert not np.allclose(*outputs)
+
+
+def test_outputs_are_held_no_longer_than_they_are_needed(encoder, monkeypatch):
+    monkeypatch.setattr(evaluation, "TOKEN_BUDGET", 3)
+    sets = [features(encoder, "lareqa", 20, seed) for seed in range(8)]
+    held, concatenate = [], np.concatenate
+
+    def watched(arrays, *arguments):
+        found = concatenate(arrays, *arguments)
+        if found.ndim == 3:
+            held.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(np, "concatenate", watched)
+    stream = Predictor(encoder, RetrievalHead(), Compute()).stream(sets, range(4))
+    for number, _ in enumerate(stream):
+        assert [array() is None for array in held] == [True] * number + [False]
 
 
 def test_prediction_leaves_dropout_out(encoder):
@@ -80,3 +144,45 @@ def test_prediction_leaves_dropout_out(encoder):
 def test_no_features_give_no_predictions(encoder):
     task = training_task(encoder, "mnli", 0)
     assert len(predict(encoder, task.head, task.features, Compute())) == 0
+
+
+def scored(encoder, name: str, tests: dict[str, list], folder, **changes) -> Evaluation:
+    chosen = setting(name, **changes)
+    torch.manual_seed(0)
+    head = chosen.family.head(encoder, chosen)
+    columns = {language: chosen.family.features(test, encoder.tokens, chosen) for language, test in tests.items()}
+    found = Evaluation(encoder, head, chosen, Compute(), folder, chosen.task.metric)
+    empty = {"tuning": {}, "repaired": {}}
+    assert list(found.score({"tests": tests} | empty, {"tests": columns} | empty)) == list(tests)
+    return found
+
+
+@pytest.mark.parametrize("name", ["xnli", "udpos", "xquad"])
+def test_languages_scored_together_are_scored_as_alone(encoder, name, tmp_path):
+    family = {"xnli": "mnli", "xquad": "squad"}.get(name, name)
+    tests = {language: examples(family, 9, seed) for seed, language in enumerate(("en", "de", "sw"))}
+    together = scored(encoder, name, tests, tmp_path)
+    for language, test in tests.items():
+        alone = scored(encoder, name, {language: test}, tmp_path)
+        assert alone.scores[language] == together.scores[language]
+
+
+def test_layers_scored_some_at_a_time_are_scored_as_all_at_once(encoder, tmp_path, monkeypatch):
+    texts = [example.query for example in examples("lareqa", 30)]
+    tests = {
+        language: [
+            RetrievalSet(
+                language,
+                tuple(Passage(str(i), text) for i, text in enumerate(texts)),
+                tuple(Passage(str(i), text[: len(text) * share // 4]) for i, text in enumerate(texts)),
+                {str(i): frozenset({str(i)}) for i in range(len(texts))},
+            )
+        ]
+        for language, share in (("de", 3), ("sw", 2))
+    }
+    at_once = scored(encoder, "tatoeba", tests, tmp_path, layer=2)
+    monkeypatch.setattr(evaluation, "LAYER_BYTES", 1)
+    one_by_one = scored(encoder, "tatoeba", tests, tmp_path, layer=2)
+    assert one_by_one.layers == at_once.layers and one_by_one.scores == at_once.scores
+    for language in tests:
+        assert at_once.layers[language][2] == at_once.scores[language]["score"]
