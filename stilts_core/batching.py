@@ -116,9 +116,11 @@ class Batch:
     targets: dict
 
     def to(self, device: str) -> "Batch":
-        """The same batch with its tensors on `device`."""
+        """The same batch with its tensors on `device`; copies to a GPU do not wait for its earlier work."""
 
         def moved(tensors: dict) -> dict:
+            if device == "cuda":  # only from pinned memory is a copy asynchronous
+                tensors = {name: tensor.pin_memory() for name, tensor in tensors.items()}
             return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
 
         inputs = moved({"ids": self.ids, "mask": self.mask, "types": self.types})
@@ -185,6 +187,19 @@ def within_budget(features: Features, chosen: np.ndarray, token_budget: int) -> 
         parts.append(chosen[candidates[:count]])
         start += count
     return parts
+
+
+def even_shares(features: Features, chosen: np.ndarray, count: int) -> list[np.ndarray]:
+    """Cut `chosen` into `count` shares with about as many sub-words each: one for each process that trains.
+
+    The shares hold features of similar length, the first the longest. None of them is further from the mean than the
+    longest feature is long; where features are few, some are empty.
+    """
+    sizes = features.starts[features.first[chosen + 1]] - features.starts[features.first[chosen]]
+    order = np.argsort(-features.lengths[chosen], kind="stable")
+    middles = np.cumsum(sizes[order]) - sizes[order] / 2
+    cuts = np.searchsorted(middles, sizes.sum() * np.arange(1, count) / count)
+    return np.split(chosen[order], cuts)
 
 
 def sampling_shares(sizes: list[int], *, temperature: float = 1.0, cap: int = 0) -> np.ndarray:

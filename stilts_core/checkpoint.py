@@ -9,11 +9,14 @@ import json
 import os
 import shutil
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
-from filelock import AcquireReturnProxy, FileLock, Timeout
+from filelock import FileLock, Timeout
 from safetensors.torch import load_file, save_file
+
+from stilts_core import distributed
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
 
@@ -62,23 +65,30 @@ def write_step(parent: Path, step: int, tensors: dict[str, torch.Tensor], state:
 
 def latest_step(parent: Path) -> tuple[dict[str, torch.Tensor], dict] | None:
     """The newest whole checkpoint under `parent`, or None; a damaged one is deleted and the one before it is taken."""
-    for folder in reversed(_steps(parent)):
+    with distributed.first_ahead():
+        for folder in reversed(_steps(parent)):
+            try:
+                return read(folder)
+            except CheckpointError:
+                shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+
+def locked(folder: Path) -> AbstractContextManager:
+    """The lock on `folder` while the context lasts; says so if another process holds it, and waits.
+
+    Of processes that train together the first takes it for all.
+    """
+    with distributed.first_ahead():
+        if distributed.rank() > 0:
+            return nullcontext()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_name(f"{folder.name}.lock"))
         try:
-            return read(folder)
-        except CheckpointError:
-            shutil.rmtree(folder, ignore_errors=True)
-    return None
-
-
-def locked(folder: Path) -> AcquireReturnProxy:
-    """The lock on `folder` while the context lasts; says so if another process holds it, and waits."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        sys.stderr.write(f"another process is at work on {folder.name}; waiting for it\n")
-        return lock.acquire()
+            return lock.acquire(timeout=0)
+        except Timeout:
+            sys.stderr.write(f"another process is at work on {folder.name}; waiting for it\n")
+            return lock.acquire()
 
 
 def _steps(parent: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stilts_core import checkpoint
+from stilts_core import checkpoint, distributed
 from stilts_core.batching import Features, used_ids
 from stilts_core.compute import Compute
 from stilts_core.encoder import Encoder
@@ -19,7 +19,7 @@ from stilts_core.families.mlm import MLMHead
 from stilts_core.families.setting import Setting
 from stilts_core.training import Phase, Schedule, TrainingTask, train
 
-FORMAT = 1  # raise it when the same data and schedule would train another encoder
+FORMAT = 2  # raise it when the same data and schedule would train another encoder
 
 
 @dataclass
@@ -139,5 +139,7 @@ def _train_and_keep(encoder, tasks, schedule, compute, folder: Path, unlabelled:
     partial = folder.with_name(f".{folder.name}")
     report, _, phase = train_phase("intermediate", encoder, tasks, schedule, compute, partial, unlabelled=unlabelled)
     tensors = encoder.model.state_dict() | {"kept_rows": torch.from_numpy(encoder.kept_rows)}
-    checkpoint.write(folder, tensors, {"report": report, "unused_scale": phase.unused_scale})
+    with distributed.first_ahead():
+        if not folder.exists():
+            checkpoint.write(folder, tensors, {"report": report, "unused_scale": phase.unused_scale})
     shutil.rmtree(partial, ignore_errors=True)

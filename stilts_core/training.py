@@ -4,12 +4,14 @@ Recipe: jiant, the paper's own code (facts/hyperparameters.csv): AdamW, no weigh
 eps 1e-8, gradient clipping, linear warm-up and linear decay, one task per optimiser step.
 
 Everything random is a function of (seed, step), never of what happened before. So a run that was killed needs only its
-tensors and its step to continue bitwise as if nothing had happened.
+tensors and its step to continue bitwise as if nothing had happened. Of several processes each draws its own dropout;
+without dropout they end where one process would.
 """
 
 import math
 import time
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint as recomputed
 
-from stilts_core import checkpoint
-from stilts_core.batching import Batch, Features, collate, epoch_batches, sampling_shares, within_budget
+from stilts_core import checkpoint, distributed
+from stilts_core.batching import Batch, Features, collate, epoch_batches, even_shares, sampling_shares, within_budget
 from stilts_core.compute import Compute
 from stilts_core.encoder import Encoder
 from stilts_core.families.head import Head
@@ -146,22 +148,25 @@ def train(
     phase = Phase(steps=plan.steps)
     first = _resume(checkpoints, modules, optimiser, phase)
     every = max(1, plan.steps // CURVE_POINTS)
-    progress = Progress(title, plan.steps, done=first, quiet=compute.quiet)
+    progress = Progress(title, plan.steps, done=first, quiet=compute.quiet or distributed.rank() > 0)
     losses: dict[str, list[torch.Tensor]] = {}
     modules.train()
     started = saved = time.perf_counter()
     earlier = phase.seconds
     for step in range(first, plan.steps):
-        torch.manual_seed(int(np.random.SeedSequence([schedule.seed, step]).generate_state(1)[0]))
+        dropout = np.random.SeedSequence([schedule.seed, step, distributed.rank()])
+        torch.manual_seed(int(dropout.generate_state(1)[0]))
         lr = schedule.lr_at(step, plan.steps)
         for group in optimiser.param_groups:
             group["lr"] = lr
+        seed = (schedule.seed, step)
         task, chosen = plan[step]
-        losses.setdefault(task.name, []).append(_accumulate(encoder, task, chosen, 1.0, compute, phase))
+        losses.setdefault(task.name, []).append(_accumulate(encoder, task, chosen, 1.0, seed, compute, phase))
         if mlm:
             chosen = mlm_plan[step][1]
-            loss = _accumulate(encoder, mlm, chosen, schedule.mlm_weight, compute, phase)
+            loss = _accumulate(encoder, mlm, chosen, schedule.mlm_weight, seed, compute, phase)
             losses.setdefault(mlm.name, []).append(loss)
+        distributed.sum_gradients(modules.parameters())
         nn.utils.clip_grad_norm_(modules.parameters(), schedule.clip, foreach=True)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -174,7 +179,7 @@ def train(
             mean = _log(phase, losses, done, lr)
             progress.update(done, loss=f"{mean:.3f}", **{"tok/s": f"{phase.tokens / phase.seconds:,.0f}"})
             due = compute.checkpoint_seconds if done < plan.steps else compute.checkpoint_seconds / 10
-            if time.perf_counter() - saved > due:
+            if time.perf_counter() - saved > due and distributed.rank() == 0:
                 _save(checkpoints, done, modules, optimiser, phase)
                 saved = time.perf_counter()
     modules.eval()
@@ -184,37 +189,60 @@ def train(
 
 
 def _accumulate(
-    encoder: Encoder, task: TrainingTask, chosen: np.ndarray, weight: float, compute: Compute, phase: Phase
+    encoder: Encoder,
+    task: TrainingTask,
+    chosen: np.ndarray,
+    weight: float,
+    seed: tuple[int, int],
+    compute: Compute,
+    phase: Phase,
 ) -> torch.Tensor:
-    """Add the gradient of the mean loss over `chosen`, times `weight`; returns that mean loss, detached."""
-    parts = within_budget(task.features, chosen, compute.token_budget)
-    batches = [task.head.prepare(collate(task.features, part, encoder.tokens.pad)) for part in parts]
-    count = max(1, sum(task.head.count(batch) for batch in batches))
-    for batch in batches:
+    """Add the gradient of the mean loss over `chosen`, times `weight`; returns that mean loss, detached.
+
+    Of several processes each adds the gradient of its share, and returns its share of the loss. All of them lay out the
+    whole step, which costs little and lets them count it without a word between them.
+    """
+    shares = [
+        [
+            task.head.prepare(collate(task.features, part, encoder.tokens.pad), seed)
+            for part in within_budget(task.features, share, compute.token_budget)
+        ]
+        for share in even_shares(task.features, chosen, distributed.world())
+    ]
+    whole = list(chain.from_iterable(shares))
+    count = max(1, sum(task.head.count(batch) for batch in whole))
+    for batch in whole:
         lengths = batch.mask.sum(1)
         phase.tokens += int(lengths.sum())
         phase.padded += batch.ids.numel()
         phase.squares += float((lengths.double() ** 2).sum())
-    batches = (batch.to(compute.device) for batch in batches)
+    own, idle = shares[distributed.rank()], not shares[distributed.rank()]
+    # A process without a feature takes another's and counts it 0 times: so it has gradients where the others have them.
+    own = [batch.to(compute.device) for batch in (whole[-1:] if idle else own)]
     if task.head.couples:
-        loss = _coupled_loss(encoder, task.head, list(batches), compute) / count
+        outputs = _outputs(encoder, task.head, own, compute)
+        rows = [sum(len(batch.sequences) for batch in share) for share in shares]
+        outputs = distributed.gathered(outputs[:0] if idle else outputs, rows)
+        names = whole[0].targets
+        targets = {name: torch.cat([batch.targets[name] for batch in whole]).to(compute.device) for name in names}
+        loss = task.head.coupled_loss(outputs, targets) / count
         (loss * weight).backward()
-        return loss.detach()
+        return loss.detach() / distributed.world()
     total = torch.zeros((), device=compute.device)
-    for batch in batches:
+    for batch in own:
         with compute.autocast():
             hidden = encoder.hidden(batch.ids, batch.mask, batch.types, layer=task.head.layer)
-            loss = task.head.loss(hidden, batch) / count
+            loss = task.head.loss(hidden, batch) / count * (not idle)
         (loss * weight).backward()
         total += loss.detach()
     return total
 
 
-def _coupled_loss(encoder: Encoder, head: Head, batches: list[Batch], compute: Compute) -> torch.Tensor:
-    """The summed loss of a head that couples all features of a step.
+def _outputs(encoder: Encoder, head: Head, batches: list[Batch], compute: Compute) -> torch.Tensor:
+    """The outputs of a head that couples all features of a step.
 
-    Only the outputs of the parts are kept for the backward pass, which computes the rest again, part by part: so memory
-    is that of one part, however large the step is.
+    Where there are several batches, only their outputs are kept for the backward pass, which computes the rest again,
+    one by one: so memory is that of one part, however large the step is.
     """
 
     def outputs(batch: Batch) -> torch.Tensor:
@@ -222,11 +250,8 @@ def _coupled_loss(encoder: Encoder, head: Head, batches: list[Batch], compute: C
             return head(encoder.hidden(batch.ids, batch.mask, batch.types, layer=head.layer), batch)
 
     if len(batches) == 1:
-        joined = outputs(batches[0])
-    else:
-        joined = torch.cat([recomputed(outputs, batch, use_reentrant=False) for batch in batches])
-    targets = {name: torch.cat([batch.targets[name] for batch in batches]) for name in batches[0].targets}
-    return head.coupled_loss(joined, targets)
+        return outputs(batches[0])
+    return torch.cat([recomputed(outputs, batch, use_reentrant=False) for batch in batches])
 
 
 def _adamw(modules: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
@@ -241,7 +266,8 @@ def _adamw(modules: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
 
 def _log(phase: Phase, losses: dict[str, list[torch.Tensor]], step: int, lr: float) -> float:
     """Append the mean losses since the last point to the curve; returns the mean over tasks."""
-    means = {name: float(torch.stack(values).mean()) for name, values in losses.items()}
+    means = distributed.summed(torch.stack([torch.stack(values).mean() for values in losses.values()]))
+    means = dict(zip(losses, means.tolist(), strict=True))
     losses.clear()
     for name, loss in means.items():
         if not math.isfinite(loss):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stilts_core.batching import IGNORE, collate, columns, epoch_batches, sampling_shares, within_budget
+from stilts_core.batching import IGNORE, collate, columns, epoch_batches, even_shares, sampling_shares, within_budget
 
 
 @pytest.fixture
@@ -44,6 +44,18 @@ def test_batches_of_similar_length_pad_less_than_random_ones():
 
     random = np.random.default_rng(2).permutation(2000).reshape(-1, 20)
     assert padded(epoch_batches(lengths, 20, 0, 0)) < 0.75 * padded(random)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 50])
+@pytest.mark.parametrize("size", [1, 2, 7, 30])
+def test_shares_of_a_batch_are_even_and_lose_nothing(features, size, count):
+    chosen = np.random.default_rng(size).permutation(len(features))[:size]
+    shares = even_shares(features, chosen, count)
+    assert len(shares) == count
+    assert sorted(np.concatenate(shares)) == sorted(chosen)
+    sizes = np.add.reduceat(np.diff(features.starts), features.first[:-1])
+    work = np.array([sizes[share].sum() for share in shares])
+    assert abs(work - sizes[chosen].sum() / count).max() <= sizes[chosen].max()
 
 
 def test_parts_of_a_batch_respect_the_budget_and_lose_nothing(features):

@@ -152,7 +152,7 @@ def test_accumulated_gradient_is_that_of_the_whole_batch(name, encoder):
     gradients = []
     for budget in (60, 100_000):
         phase = Phase(steps=1)
-        loss = _accumulate(encoder, task, np.arange(9), 0.5, Compute(token_budget=budget), phase)
+        loss = _accumulate(encoder, task, np.arange(9), 0.5, (3, 0), Compute(token_budget=budget), phase)
         modules = torch.nn.ModuleList([encoder.model, task.head])
         gradients.append([loss] + [p.grad.clone() for p in modules.parameters() if p.grad is not None])
         modules.zero_grad()
@@ -169,7 +169,7 @@ def test_coupled_loss_meets_the_same_dropout_when_it_is_computed_again(tiny_xlmr
         if not again:
             monkeypatch.setattr(training, "recomputed", lambda function, batch, **_: function(batch))
         torch.manual_seed(0)
-        loss = _accumulate(encoder, task, np.arange(9), 1.0, Compute(token_budget=60), Phase(steps=1))
+        loss = _accumulate(encoder, task, np.arange(9), 1.0, (3, 0), Compute(token_budget=60), Phase(steps=1))
         gradients.append([loss] + [parameter.grad.clone() for parameter in encoder.model.parameters()])
         encoder.model.zero_grad()
     torch.testing.assert_close(*gradients)

@@ -19,8 +19,8 @@ class Head(nn.Module):
     couples = False
     layer: int | None = None
 
-    def prepare(self, batch: Batch) -> Batch:
-        """The batch that the encoder shall see in training."""
+    def prepare(self, batch: Batch, seed: tuple[int, ...]) -> Batch:
+        """The batch that the encoder shall see in training; what is random in it is a function of seed and sequence."""
         return batch
 
     def count(self, batch: Batch) -> int:

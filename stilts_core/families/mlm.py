@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, gelu, linear
@@ -55,14 +56,22 @@ class MLMHead(Head):
         if state := encoder.mlm_head_state():
             self.load_state_dict(state | {"bias": state["bias"][encoder.kept_ids]})
 
-    def prepare(self, batch: Batch) -> Batch:
-        """The batch with some of its sub-words masked, and the target `token` where one is to be predicted."""
+    def prepare(self, batch: Batch, seed: tuple[int, ...]) -> Batch:
+        """The batch with some of its sub-words masked, and the target `token` where one is to be predicted.
+
+        A sequence is masked in the same way in whatever batch it stands.
+        """
         encoder = self.encoder[0]
+        drawn = [
+            np.random.default_rng([*seed, sequence]).random((3, length))
+            for sequence, length in zip(batch.sequences, batch.mask.sum(1), strict=True)
+        ]
+        share, fate, candidate = torch.zeros(3, *batch.ids.shape, dtype=torch.float64)
+        share[batch.mask], fate[batch.mask], candidate[batch.mask] = torch.from_numpy(np.concatenate(drawn, axis=1))
         special = torch.isin(batch.ids, torch.tensor(encoder.tokens.specials))
-        chosen = (torch.rand(batch.ids.shape) < MASKED) & batch.mask & ~special
-        fate = torch.rand(batch.ids.shape)
+        chosen = (share < MASKED) & batch.mask & ~special
         kept = torch.from_numpy(encoder.kept_ids).long()
-        random = kept[torch.randint(len(kept), batch.ids.shape)]
+        random = kept[(candidate * len(kept)).long()]
         ids = torch.where(chosen & (fate < 0.8), encoder.tokens.mask, batch.ids)
         ids = torch.where(chosen & (fate >= 0.9), random, ids)
         return replace(batch, ids=ids, token_targets={"token": batch.ids.masked_fill(~chosen, IGNORE)})

@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 from toy import unlabelled
 from transformers import AutoModelForMaskedLM
 
-from stilts_core.batching import IGNORE, Batch, Cut
+from stilts_core.batching import IGNORE, Batch, Cut, collate
 from stilts_core.families import mlm
 from stilts_core.families.mlm import MLMHead, TextExample
 
@@ -25,7 +25,7 @@ def batch(encoder) -> Batch:
 def test_loss_and_gradients_are_those_of_transformers(encoder):
     torch.manual_seed(1)
     head, layers = MLMHead(encoder), LAYERS[encoder.kind]
-    batch = head.prepare(whole_batch(unlabelled(encoder, 16), encoder))
+    batch = head.prepare(whole_batch(unlabelled(encoder, 16), encoder), (1,))
     theirs = peer(AutoModelForMaskedLM, encoder, head, {})
     loss = theirs(**inputs(batch), labels=batch.token_targets["token"]).loss
     mean = head.loss(encoder.hidden(batch.ids, batch.mask, batch.types), batch) / head.count(batch)
@@ -47,7 +47,7 @@ def test_trimmed_vocabulary_leaves_the_softmax_over_its_rows(encoder):
     theirs = peer(AutoModelForMaskedLM, encoder, MLMHead(encoder), {})
     encoder.trim_vocabulary(np.unique(columns.ids))
     head = MLMHead(encoder)
-    batch = head.prepare(whole_batch(columns, encoder))
+    batch = head.prepare(whole_batch(columns, encoder), (1,))
     chosen = batch.token_targets["token"] != IGNORE
     with torch.inference_mode():
         # A replacement may be the padding token, and transformers would not count its position.
@@ -58,8 +58,7 @@ def test_trimmed_vocabulary_leaves_the_softmax_over_its_rows(encoder):
 
 
 def test_sub_words_are_masked_replaced_and_kept_in_berts_shares(encoder, batch):
-    torch.manual_seed(2)
-    masked = MLMHead(encoder).prepare(batch)
+    masked = MLMHead(encoder).prepare(batch, (2,))
     target = masked.token_targets["token"]
     chosen = target != IGNORE
     ordinary = batch.mask & ~torch.isin(batch.ids, torch.tensor(encoder.tokens.specials))
@@ -75,11 +74,23 @@ def test_sub_words_are_masked_replaced_and_kept_in_berts_shares(encoder, batch):
         assert binomtest(int(fate.sum()), len(fate), share).pvalue > 0.001
 
 
+def test_sequence_is_masked_alike_in_every_batch_and_differently_in_every_step(encoder):
+    head, texts = MLMHead(encoder), unlabelled(encoder, 30)
+
+    def masked(chosen, seed) -> dict[int, list[int]]:
+        batch = head.prepare(collate(texts, np.array(chosen), encoder.tokens.pad), seed)
+        return {s: ids[mask].tolist() for s, ids, mask in zip(batch.sequences, batch.ids, batch.mask, strict=True)}
+
+    whole = masked(range(30), (3, 7))
+    assert whole == masked([5, 1, 2], (3, 7)) | masked([0, 4, 3, *range(6, 30)], (3, 7))
+    assert all(whole != masked(range(30), seed) for seed in ((3, 8), (4, 7)))
+
+
 def test_replacements_come_from_the_rows_that_were_kept(encoder, batch):
     encoder.trim_vocabulary(torch.unique(batch.ids).numpy())
     head = MLMHead(encoder)
-    for _ in range(3):
-        masked = head.prepare(batch)
+    for seed in range(3):
+        masked = head.prepare(batch, (seed,))
         assert np.isin(masked.ids.numpy(), encoder.kept_ids).all()
         encoder.rows_of(masked.ids)
     assert head.bias.shape == (encoder.rows,)
