@@ -7,8 +7,9 @@ from pathlib import Path
 from stilts_core.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, task
 from stilts_core.config import ConfigError, RunConfig
 from stilts_core.encoder import resolve_encoder
-from stilts_core.families.retrieval import RetrievalExample, RetrievalSet, paired_set
-from stilts_core.sources.load import available_languages, load, repaired_questions, unlabelled
+from stilts_core.families.examples import RetrievalExample, RetrievalSet
+from stilts_core.sources.load import available_languages, checksums, forget_files, load, repaired_questions, unlabelled
+from stilts_core.sources.retrieval import paired_set
 from stilts_core.weights import fingerprint
 
 CANDIDATES = 10  # how many candidates a reduced retrieval set has for each of its queries
@@ -67,12 +68,34 @@ def gather(config: RunConfig) -> Data:
         if config.target == "xcopa" and (right := repaired_questions(language)):
             test = data.tests[language]
             data.repaired[language] = [replace(e, question=right.get(e.id, e.question)) for e in test]
-    if config.mlm_weight and data.intermediate:
-        for language in config.mlm_languages.split(",") if config.mlm_languages else languages:
-            texts = unlabelled(language)
-            data.texts += texts.items
-            data.files |= texts.files
+    for language in _text_languages(config):
+        texts = unlabelled(language)
+        data.texts += texts.items
+        data.files |= texts.files
+    forget_files()
     return data
+
+
+def files_of(config: RunConfig) -> dict[str, str]:
+    """The `files` of what `gather` would read, without making examples of them; raises the same ConfigError."""
+    parts = [(name, split, "en") for name in intermediate_tasks(config) for split in ("train", "dev")]
+    if task(config.target).trained_on:
+        parts += [(config.target, split, "en") for split in ("train", "dev")]
+    for split in ("test", "dev") if config.target == "bucc2018" else ("test",):
+        parts += [(config.target, split, language) for language in languages_of(config)]
+    files = {}
+    for part in parts:
+        files |= checksums(*part)
+    for language in _text_languages(config):
+        files |= unlabelled(language).files
+    return files
+
+
+def _text_languages(config: RunConfig) -> tuple[str, ...]:
+    """The languages of the unlabelled text that a run reads."""
+    if not config.mlm_weight or not intermediate_tasks(config):
+        return ()
+    return tuple(config.mlm_languages.split(",")) if config.mlm_languages else languages_of(config)
 
 
 def intermediate_tasks(config: RunConfig) -> tuple[str, ...]:
@@ -150,8 +173,11 @@ def smaller_set(test: RetrievalSet, limit: int) -> RetrievalSet:
     )
 
 
-def run_folder(config: RunConfig, data: Data) -> Path:
-    """Where the run leaves its record, named after all that decides the result: config, encoder and data."""
-    checksums = hashlib.sha256(repr(sorted(data.files.items())).encode()).hexdigest()
+def run_folder(config: RunConfig, files: dict[str, str]) -> Path:
+    """Where the run leaves its record, named after all that decides the result: config, encoder and data.
+
+    `files` are those of `gather` or of `files_of`.
+    """
+    data = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
     weights = fingerprint(resolve_encoder(config.encoder))
-    return Path(config.runs_dir) / config.profile / config.run_id(weights=weights, data=checksums)
+    return Path(config.runs_dir) / config.profile / config.run_id(weights=weights, data=data)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from stilts_core.config import RunConfig
-from stilts_core.gathering import gather, run_folder
+from stilts_core.gathering import files_of, run_folder
 from stilts_core.records import RECORD, read_record
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "pair.ipynb"
@@ -22,7 +22,7 @@ def run_notebook(config: RunConfig) -> dict:
     Raises RunError where the notebook fails; the executed notebook then holds the error where it happened.
     """
     resolved = config.resolved()
-    folder = run_folder(resolved, gather(resolved))
+    folder = run_folder(resolved, files_of(resolved))
     if not ((folder / RECORD).exists() and (folder / NOTEBOOK.name).exists()):
         folder.mkdir(parents=True, exist_ok=True)
         _execute(config, folder / NOTEBOOK.name)

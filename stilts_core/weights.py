@@ -2,10 +2,10 @@
 
 import hashlib
 import re
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stilts_core.cache import checksum
 from stilts_core.packaged import EncoderError
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import, which a look at the files can do without
@@ -82,16 +82,8 @@ def weight_files(folder: Path) -> list[Path]:
 
 def fingerprint(folder: Path) -> str:
     """SHA-256 over the weights' files."""
-    stats = [(path, path.stat()) for path in weight_files(folder)]
-    digests = [_sha256(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+    digests = [checksum(path) for path in weight_files(folder)]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-@cache
-def _sha256(path: Path, size: int, modified: int) -> str:
-    """The file's SHA-256, computed once while its size and time of modification stay."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def stored_tensors(folder: Path) -> dict[str, tuple[Path, str]]:

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -6,7 +8,8 @@ import toy_data
 from stilts_core.config import ConfigError, RunConfig
 from stilts_core.families.pair import PairExample
 from stilts_core.families.retrieval import Passage, RetrievalSet
-from stilts_core.gathering import gather, run_folder, select, smaller_set
+from stilts_core.gathering import files_of, gather, run_folder, select, smaller_set
+from stilts_core.sources import parts
 
 
 @pytest.fixture
@@ -56,11 +59,46 @@ def test_wrong_role_or_language_is_named_with_what_is_right(data, fields, named)
 
 def test_run_folder_changes_with_the_data(data, monkeypatch, tiny_xlmr):
     chosen = config(encoder=str(tiny_xlmr))
-    folder = run_folder(chosen, gather(chosen))
-    assert run_folder(chosen, gather(chosen)) == folder
+    folder = run_folder(chosen, gather(chosen).files)
+    assert run_folder(chosen, gather(chosen).files) == folder
     with (data / "xtreme/xnli/dev-de.tsv").open("r+") as file:
         file.write("x")
-    assert run_folder(chosen, gather(chosen)) != folder
+    assert run_folder(chosen, gather(chosen).files) != folder
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"target": "tatoeba"}, {"intermediate": "none", "mlm_weight": 0.5}, {"mlm_weight": 0.5}]
+)
+def test_files_of_a_run_are_known_without_reading_its_examples(data, fields):
+    assert files_of(config(**fields)) == gather(config(**fields)).files
+
+
+@pytest.mark.parametrize("target", ["pawsx", "udpos", "xquad", "bucc2018", "xcopa", "lareqa"])
+def test_files_of_a_run_on_real_data_are_known_without_reading_them(stilts_data, target):
+    chosen = config(target=target, intermediate="anli", languages="zh")
+    assert files_of(chosen) == gather(chosen).files
+
+
+def test_folder_of_a_run_is_known_without_pytorch(data, tiny_xlmr):
+    source = f"""if True:
+        import sys
+        from stilts_core.config import RunConfig
+        from stilts_core.gathering import files_of, gather, run_folder
+        config = RunConfig(intermediate="mnli", encoder={str(tiny_xlmr)!r}).resolved()
+        assert run_folder(config, files_of(config)) == run_folder(config, gather(config).files)
+        print(sorted({{"torch", "transformers", "datasets", "pandas", "scipy"}} & set(sys.modules)))
+    """
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_file_of_several_parts_is_cut_into_rows_once(data, monkeypatch):
+    cut, read = parts.FORMATS["english/mnli"], []
+    monkeypatch.setitem(parts.FORMATS, "english/mnli", (lambda *text: read.append(text) or cut[0](*text), cut[1]))
+    gather(config())  # the train and dev parts of MNLI, as intermediate task and as XNLI's training data
+    assert len(read) == 1
+    gather(config())
+    assert len(read) == 2  # nothing is kept in memory when all is gathered
 
 
 def test_unlabelled_text_is_read_only_for_masked_language_modelling(data):

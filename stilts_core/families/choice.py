@@ -1,7 +1,6 @@
 """Multiple choice: HellaSwag, Cosmos QA, CommonsenseQA, Social IQa, XCOPA."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,29 +9,12 @@ from torch.nn.functional import cross_entropy
 
 from stilts_core.batching import IGNORE, Batch, Cut, Features, columns
 from stilts_core.encoder import Encoder
+from stilts_core.families.examples import ChoiceExample
 from stilts_core.families.head import Head
 from stilts_core.families.pair import PairHead, fit_pair
 from stilts_core.families.setting import Setting
 from stilts_core.intervals import Score, accuracy
 from stilts_core.tokens import Tokens
-
-
-@dataclass(frozen=True, slots=True)
-class ChoiceExample:
-    """A context, a question (may be empty) and the choices, one of which is right.
-
-    `label` is the index of the right choice, or None where it is unknown. Examples of one task may differ in
-    their number of choices (Cosmos QA has 3 or 4 where only a rebuilt part is at hand).
-    `group` names what must stay on one side of a split: the context, or the index of a parallel item.
-    """
-
-    id: str
-    language: str
-    context: str
-    question: str
-    choices: tuple[str, ...]
-    label: int | None
-    group: str
 
 
 def features(examples: list[ChoiceExample], tokens: Tokens, setting: Setting) -> Features:

@@ -1,6 +1,6 @@
 """Masked language modelling on unlabelled text, as a co-training task."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,18 +9,9 @@ from torch.nn.functional import cross_entropy, gelu, linear
 
 from stilts_core.batching import IGNORE, Batch, Cut, Features, columns
 from stilts_core.encoder import Encoder
+from stilts_core.families.examples import TextExample
 from stilts_core.families.head import Head, initialise
 from stilts_core.tokens import Tokens
-
-
-@dataclass(frozen=True, slots=True)
-class TextExample:
-    """One unlabelled sentence or paragraph."""
-
-    id: str
-    language: str
-    text: str
-
 
 MASKED = 0.15  # share of sub-words to predict; of these 80 % are masked, 10 % replaced, 10 % kept (BERT)
 

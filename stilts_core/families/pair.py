@@ -1,7 +1,6 @@
 """Sentence-pair classification: XNLI, PAWS-X, MNLI, ANLI+, QQP."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,26 +9,11 @@ from torch.nn.functional import cross_entropy
 
 from stilts_core.batching import IGNORE, Batch, Cut, Features, columns
 from stilts_core.encoder import Encoder
+from stilts_core.families.examples import PairExample
 from stilts_core.families.head import Head, initialise, mean_pool
 from stilts_core.families.setting import Setting
 from stilts_core.intervals import Score, accuracy
 from stilts_core.tokens import Tokens
-
-
-@dataclass(frozen=True, slots=True)
-class PairExample:
-    """Two texts and the relation between them.
-
-    `label` is one of the task's label names, or None where it is unknown (a blind test set).
-    `group` names what must stay on one side of a split: the premise, or the index of a parallel item.
-    """
-
-    id: str
-    language: str
-    text_a: str
-    text_b: str
-    label: str | None
-    group: str
 
 
 def features(examples: list[PairExample], tokens: Tokens, setting: Setting) -> Features:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,46 +9,11 @@ from torch.nn.functional import cross_entropy, normalize
 
 from stilts_core.batching import Batch, Cut, Features, columns
 from stilts_core.encoder import Encoder
+from stilts_core.families.examples import Passage, RetrievalExample, RetrievalSet
 from stilts_core.families.head import Head, mean_pool
 from stilts_core.families.setting import Setting
 from stilts_core.intervals import Score, accuracy, f1_precision_recall
 from stilts_core.tokens import Tokens
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A text that is embedded: a sentence, a question, an answer with its context, a mention, a description."""
-
-    id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class RetrievalExample:
-    """One training pair of a dual encoder: a query and the candidate it should find.
-
-    `group` names what must stay on one side of a split, and what must not serve as a negative of itself.
-    """
-
-    id: str
-    language: str
-    query: str
-    candidate: str
-    group: str
-
-
-@dataclass(frozen=True, slots=True)
-class RetrievalSet:
-    """The test set of one language: queries, candidates, and the candidates that are right for each query.
-
-    `gold` maps a query id to the ids of its right candidates; a query without an entry has none (BUCC).
-    """
-
-    language: str
-    queries: tuple[Passage, ...]
-    candidates: tuple[Passage, ...]
-    gold: dict[str, frozenset[str]]
-
 
 SCALE = 20.0  # inverse temperature of the dual encoder's softmax over cosines
 RANKED = 20  # candidates kept a query
@@ -113,17 +77,6 @@ class RetrievalHead(Head):
 def head(encoder: Encoder, setting: Setting) -> RetrievalHead:
     """The head of the task: the last hidden state where it is trained, the setting's layer where it is not."""
     return RetrievalHead(None if setting.task.trained_on else setting.layer)
-
-
-def paired_set(examples: list[RetrievalExample]) -> RetrievalSet:
-    """A test set out of training pairs: every query against the candidates of all."""
-    texts = {text: str(number) for number, text in enumerate(dict.fromkeys(e.candidate for e in examples))}
-    return RetrievalSet(
-        language=examples[0].language,
-        queries=tuple(Passage(example.id, example.query) for example in examples),
-        candidates=tuple(Passage(number, text) for text, number in texts.items()),
-        gold={example.id: frozenset({texts[example.candidate]}) for example in examples},
-    )
 
 
 def threshold(outputs: np.ndarray, tuning: list[RetrievalSet]) -> float:

@@ -15,27 +15,11 @@ from torch.nn.functional import cross_entropy
 
 from stilts_core.batching import IGNORE, Batch, Cut, Features, columns
 from stilts_core.encoder import Encoder
+from stilts_core.families.examples import SpanExample
 from stilts_core.families.head import Head, initialise
 from stilts_core.families.setting import Setting
 from stilts_core.intervals import Score
 from stilts_core.tokens import Tokens
-
-
-@dataclass(frozen=True, slots=True)
-class SpanExample:
-    """A question about a context; the answers are spans of the context.
-
-    `answers` holds (character offset, text) pairs, empty for an unanswerable question. `id` is unique within the
-    language of a task. `group` names what must stay on one side of a split: the article or the context.
-    """
-
-    id: str
-    language: str
-    question: str
-    context: str
-    answers: tuple[tuple[int, str], ...]
-    group: str
-
 
 STRIDE = 128  # sub-words that neighbouring windows share (Hugging Face's question-answering recipe)
 MAX_QUESTION = 96  # sub-words of a question that are kept

@@ -1,7 +1,6 @@
 """Token tagging: UD part-of-speech, PAN-X named entities, supertags."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,21 +9,11 @@ from torch.nn.functional import cross_entropy
 
 from stilts_core.batching import IGNORE, Batch, Cut, Features, columns
 from stilts_core.encoder import Encoder
+from stilts_core.families.examples import TaggingExample
 from stilts_core.families.head import Head, initialise
 from stilts_core.families.setting import Setting
 from stilts_core.intervals import Score, f1_precision_recall
 from stilts_core.tokens import Tokens
-
-
-@dataclass(frozen=True, slots=True)
-class TaggingExample:
-    """A sentence as words, each with its tag (`tags` is None where they are unknown)."""
-
-    id: str
-    language: str
-    words: tuple[str, ...]
-    tags: tuple[str, ...] | None
-    group: str
 
 
 def features(examples: list[TaggingExample], tokens: Tokens, setting: Setting) -> Features:

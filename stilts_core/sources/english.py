@@ -3,9 +3,7 @@
 Every function turns one row of a publisher's file into an example; `load.py` says which file goes to which function.
 """
 
-from stilts_core.families.choice import ChoiceExample
-from stilts_core.families.pair import PairExample
-from stilts_core.families.tagging import TaggingExample
+from stilts_core.families.examples import ChoiceExample, PairExample, TaggingExample
 from stilts_core.sources.reading import DataError, EmptyText, Row, normalized
 
 _ANLI_LABELS = {"e": "entailment", "n": "neutral", "c": "contradiction"}

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from stilts_core.cache import checksum
 from stilts_core.catalogue import Task, task
-from stilts_core.families.mlm import TextExample
+from stilts_core.families.examples import TextExample
 from stilts_core.sources import retrieval, xtreme
 from stilts_core.sources.layouts import Layout
 from stilts_core.sources.parts import Part, at_hand, data_root, found_languages
@@ -17,7 +18,6 @@ from stilts_core.sources.reading import (
     DataError,
     Defect,
     NotAtHand,
-    checksum,
     json_lines,
     lines,
     normalized,
@@ -94,6 +94,17 @@ def load(name: str, split: str, language: str = "en", *, data: Path | str | None
     return Examples(items, files, dict(dropped), layout.stand_in)
 
 
+def checksums(name: str, split: str, language: str = "en", *, data: Path | str | None = None) -> dict[str, str]:
+    """The `files` of what `load` gives for the same arguments, without making examples of them."""
+    row = task(name)
+    if split != "test" and row.trained_on not in (None, name):
+        return checksums(row.trained_on, split, data=data)
+    layout, root = at_hand(row, data)
+    parts = [Part.of(template, language, root) for template in layout.parts()[split]]
+    files = {part.address: part.checksum(language) for part in parts}
+    return files | ({layout.groups: checksum(root / layout.groups)} if layout.groups else {})
+
+
 def _read(row: Task, layout: Layout, split: str, language: str, root: Path | None) -> tuple[list, dict, Counter]:
     """The examples of all files of a part, the checksums, and what was dropped."""
     items, files, dropped, groups = [], {}, Counter(), {}
@@ -102,29 +113,41 @@ def _read(row: Task, layout: Layout, split: str, language: str, root: Path | Non
         files[layout.groups] = checksum(root / layout.groups)
     parts = [Part.of(template, language, root) for template in layout.parts()[split]]
     for part in parts:
-        rows, files[part.address] = part.rows(language)
-        make = part.make
-        prefix = f"{Path(part.address).stem}:" if len(parts) > 1 else ""
-        whole = (part.low, part.high) == (0, 100) or (language != "en" and not row.parallel)
-        defects, count = Counter(), 0
-        for fields in rows:
-            fields.prefix = prefix
-            count += 1
-            try:
-                example = make(fields, row, language)
-            except Defect as defect:
-                defects[defect.reason] += 1
-                if defects.total() > KNOWN_DEFECTS.get(part.address, 0):
-                    raise
-                continue
-            if groups:
-                example = replace(example, group=groups.get(example.id, example.group))
-            if whole or part.low <= percentile(example.group) < part.high:
-                items.append(example)
+        whole, prefix = replace(part, low=0, high=100), f"{Path(part.address).stem}:" if len(parts) > 1 else ""
+        version = part.checksum(language) if part.root else None
+        made = _examples_of if part.root else _examples_of.__wrapped__
+        examples, defects, files[part.address] = made(whole, row, language, prefix, version)
+        if groups:
+            examples = [replace(example, group=groups.get(example.id, example.group)) for example in examples]
+        if part != whole and (language == "en" or row.parallel):
+            examples = [example for example in examples if part.low <= percentile(example.group) < part.high]
+        items += examples
         dropped.update(defects)
-        if row.parallel and part.root:
-            _check_parallel(part, count, language)
     return items, files, dropped
+
+
+@lru_cache(maxsize=8)
+def _examples_of(part: Part, row: Task, language: str, prefix: str, version: str | None) -> tuple[list, Counter, str]:
+    """All examples of one file or hub split, its defects by reason, and its checksum.
+
+    The train and dev parts of a task are often shares of the same files, which are read once while `version` stays.
+    """
+    rows, digest = part.rows(language)
+    make, examples, defects = part.make, [], Counter()
+    for fields in rows:
+        fields.prefix = prefix
+        try:
+            examples.append(make(fields, row, language))
+        except Defect as defect:
+            defects[defect.reason] += 1
+            if defects.total() > KNOWN_DEFECTS.get(part.address, 0):
+                raise
+    if row.parallel and part.root:
+        _check_parallel(part, len(examples) + defects.total(), language)
+    return examples, defects, digest
+
+
+forget_files = _examples_of.cache_clear  # gives back the memory of the files that were read last
 
 
 def _check_parallel(part: Part, count: int, language: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from stilts_core.cache import checksum
 from stilts_core.catalogue import Task
 from stilts_core.languages import language as facts
 from stilts_core.languages import languages
@@ -15,7 +16,6 @@ from stilts_core.sources.layouts import Layout
 from stilts_core.sources.reading import (
     NotAtHand,
     Row,
-    checksum,
     comma_separated,
     json_lines,
     read_text,
@@ -82,16 +82,23 @@ class Part:
 
     def text(self) -> str:
         """The text of the file; raises NotAtHand where it is missing."""
+        return read_text(self._file(), self.address)
+
+    def _file(self) -> Path:
         if not self.path.is_file():
             raise NotAtHand(f"no file {self.path}; put the publisher's file there or choose a language at hand")
-        return read_text(self.path, self.address)
+        return self.path
 
     def rows(self, language: str) -> tuple[Iterable[Row], str]:
         """The rows, and the SHA-256 of what is read."""
         if self.root is None:
             return hub.rows(self.address, language)
         cut = FORMATS["/".join(self.address.split("/")[:2])][0]
-        return cut(self.text(), self.address), checksum(self.path)
+        return cut(self.text(), self.address), self.checksum(language)
+
+    def checksum(self, language: str) -> str:
+        """The SHA-256 of what is read; of a hub split it is known only by reading it."""
+        return checksum(self._file()) if self.root else hub.rows(self.address, language)[1]
 
 
 def _filled(template: str, language: str) -> str:

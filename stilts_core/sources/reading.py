@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 
@@ -182,18 +182,6 @@ def tagged_sentences(text: str, name: str) -> Iterator[Row]:
         elif words:
             yield Row({"words": words, "tags": None if blind else tags}, name, start)
             words, tags = [], []
-
-
-@cache
-def _sha256(path: Path, modified: int, size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def checksum(path: Path) -> str:
-    """The SHA-256 of a file, computed once per process and version of the file."""
-    stat = path.stat()
-    return _sha256(path, stat.st_mtime_ns, stat.st_size)
 
 
 def percentile(group: str) -> int:

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from stilts_core.families.retrieval import Passage, RetrievalExample, RetrievalSet
-from stilts_core.families.span import SpanExample
+from stilts_core.families.examples import Passage, RetrievalExample, RetrievalSet, SpanExample
 from stilts_core.sources.reading import DataError, EmptyText, Row, lines, parse_json, percentile
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9])")
@@ -121,6 +120,17 @@ def sentence_of_answer(example: SpanExample) -> RetrievalExample:
     high = min((end for end in ends if end > start), default=len(context))
     candidate = f"{context[low:high].strip()} {context}"
     return RetrievalExample(example.id, example.language, example.question, candidate, context)
+
+
+def paired_set(examples: list[RetrievalExample]) -> RetrievalSet:
+    """A test set out of training pairs: every query against the candidates of all."""
+    texts = {text: str(number) for number, text in enumerate(dict.fromkeys(e.candidate for e in examples))}
+    return RetrievalSet(
+        language=examples[0].language,
+        queries=tuple(Passage(example.id, example.query) for example in examples),
+        candidates=tuple(Passage(number, text) for text, number in texts.items()),
+        gold={example.id: frozenset({texts[example.candidate]}) for example in examples},
+    )
 
 
 def _description(entity: dict) -> str:

@@ -6,8 +6,7 @@ Items of XNLI and PAWS-X are parallel: line i is the same item in every language
 from collections import Counter
 from collections.abc import Iterator
 
-from stilts_core.families.pair import PairExample
-from stilts_core.families.span import SpanExample
+from stilts_core.families.examples import PairExample, SpanExample
 from stilts_core.sources.reading import DataError, EmptyText, MisplacedAnswer, Row, parse_json, tsv
 
 XNLI_COLUMNS = ("premise", "hypothesis", "label")

@@ -1,4 +1,3 @@
-import hashlib
 import io
 
 import pandas
@@ -7,7 +6,6 @@ import pytest
 from stilts_core.sources.reading import (
     BrokenLine,
     DataError,
-    checksum,
     comma_separated,
     json_lines,
     lines,
@@ -96,10 +94,3 @@ def test_shares_of_a_hash_split_are_disjoint_complete_and_near_their_size():
     assert dev | train == set(groups) and not dev & train
     # Binomial with n = 4000, p = .1: five standard deviations are 95
     assert abs(len(dev) - 400) < 95
-
-
-def test_checksum_is_of_the_file_as_it_is_now(tmp_path):
-    path = tmp_path / "x"
-    for content in (b"one", b"three"):
-        path.write_bytes(content)
-        assert checksum(path) == hashlib.sha256(content).hexdigest()
