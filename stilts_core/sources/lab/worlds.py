@@ -1,0 +1,232 @@
+"""Small worlds: who is there, what happens to whom, where and when, told in short texts.
+
+Everything is drawn by value: the same dice tell the same world, and a meaning belongs to one part (train, dev, test).
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar
+
+from stilts_core.sources.lab import knowledge, lexicon
+from stilts_core.sources.lab.dice import Dice, part_of
+from stilts_core.sources.lab.lexicon import LISTS, NOUNS, VERBS
+from stilts_core.sources.lab.meanings import (
+    WH,
+    Adjunct,
+    Clause,
+    Joined,
+    Name,
+    Noun,
+    Pronoun,
+    Question,
+    Sentence,
+    Thing,
+)
+
+_ALTERNATIVES = {main: word for word, main in lexicon.SYNONYMS.items()}
+EVENT_VERBS = tuple(verb for verb in VERBS if verb not in (*lexicon.SYNONYMS, "live", "make", "use"))
+TRANSITIVE = tuple(verb for verb in EVENT_VERBS if VERBS[verb].patients)
+PEOPLE = NOUNS.below("person")
+FIRST_NAMES = (*LISTS["women"], *LISTS["men"])
+
+M = TypeVar("M")
+
+
+def drawn(make: Callable[[Dice], M], seed: int, kind: str, split: str, number: int) -> M:
+    """Item `number` of a part: the first of the meanings that its dice make which this part owns."""
+    dice = Dice(seed, kind, split, number)
+    while part_of(meaning := make(dice)) != split:
+        pass
+    return meaning
+
+
+def worded(dice: Dice, word: str) -> str:
+    """The word or, in one of four cases, its synonym if it has one."""
+    return _ALTERNATIVES[word] if word in _ALTERNATIVES and dice.chance(25) else word
+
+
+def person(dice: Dice) -> Name:
+    """Somebody by name: one of three with the family's."""
+    first = dice.pick(FIRST_NAMES)
+    return Name((first, dice.pick(LISTS["families"])) if dice.chance(33) else (first,), "PER")
+
+
+def two_people(dice: Dice) -> tuple[Name, Name]:
+    """Two people with different first names."""
+    first, second = dice.sample(FIRST_NAMES, 2)
+    return Name((first,), "PER"), Name((second,), "PER")
+
+
+def pronoun(name: Name) -> Pronoun:
+    """She or he, as the first name tells."""
+    return Pronoun("she" if name.parts[0] in LISTS["women"] else "he")
+
+
+def place_name(dice: Dice) -> Name:
+    """A town, a lake or a river by its name."""
+    town = Name((dice.pick(LISTS["towns"]),), "LOC")
+    return town._replace(noun=dice.pick(("lake", "river"))) if dice.chance(25) else town
+
+
+def company(dice: Dice) -> Name:
+    """A bank, a school or another house with the name of a town or a family."""
+    return Name((dice.pick(dice.pick((LISTS["families"], LISTS["towns"]))),), "ORG", dice.pick(LISTS["companies"]))
+
+
+def described(dice: Dice, nouns: tuple[str, ...]) -> Noun:
+    """One of the nouns, definite or not, one or several, with or without an adjective."""
+    noun = dice.pick(nouns)
+    det, plural = dice.pick(("the", "the", "the", "a", "a", "some", "number")), dice.chance(20)
+    adjectives = (worded(dice, dice.pick(lexicon.adjectives(noun))),) if dice.chance(33) else ()
+    if noun in lexicon.MASS:
+        return Noun(noun, "the" if det == "the" else "some", adjectives)
+    if det == "number":
+        return Noun(worded(dice, noun), dice.pick(LISTS["numbers"]), adjectives, True)
+    if det == "a":
+        return Noun(worded(dice, noun), "a", adjectives)
+    return Noun(worded(dice, noun), det, adjectives, plural or det == "some")
+
+
+@cache
+def _named(nouns: tuple[str, ...]) -> bool:
+    return any(noun in PEOPLE for noun in nouns)
+
+
+def participant(dice: Dice, nouns: tuple[str, ...]) -> Thing:
+    """One of the nouns described or, where people can be meant, half of the time somebody by name."""
+    return person(dice) if _named(nouns) and dice.chance(50) else described(dice, nouns)
+
+
+def place(dice: Dice) -> Adjunct:
+    """Where: "in the garden", "near Keld"."""
+    if dice.chance(25):
+        where = place_name(dice)
+        return Adjunct("near" if where.noun else dice.pick(("in", "in", "near")), where)
+    relation = dice.pick(tuple(lexicon.PLACES))
+    return Adjunct(relation, Noun(worded(dice, dice.pick(lexicon.PLACES[relation]))))
+
+
+def time(dice: Dice) -> Adjunct:
+    """When: "yesterday", "on Monday", "in the morning"."""
+    kind = dice.below(3)
+    if kind == 0:
+        return Adjunct("", dice.pick(LISTS["adverbs"]))
+    if kind == 1:
+        return Adjunct("on", dice.pick(LISTS["days"]))
+    return Adjunct("in", Noun(dice.pick(NOUNS.below("season"))))
+
+
+def event(dice: Dice, verbs: tuple[str, ...] = EVENT_VERBS) -> Clause:
+    """Something that happened, or did not."""
+    verb = dice.pick(verbs)
+    frame = VERBS[verb]
+    agent = company(dice) if verb in ("buy", "sell", "build") and dice.chance(15) else participant(dice, frame.agents)
+    return Clause(
+        worded(dice, verb),
+        agent,
+        participant(dice, frame.patients) if frame.patients else None,
+        participant(dice, frame.recipients) if frame.recipients else None,
+        place(dice) if dice.chance(45) else None,
+        time(dice) if dice.chance(35) else None,
+        negated=dice.chance(12),
+        moved=dice.pick(("", "", "place", "time")),
+    )
+
+
+def state(dice: Dice) -> Clause:
+    """How somebody felt."""
+    agent = person(dice) if dice.chance(50) else described(dice, PEOPLE)
+    return Clause("be", agent, state=worded(dice, dice.pick(lexicon.STATES)), negated=dice.chance(12))
+
+
+def question(dice: Dice) -> Clause:
+    """A question for one role of an event."""
+    told = event(dice)._replace(negated=False, moved="")
+    roles = [role for role in WH if getattr(told, role)]
+    return asking(told, dice.pick(roles))
+
+
+def asking(told: Clause, role: str) -> Clause:
+    """The question for a role of an event."""
+    word = WH[role]
+    if role == "patient" and not isinstance(told.patient, Noun):
+        word = "who"
+    return told._replace(**{role: Question(word)}, moved="")
+
+
+def quantified(dice: Dice) -> Clause:
+    """What every, some or no member of a class did."""
+    verb = dice.pick(EVENT_VERBS)
+    kinds = [noun for noun in ("person", "worker", "child", "animal", *PEOPLE) if _can(verb, noun)]
+    told = event(dice, (verb,))
+    return told._replace(agent=quantifier(dice, dice.pick(kinds or VERBS[verb].agents)), negated=False)
+
+
+@cache
+def _can(verb: str, noun: str) -> bool:
+    return set(NOUNS.below(noun) or (noun,)) <= set(VERBS[verb].agents)
+
+
+def quantifier(dice: Dice, noun: str) -> Noun:
+    """Every, some, no or not every one of a kind."""
+    det = dice.pick(("every", "no", "some", "not every"))
+    adjectives = (dice.pick(lexicon.adjectives(noun)),) if dice.chance(25) else ()
+    return Noun(noun, det, adjectives, det == "some")
+
+
+def linked(dice: Dice) -> tuple[Clause, Clause]:
+    """A cause and its effect, told of two people."""
+    link = dice.pick(knowledge.LINKS)
+    cast = knowledge.cast(dice, link.kind, two_people(dice))
+    return knowledge.bind(link.cause, cast), knowledge.bind(link.effect, cast)
+
+
+def told(events: list[Clause]) -> tuple[Clause, ...]:
+    """The events as a text: who also did the last thing is called she or he."""
+    text, last = [], None
+    for clause in events:
+        again = isinstance(clause.agent, Name) and clause.agent == last
+        text.append(clause._replace(agent=pronoun(clause.agent)) if again else clause)
+        last = clause.agent
+    return tuple(text)
+
+
+def story(dice: Dice, length: int) -> tuple[Clause, ...]:
+    """So many events of a story in their order."""
+    chosen = dice.pick(knowledge.STORIES)
+    cast = knowledge.cast(dice, chosen.kind, two_people(dice))
+    start = dice.below(len(chosen.events) - length + 1)
+    return told([knowledge.bind(template, cast) for template in chosen.events[start : start + length]])
+
+
+def why(effect: Clause) -> Clause:
+    """The question for the cause of an event."""
+    return effect._replace(time=Question("why"), negated=effect.negated)
+
+
+def text(dice: Dice) -> tuple[Sentence, ...]:
+    """One to three sentences as pretraining text has them: mostly events, some of all that the tasks are made of."""
+    kind = dice.below(100)
+    if kind < 45:
+        return (event(dice),)
+    if kind < 52:
+        return (state(dice),)
+    if kind < 60:
+        return (question(dice),)
+    if kind < 67:
+        return (quantified(dice),)
+    if kind < 75:
+        return (knowledge.stated(dice.pick(knowledge.FACTS)),)
+    if kind < 78:
+        fact = dice.pick(knowledge.FACTS)
+        return (knowledge.asked(fact), knowledge.stated(fact))
+    if kind < 85:
+        cause, effect = linked(dice)
+        effect, cause = told([effect, cause])
+        return (Joined(effect, "because", cause),)
+    if kind < 88:
+        cause, effect = linked(dice)
+        return (why(effect), cause)
+    if kind < 92:
+        return (Joined(event(dice), dice.pick(("and", "but")), event(dice)),)
+    return story(dice, 3)
