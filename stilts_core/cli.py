@@ -61,12 +61,21 @@ def run(**chosen) -> None:
     """Do one run: the notebook of a pair, through papermill.
 
     A run that is done already is found and shown; one that was interrupted goes on. Options left out take the value of
-    the profile, and where the profile has none, that of the paper's recipe.
+    the profile, and where the profile has none, that of the paper's recipe. On several GPUs, each with a process of its
+    own: `torchrun --nproc-per-node 4 -m stilts_core.cli run` and the same options.
     """
     from stilts_core.notebook_run import run_notebook
 
-    record = run_notebook(RunConfig(**chosen))
-    _show(record)
+    config = RunConfig(**chosen)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:  # set by torchrun
+        from stilts_core import distributed, pipeline
+
+        with distributed.together():
+            pipeline.run(config)
+            first = distributed.rank() == 0
+        if not first:
+            return
+    _show(run_notebook(config))
 
 
 def _show(record: dict) -> None:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import torch
 
+from stilts_core import distributed
 from stilts_core.config import ConfigError, RunConfig
 
 
 @dataclass(frozen=True)
 class Compute:
-    """The means of a run. `why` is the reason for the precision, in words."""
+    """The means of a run. `why` is the reason for the precision, in words; `processes` share the work."""
 
     device: str = "cpu"
     precision: str = "fp32"
@@ -17,6 +18,7 @@ class Compute:
     checkpoint_seconds: float = 120.0
     quiet: bool = True
     why: str = ""
+    processes: int = 1
 
     @classmethod
     def of(cls, config: RunConfig) -> "Compute":
@@ -25,7 +27,9 @@ class Compute:
             raise ConfigError("device is 'cuda', but PyTorch sees no GPU here; use 'auto' or 'cpu'")
         device = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         precision, why = (config.precision, "as asked for") if config.precision != "auto" else best_precision(device)
-        return cls(device, precision, config.token_budget, config.checkpoint_seconds, config.quiet, why)
+        quiet = config.quiet or distributed.rank() > 0
+        processes = distributed.world()
+        return cls(device, precision, config.token_budget, config.checkpoint_seconds, quiet, why, processes)
 
     def autocast(self) -> torch.autocast:
         """The context in which forward passes run."""

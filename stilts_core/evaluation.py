@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from stilts_core import distributed
 from stilts_core.batching import Features, collate, within_budget
 from stilts_core.compute import Compute
 from stilts_core.encoder import Encoder
@@ -63,16 +64,17 @@ class Predictor:
             wanted = np.unique(np.concatenate([places[number] for number in group]))
             if parts := within_budget(whole, wanted[first[wanted] < 0], TOKEN_BUDGET):
                 kept = [outputs] if len(held) else []
-                outputs = np.concatenate([*kept, self._compute(whole, parts, layers)])
-                held = np.concatenate([held, *parts])
+                shares = [parts[number :: distributed.world()] for number in range(distributed.world())]
+                outputs = np.concatenate([*kept, self._compute(whole, shares, layers)])
+                held = np.concatenate([held, *chain.from_iterable(shares)])
             first[held] = np.cumsum(rows[held]) - rows[held]
             for number in group:
                 yield outputs[_runs(first[places[number]], rows[places[number]])]
 
-    def _compute(self, features: Features, parts: list[np.ndarray], layers: Sequence[int]) -> np.ndarray:
-        """The outputs for the features of each part in turn, a part being a forward pass."""
-        values = []
-        for part in parts:
+    def _compute(self, features: Features, shares: list[list[np.ndarray]], layers: Sequence[int]) -> np.ndarray:
+        """The outputs for the features of each part in turn, a part being a forward pass, a share that of a process."""
+        values, own = [], shares[distributed.rank()]
+        for part in own or shares[0][:1]:  # of which an idle process learns the outputs' shape
             batch = collate(features, part, self.encoder.tokens.pad).to(self.compute.device)
             inputs = batch.ids, batch.mask, batch.types
             with self.compute.autocast():
@@ -83,10 +85,13 @@ class Predictor:
                 else:
                     found = self.head(self.encoder.hidden(*inputs, layer=self.head.layer), batch)
                     values.append((found if self.head.rows else found[batch.mask]).float())
-        lengths = features.lengths[np.concatenate(parts)].astype(float)
+        chosen = [np.concatenate(share) if share else np.zeros(0, int) for share in shares]
+        lengths = features.lengths[np.concatenate(chosen)].astype(float)
         last = layers[-1] if layers else self.encoder.layers if self.head.layer is None else self.head.layer
         self.flops += self.encoder.flops(lengths.sum(), (lengths**2).sum()) * last / self.encoder.layers
-        return torch.cat(values).cpu().numpy()
+        rows = [len(part) if self.head.rows else features.lengths[part].sum() for part in chosen]
+        outputs = torch.cat(values) if own else values[0][:0]
+        return distributed.gathered(outputs, rows).cpu().numpy()
 
 
 def _one_stream(sets: Sequence[Features]) -> tuple[Features, list[np.ndarray]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from stilts_core import distributed
 from stilts_core.batching import used_ids
 from stilts_core.catalogue import task
 from stilts_core.checkpoint import locked
@@ -30,7 +31,8 @@ def run(config: RunConfig) -> dict:
     """Do the run that `config` describes, or find it done, and return its record.
 
     The record, the predictions in XTREME's layout and the shared intermediate checkpoint lie under `config.runs_dir`.
-    A run that was interrupted goes on from its last checkpoint. Raises ConfigError, DataError, EncoderError or
+    A run that was interrupted goes on from its last checkpoint. Processes that are `distributed.together` do it
+    together. Raises ConfigError, DataError, EncoderError or
     TrainingError with the remedy.
     """
     laps = Laps()
@@ -41,7 +43,8 @@ def run(config: RunConfig) -> dict:
         if (folder / RECORD).exists():
             return read_record(folder / RECORD)
         record = _run(config, data, folder, laps)
-        write_record(folder, record)
+        if distributed.rank() == 0:
+            write_record(folder, record)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return record
 
@@ -69,13 +72,13 @@ def _run(config: RunConfig, data: Data, folder: Path, laps: Laps) -> dict:
         report, heads, phase = train_phase("target", encoder, [target], schedule, compute, folder / "checkpoint")
         phases.append(report)
         head = heads[config.target]
-        if config.keep_checkpoint:
+        if config.keep_checkpoint and distributed.rank() == 0:
             _keep(folder / "model", encoder, head, phase.unused_scale)
     laps.end("target")
 
     metric = "f1" if (config.target, config.pos_metric) == ("udpos", "xtreme") else setting.task.metric
     evaluation = Evaluation(encoder, head, setting, compute, folder, metric)
-    progress = Progress(f"scoring {config.target}", len(data.tests), quiet=config.quiet)
+    progress = Progress(f"scoring {config.target}", len(data.tests), quiet=compute.quiet)
     for done, language in enumerate(evaluation.score(sets, features), start=1):
         progress.update(done, language=language, score=f"{evaluation.scores[language]['score']:.1f}")
     laps.end("evaluation")

@@ -75,6 +75,7 @@ def environment(compute: "Compute") -> dict:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": _cpu_model(),
+        "processes": compute.processes,
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "driver": torch.version.cuda if cuda else None,

@@ -148,7 +148,7 @@ def train(
     phase = Phase(steps=plan.steps)
     first = _resume(checkpoints, modules, optimiser, phase)
     every = max(1, plan.steps // CURVE_POINTS)
-    progress = Progress(title, plan.steps, done=first, quiet=compute.quiet or distributed.rank() > 0)
+    progress = Progress(title, plan.steps, done=first, quiet=compute.quiet)
     losses: dict[str, list[torch.Tensor]] = {}
     modules.train()
     started = saved = time.perf_counter()

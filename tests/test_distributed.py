@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from distributed_training import CASES, WORLDS
+import toy_data
+from distributed_training import CASES, RESUMED, RUNS, WORLDS
 from safetensors.torch import load_file
 
 # Biases that a softmax cancels, in attention, over choices, over positions: Adam makes steps of their rounding errors.
@@ -27,7 +28,7 @@ def results(tiny_xlmr, tmp_path_factory) -> Path:
 @pytest.mark.parametrize("world", SEVERAL)
 @pytest.mark.parametrize("case", CASES)
 def test_several_processes_end_where_one_does(results, case, world):
-    one, several = (results / str(count) / case for count in (1, world))
+    one, several = results / "1" / ("pair" if case == RESUMED else case), results / str(world) / case
     expected, found = (load_file(folder / "result.safetensors") for folder in (one, several))
     for name in expected:
         if not name.endswith(NO_GRADIENT):
@@ -37,6 +38,35 @@ def test_several_processes_end_where_one_does(results, case, world):
     assert found["loss"] == pytest.approx(expected["loss"], rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("world", "target"), [(world, target) for world in RUNS if world > 1 for target in RUNS[world]]
+)
+def test_run_of_several_processes_leaves_what_a_run_of_one_does(results, world, target):
+    one, several = (results / str(count) / "runs" for count in (1, world))
+    left = [{path.relative_to(folder) for path in folder.rglob("*")} for folder in (one, several)]
+    assert left[0] == left[1]
+    (expected,), (found,) = (list(folder.glob(f"small/mnli-{target}-*/record.json")) for folder in (one, several))
+    expected, found = (json.loads(path.read_text()) for path in (expected, found))
+    assert (expected["environment"]["processes"], found["environment"]["processes"]) == (1, world)
+    assert found["scores"] == expected["scores"] and found["layers"] == expected["layers"]
+    for phase, theirs in zip(found["phases"], expected["phases"], strict=True):
+        losses, right = ([point["loss"] for point in report["curve"]] for report in (phase, theirs))
+        assert losses == pytest.approx(right, rel=1e-4)
+
+
 @pytest.mark.parametrize("world", WORLDS)
 def test_every_feature_of_an_epoch_is_counted_once(results, world):
     assert json.loads((results / str(world) / "counts.json").read_text()) == [1.0] * 9
+
+
+@pytest.mark.slow
+def test_command_started_by_torchrun_leaves_a_record_and_the_executed_notebook(tiny_xlmr, tmp_path, monkeypatch):
+    monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    options = ["--encoder", tiny_xlmr, "--batch-size", "8", "--target", "xnli", "--runs-dir", tmp_path / "runs"]
+    done = subprocess.run([*torchrun, "-m", "stilts_core.cli", "run", *options], text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "runs" / "small").glob("none-xnli-*/")
+    assert json.loads((folder / "record.json").read_text())["environment"]["processes"] == 2
+    assert (folder / "pair.ipynb").exists()
+    assert done.stdout.count(str(folder)) == 1
