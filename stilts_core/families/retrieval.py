@@ -11,6 +11,7 @@ from stilts_core.batching import Batch, Cut, Features, columns
 from stilts_core.encoder import Encoder
 from stilts_core.families.examples import Passage, RetrievalExample, RetrievalSet
 from stilts_core.families.head import Head, mean_pool
+from stilts_core.families.mining import BLOCK, NEIGHBOURHOOD, margin_scores, mutual_neighbours, neighbours
 from stilts_core.families.setting import Setting
 from stilts_core.intervals import Score, accuracy, f1_precision_recall
 from stilts_core.tokens import Tokens
@@ -91,16 +92,18 @@ def decode(
     """For each set, the ids of the candidates found for each query id, best first.
 
     `outputs` are embeddings of the queries and then of the candidates. For BUCC at most one candidate a query is found,
-    and only from the threshold on; for the other tasks the RANKED nearest.
+    and only from the threshold on; for Tatoeba the nearest, for the other tasks the RANKED nearest.
     """
     (test,) = examples
     queries, candidates = np.split(outputs, [len(test.queries)])
     if setting.task.name == "bucc2018":
         least = -np.inf if setting.threshold is None else setting.threshold
         return [{q: [c] for q, c, margin in mine_pairs(test, queries, candidates) if margin >= least}]
-    _, nearest = neighbours(queries, candidates, RANKED)
+    _, nearest = neighbours(queries, candidates, 1 if setting.task.metric == "accuracy" else RANKED)
     ids = [candidate.id for candidate in test.candidates]
-    return [{query.id: [ids[place] for place in row] for query, row in zip(test.queries, nearest, strict=True)}]
+    return [
+        {query.id: [ids[place] for place in row] for query, row in zip(test.queries, nearest.tolist(), strict=True)}
+    ]
 
 
 def cards(examples: list[RetrievalExample] | list[RetrievalSet]) -> Iterator[tuple[dict[str, str], str]]:
@@ -125,10 +128,6 @@ def mistakes(
         if (right or first) and not right.intersection(first):
             names = (texts[min(right)] if right else "(none)", texts[first[0]] if first else "(none)")
             yield query.id, {"query": query.text}, *names
-
-
-NEIGHBOURHOOD = 4  # nearest neighbours that a margin is measured against (Artetxe and Schwenk 2019; XTREME's BUCC)
-BLOCK = 4096  # rows of either side whose cosines are in memory together: 64 MiB
 
 
 def grade(
@@ -182,55 +181,6 @@ def _map(means: np.ndarray) -> dict[str, np.ndarray]:
     return {"map": 100 * means[..., 0]}
 
 
-def neighbours(
-    queries: np.ndarray, candidates: np.ndarray, k: int, block: int = BLOCK
-) -> tuple[np.ndarray, np.ndarray]:
-    """The `k` candidates with the largest inner product for each query, best first, ties by lowest index.
-
-    Takes (queries, dimensions) and (candidates, dimensions) in fp32; returns inner products and indices, both
-    (queries, k), or fewer columns where there are fewer candidates. Holds at most `block` squared inner products.
-    """
-    parts = [
-        _block_neighbours(queries[start : start + block], candidates, k, block)
-        for start in range(0, len(queries), block)
-    ]
-    scores, indices = zip(*parts, strict=True)
-    return np.concatenate(scores), np.concatenate(indices)
-
-
-def _block_neighbours(queries: np.ndarray, candidates: np.ndarray, k: int, block: int) -> tuple[np.ndarray, np.ndarray]:
-    scores, indices = np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
-    for start in range(0, len(candidates), block):
-        products = queries @ candidates[start : start + block].T
-        places = _largest(products, k)
-        scores = np.hstack([scores, np.take_along_axis(products, places, 1)])
-        indices = np.hstack([indices, start + places])
-        kept = _largest(scores, k)
-        scores, indices = np.take_along_axis(scores, kept, 1), np.take_along_axis(indices, kept, 1)
-    return scores, indices
-
-
-def _largest(values: np.ndarray, k: int) -> np.ndarray:
-    """The positions of the `k` largest values of each row, largest first, ties by lowest position."""
-    k = min(k, values.shape[1])
-    best, places = (part.numpy() for part in torch.from_numpy(values).topk(k))
-    tied = (values >= best[:, -1:]).sum(axis=1) > k
-    places[tied] = np.argsort(-values[tied], axis=1, kind="stable")[:, :k]
-    places.sort(axis=1)
-    order = np.argsort(-np.take_along_axis(values, places, 1), axis=1, kind="stable")
-    return np.take_along_axis(places, order, 1)
-
-
-def margin_scores(forward: tuple[np.ndarray, np.ndarray], backward: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Ratio margins of each query and its neighbours, (queries, k), from `neighbours` in both directions.
-
-    The inner product of a pair, divided by the mean of the query's and of the candidate's mean inner product with
-    their own nearest neighbours (Artetxe and Schwenk 2019, equation 3, in XTREME's form).
-    """
-    (scores, indices), (back, _) = forward, backward
-    return scores / ((scores.mean(axis=1)[:, None] + back.mean(axis=1)[indices]) / 2)
-
-
 def mine_pairs(
     test: RetrievalSet, queries: np.ndarray, candidates: np.ndarray, k: int = NEIGHBOURHOOD, block: int = BLOCK
 ) -> list[tuple[str, str, float]]:
@@ -241,7 +191,7 @@ def mine_pairs(
     stands twice is in no pair.
     """
     (x, query_ids), (y, candidate_ids) = _distinct(test.queries, queries), _distinct(test.candidates, candidates)
-    forward, backward = neighbours(x, y, k, block), neighbours(y, x, k, block)
+    forward, backward = mutual_neighbours(x, y, k, block)
     proposals = []
     for one, other in ((forward, backward), (backward, forward)):
         margins = margin_scores(one, other)

@@ -1,10 +1,11 @@
-"""Nearest neighbours, margins, mining and their scores against FAISS, scikit-learn and plain loops."""
+"""Mining of pairs and the scores of retrieval against scikit-learn and plain loops."""
 
 import random
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
+from vectors import unit_vectors
 
 from stilts_core.catalogue import task
 from stilts_core.families.retrieval import (
@@ -12,20 +13,13 @@ from stilts_core.families.retrieval import (
     RetrievalSet,
     best_threshold,
     grade,
-    margin_scores,
     mean_average_precision,
     mine_pairs,
-    neighbours,
     pair_f1,
     score,
 )
 from stilts_core.families.setting import Setting
 from stilts_core.sources.load import load
-
-
-def unit_vectors(rng: np.random.Generator, rows: int, dimensions: int = 24) -> np.ndarray:
-    vectors = rng.normal(size=(rows, dimensions)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def noisy_sides(rng: np.random.Generator, pairs: int, alone: int, noise: float = 0.12) -> tuple[np.ndarray, np.ndarray]:
@@ -39,43 +33,6 @@ def bucc_set(pairs: int, alone: int, texts: list[str] | None = None) -> Retrieva
     texts = texts or [f"sentence {i}" for i in range(pairs + alone)]
     sides = [tuple(Passage(f"{side}-{i}", text) for i, text in enumerate(texts)) for side in ("xx", "en")]
     return RetrievalSet("xx", *sides, {f"xx-{i}": frozenset({f"en-{i}"}) for i in range(pairs)})
-
-
-@pytest.mark.parametrize("block", [7, 64, 4096])
-def test_neighbours_equal_faiss_exact_search(block):
-    faiss = pytest.importorskip("faiss")
-    rng = np.random.default_rng(0)
-    queries, candidates = unit_vectors(rng, 150), unit_vectors(rng, 333)
-    index = faiss.IndexFlatIP(queries.shape[1])
-    index.add(candidates)
-    oracle_scores, oracle = index.search(queries, 5)
-    scores, found = neighbours(queries, candidates, 5, block)
-    np.testing.assert_array_equal(found, oracle)
-    np.testing.assert_allclose(scores, oracle_scores, rtol=1e-5)
-
-
-@pytest.mark.parametrize("block", [3, 10, 4096])
-@pytest.mark.parametrize("k", [1, 4, 20, 100])
-def test_ties_go_to_the_lowest_index_in_blocks_of_any_size(block, k):
-    rng = np.random.default_rng(1)
-    queries, candidates = (rng.integers(-1, 2, (rows, 3)).astype(np.float32) for rows in (25, 60))
-    products = queries @ candidates.T
-    oracle = np.argsort(-products, axis=1, kind="stable")[:, :k]
-    scores, found = neighbours(queries, candidates, k, block)
-    np.testing.assert_array_equal(found, oracle)
-    np.testing.assert_array_equal(scores, np.take_along_axis(products, oracle, 1))
-
-
-def test_margin_is_the_cosine_over_the_mean_of_both_neighbourhoods():
-    rng = np.random.default_rng(2)
-    x, y = unit_vectors(rng, 30), unit_vectors(rng, 40)
-    cosines = x @ y.T
-    around_x, around_y = (np.sort(part, axis=1)[:, -4:].mean(axis=1) for part in (cosines, cosines.T))
-    forward, backward = neighbours(x, y, 4), neighbours(y, x, 4)
-    margins = margin_scores(forward, backward)
-    for i, j in np.ndindex(margins.shape):
-        candidate = forward[1][i, j]
-        assert margins[i, j] == pytest.approx(2 * cosines[i, candidate] / (around_x[i] + around_y[candidate]), rel=1e-4)
 
 
 def plain_mining(x: np.ndarray, y: np.ndarray, k: int = 4) -> list[tuple[int, int, float]]:
