@@ -16,6 +16,8 @@ from stilts_core.weights import fingerprint, load_model, read_tensor, stored_ten
 if TYPE_CHECKING:  # torch and transformers take seconds to import, which tokenizers can do without
     import torch
 
+    from stilts_core.unpadded import Packing
+
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 HUB_FILES = ["config.json", "model*.safetensors", "model.safetensors.index.json", *TOKENIZER_FILES]
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
@@ -85,6 +87,7 @@ class Encoder:
         self.vocabulary = config.vocab_size
         self.parameters = sum(parameter.numel() for parameter in model.parameters())
         self.kept_rows: np.ndarray | None = None
+        self._cpu_layers = None  # the layers as they run on a CPU, made at the first use
         self._earlier = None  # what `restore` brought: (rows, their embeddings, scale of the others)
 
     @property
@@ -121,34 +124,59 @@ class Encoder:
     ) -> "torch.Tensor":
         """The last hidden state, or hidden state `layer` (0: embeddings), (sequences, length, hidden size).
 
-        `ids` and `mask` (true where there is a token) are (sequences, length), padded on the right. No layer above
-        `layer` is computed. Raises EncoderError for input that is too long, an id that was trimmed away, or a layer
-        that is not there.
+        `ids` and `mask` (true where there is a token) are (sequences, length), padded on the right. The padding is not
+        computed, its states are zero; nor is any layer above `layer`. Raises EncoderError for input that is too long,
+        an id that was trimmed away, or a layer that is not there.
         """
         if layer is not None and not 0 <= layer <= self.layers:
             raise EncoderError(f"{self.name} has hidden states 0 to {self.layers}; there is no {layer}")
+        from stilts_core.unpadded import Packing
+
+        packing = Packing(mask)
         last = self.layers if layer is None else layer
-        return next(islice(self.hidden_states(ids, mask, types), last, None))
+        return packing.pad(next(islice(self._flat_states(packing, ids, types), last, None)))
 
     def hidden_states(
         self, ids: "torch.Tensor", mask: "torch.Tensor", types: "torch.Tensor | None" = None
     ) -> "Iterator[torch.Tensor]":
         """All hidden states, from the embeddings up, each computed when it is asked for; arguments as for `hidden`."""
+        from stilts_core.unpadded import Packing
+
+        packing = Packing(mask)
+        return map(packing.pad, self._flat_states(packing, ids, types))
+
+    def _flat_states(
+        self, packing: "Packing", ids: "torch.Tensor", types: "torch.Tensor | None"
+    ) -> "Iterator[torch.Tensor]":
+        """The hidden states of the sub-words alone, (sub-words, hidden size), without the padding."""
         import torch
-        from transformers.masking_utils import create_bidirectional_mask
+
+        from stilts_core.cpu_layer import CpuLayer
+        from stilts_core.unpadded import ATTENTION
 
         length = ids.shape[1]
         if length > self.max_length:
             raise EncoderError(
                 f"{length} sub-words are more than the {self.max_length} of {self.name}; cut or window them"
             )
-        positions = torch.arange(self.first_position, self.first_position + length, device=ids.device)[None]
-        states = self.model.embeddings(self.rows_of(ids), token_type_ids=types, position_ids=positions)
-        attention = create_bidirectional_mask(self.model.config, states, mask)
+        device = ids.device.type
+        states = self.model.embeddings(
+            self.rows_of(packing.flatten(ids))[None],
+            token_type_ids=None if types is None else packing.flatten(types)[None],
+            position_ids=self.first_position + packing.columns[None],
+        )[0]
         yield states
-        for block in self.model.encoder.layer:
-            states = block(states, attention)
-            yield states
+        if device == "cpu" and self.model.config.hidden_act == "gelu":
+            dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+            self._cpu_layers = self._cpu_layers or [CpuLayer(layer) for layer in self.model.encoder.layer]
+            for layer in self._cpu_layers:
+                states = layer(states, packing, dtype)
+                yield states
+        else:
+            self.model.set_attn_implementation(ATTENTION)
+            for layer in self.model.encoder.layer:
+                states = layer(states[None], packing=packing)[0]
+                yield states
 
     def rows_of(self, ids: "torch.Tensor") -> "torch.Tensor":
         """The rows of `word_embeddings` that `ids` have. Raises EncoderError for an id that was trimmed away."""
