@@ -1,7 +1,9 @@
 """The weights in a Hugging Face folder: what is there, and loading them without a tensor missing or left over."""
 
 import hashlib
+import json
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import, which a look
     import torch
     from torch import nn
 
-KINDS = ("bert", "roberta", "xlm-roberta")
+KINDS = {"bert": "BertModel", "roberta": "RobertaModel", "xlm-roberta": "XLMRobertaModel"}
 # What a checkpoint may hold beyond the encoder: heads of its earlier training, and an index that old versions stored.
 LEFT_OVER = re.compile(r"(\w+\.)?((pooler|lm_head|cls|classifier|qa_outputs)\.|embeddings\.position_ids$)")
 
@@ -26,45 +28,41 @@ def load_model(folder: Path, dropout: float | None = None) -> "nn.Module":
     """
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModel
-    from transformers.utils import logging
 
     weight_files(folder)
-    config = AutoConfig.from_pretrained(folder)
-    if config.model_type not in KINDS:
-        raise EncoderError(f"{folder} is of type {config.model_type!r}; encoders may be {', '.join(KINDS)}")
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    if kind not in KINDS:
+        raise EncoderError(f"{folder} is of type {kind!r}; encoders may be {', '.join(KINDS)}")
+    # transformers' AutoModel, and its from_pretrained, first prepare for every architecture that there is.
+    modelling = import_module(f"transformers.models.{kind.replace('-', '_')}.modeling_{kind.replace('-', '_')}")
+    architecture = getattr(modelling, KINDS[kind])
+    config = architecture.config_class.from_pretrained(folder)
+    config.dtype = torch.float32
     if dropout is not None:
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # what transformers only warns of is checked below
-    logging.disable_progress_bar()
+    with torch.device("meta"):  # nothing is drawn at random only to be overwritten
+        model = architecture(config, add_pooling_layer=False)
+    expected, prefix = model.state_dict(), f"{architecture.base_model_prefix}."
     try:
-        model, found = AutoModel.from_pretrained(
-            folder,
-            config=config,
-            add_pooling_layer=False,
-            attn_implementation="sdpa",
-            dtype=torch.float32,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
+        stored = {name.removeprefix(prefix): place for name, place in stored_tensors(folder).items()}
+        tensors = _mapped({name: stored[name] for name in expected if name in stored})
     except SafetensorError as error:
         raise EncoderError(f"the weights in {folder} are damaged ({error}); fetch them again") from error
-    finally:
-        logging.set_verbosity(verbosity)
     faults = {
-        "missing": sorted(found["missing_keys"]),
-        "unknown": sorted(key for key in found["unexpected_keys"] if not LEFT_OVER.match(key)),
-        "of another shape": sorted(key for key, *_ in found["mismatched_keys"]),
+        "missing": sorted(expected.keys() - stored.keys()),
+        "unknown": sorted(name for name in stored.keys() - expected.keys() if not LEFT_OVER.match(name)),
+        "of another shape": sorted(name for name in tensors if tensors[name].shape != expected[name].shape),
     }
     if any(faults.values()):
         listed = "; ".join(f"{len(keys)} {fault}, as {keys[0]}" for fault, keys in faults.items() if keys)
         raise EncoderError(
-            f"the weights in {folder} are not the {config.model_type} encoder that its config.json describes "
+            f"the weights in {folder} are not the {kind} encoder that its config.json describes "
             f"({listed}). Write the folder with save_pretrained, or correct config.json or the names' prefix"
         )
-    return model
+    model.load_state_dict(tensors, assign=True)
+    positions = torch.arange(config.max_position_embeddings)[None]
+    model.embeddings.position_ids, model.embeddings.token_type_ids = positions, torch.zeros_like(positions)
+    return model.eval()
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -100,6 +98,14 @@ def stored_tensors(folder: Path) -> dict[str, tuple[Path, str]]:
                 )
                 stored[present] = path, name
     return stored
+
+
+def _mapped(stored: dict[str, tuple[Path, str]]) -> "dict[str, torch.Tensor]":
+    """Tensors in fp32 by name; those that are stored so are read when they are used. The files are never written."""
+    from safetensors import safe_open
+
+    files = {path: safe_open(path, "pt") for path, _ in stored.values()}
+    return {name: files[path].get_tensor(key).float() for name, (path, key) in stored.items()}
 
 
 def read_tensor(path: Path, name: str) -> "torch.Tensor":

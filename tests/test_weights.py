@@ -135,6 +135,27 @@ def test_dropout_replaces_the_encoders_own(folder):
     assert rates == {0.3}
 
 
+def test_model_equals_the_one_that_transformers_loads(folder):
+    ours, theirs = load_model(folder), AutoModel.from_pretrained(folder, add_pooling_layer=False)
+    assert same_weights(ours, theirs) and not ours.training
+    assert {name for name, _ in ours.named_buffers()} == {name for name, _ in theirs.named_buffers()}
+    assert all(torch.equal(buffer, theirs.get_buffer(name)) for name, buffer in ours.named_buffers())
+    ids = torch.arange(5, 40)[None]
+    with torch.no_grad():
+        assert torch.equal(ours(ids).last_hidden_state, theirs(ids).last_hidden_state)
+
+
+def test_training_never_writes_into_the_file(folder, tmp_path):
+    copy = altered(folder, tmp_path, dict)
+    before = (copy / "model.safetensors").read_bytes()
+    model = load_model(copy)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 1
+    assert (copy / "model.safetensors").read_bytes() == before
+    assert not same_weights(model, load_model(copy))
+
+
 def test_fingerprint_is_of_content(folder, tmp_path):
     same = altered(folder, tmp_path / "same", dict)
     other = altered(
