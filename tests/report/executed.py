@@ -20,7 +20,6 @@ def execute(runs: Path, record: dict) -> Path:
     cell.source = (
         "from pathlib import Path\n"
         "from stilts_core.records import read_record\n"
-        "from stilts_core.report import cards, figures, tables\n"
         f"record = read_record(Path({str(folder / 'record.json')!r}))"
     )
     prepared = folder / "prepared.ipynb"

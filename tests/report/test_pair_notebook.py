@@ -51,9 +51,8 @@ def test_notebook_is_committed_without_outputs(notebook):
 
 
 def test_notebook_holds_no_logic(notebook):
-    calls = [
-        cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.id not in ("parameters", "run")
-    ]
+    others = ("parameters", "run", "report")
+    calls = [cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.id not in others]
     assert all(source.count("\n") == 0 and source.endswith("(record)") for source in calls)
 
 
@@ -79,7 +78,7 @@ def test_every_table_and_figure_is_drawn_and_nothing_else_is_printed(executed):
     kinds = {name: [output.output_type for output in shown] for name, shown in outputs(executed).items()}
     silent = {name for name, shown in kinds.items() if not shown}
     injected = {cell.id for cell in executed.cells if "injected-parameters" in cell.metadata.tags}
-    assert silent - injected == {"parameters", "run", "layers"}  # this run swept no layers
+    assert silent - injected == {"parameters", "run", "report", "layers"}  # this run swept no layers
     assert all(shown == ["execute_result"] for name, shown in kinds.items() if name not in silent)
     assert len(kinds) - len(silent) == 9
 
