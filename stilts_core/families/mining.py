@@ -57,7 +57,8 @@ class Nearest:
         """
         k = self.scores.shape[1]
         better = (products.amax(1) > self.scores[row : row + len(products), -1]).nonzero()[:, 0]
-        products = products.index_select(0, better)
+        if len(better) < len(products) or products.stride(1) > 1:
+            products = products.index_select(0, better)
         places = _largest(products, k)
         scores = torch.cat([self.scores[row + better], products.gather(1, places)], 1)
         indices = torch.cat([self.indices[row + better], first + places], 1)

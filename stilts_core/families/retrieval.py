@@ -100,10 +100,8 @@ def decode(
         least = -np.inf if setting.threshold is None else setting.threshold
         return [{q: [c] for q, c, margin in mine_pairs(test, queries, candidates) if margin >= least}]
     _, nearest = neighbours(queries, candidates, 1 if setting.task.metric == "accuracy" else RANKED)
-    ids = [candidate.id for candidate in test.candidates]
-    return [
-        {query.id: [ids[place] for place in row] for query, row in zip(test.queries, nearest.tolist(), strict=True)}
-    ]
+    ids = np.array([candidate.id for candidate in test.candidates], object)
+    return [dict(zip((query.id for query in test.queries), ids[nearest].tolist(), strict=True))]
 
 
 def cards(examples: list[RetrievalExample] | list[RetrievalSet]) -> Iterator[tuple[dict[str, str], str]]:
@@ -144,9 +142,8 @@ def score(gold: Mapping[str, Set[str]], found: Mapping[str, Sequence[str]], metr
     The items are the queries with a right candidate; for pairs also those for which something was found.
     """
     if metric == "accuracy":
-        return accuracy(
-            [True] * len(gold), [bool(right.intersection(found.get(query, ())[:1])) for query, right in gold.items()]
-        )
+        first = {query: candidates[0] for query, candidates in found.items() if candidates}
+        return accuracy([True] * len(gold), [first.get(query) in right for query, right in gold.items()])
     if metric == "f1":
         return pair_f1(gold, found)
     return mean_average_precision(gold, found)
