@@ -5,7 +5,7 @@ All metrics are on the scale 0 to 100, as XTREME prints them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -60,18 +60,28 @@ def estimates(score: Score, seed: int = 0) -> dict[str, Estimate]:
     Test sets of equal length draw the same positions under one seed. So the languages of a parallel set (XNLI, XQuAD)
     draw the same items, and an interval of their mean counts what they share.
     """
-    items = np.asarray(score.items, float)
-    rng = np.random.default_rng(seed)
-    means = np.empty((RESAMPLES, items.shape[1]))
-    rows = max(1, BLOCK // score.n)
-    for start in range(0, RESAMPLES, rows):
-        size = min(rows, RESAMPLES - start)
-        drawn = rng.integers(score.n, size=(size, score.n))
-        drawn += np.arange(0, size * score.n, score.n)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
-        means[start : start + size] = counts @ items / score.n
+    items, counts = np.asarray(score.items, float), _counts(score.n, seed)
+    means = np.concatenate([counts[rows] @ items / score.n for rows in _blocks(score.n)])
     resampled = score.statistic(means)
     return {name: Estimate(value, resampled[name]) for name, value in score.metrics.items()}
+
+
+@lru_cache(maxsize=1)
+def _counts(n: int, seed: int) -> np.ndarray:
+    """How often each of `n` items is in each resample, (RESAMPLES, n); the sets of parallel languages share it."""
+    rng = np.random.default_rng(seed)
+    counts = np.empty((RESAMPLES, n), np.uint8)  # none comes near 256 of them: the chance is 1 in 256!
+    for rows in _blocks(n):
+        drawn = rng.integers(n, size=counts[rows].shape)
+        drawn += np.arange(0, drawn.size, n)[:, None]
+        counts[rows] = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
+    return counts
+
+
+def _blocks(n: int) -> list[slice]:
+    """The resamples that are worked on together."""
+    rows = max(1, BLOCK // n)
+    return [slice(start, start + rows) for start in range(0, RESAMPLES, rows)]
 
 
 def interval(score: Score, metric: str, seed: int = 0) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stilts_core import intervals
 from stilts_core.intervals import RESAMPLES, Score, accuracy, average, estimates, f1_precision_recall, interval
 
 
@@ -30,7 +31,8 @@ def test_resamples_in_blocks_equal_plain_resampling_of_items(monkeypatch):
     drawn = np.random.default_rng(0).integers(37, size=(RESAMPLES, 37))
     plain = [chunk_f1(items[rows].mean(axis=0))["f1"] for rows in drawn]
     for block in (1, 100, 2**22):
-        monkeypatch.setattr("stilts_core.intervals.BLOCK", block)
+        monkeypatch.setattr(intervals, "BLOCK", block)
+        intervals._counts.cache_clear()
         np.testing.assert_allclose(estimates(Score(items, chunk_f1))["f1"].resampled, plain)
 
 
