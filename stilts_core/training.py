@@ -20,50 +20,16 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from stilts_core import checkpoint, distributed
-from stilts_core.batching import Batch, Features, collate, epoch_batches, even_shares, sampling_shares, within_budget
+from stilts_core.batching import Batch, collate, even_shares, within_budget
 from stilts_core.compute import Compute
 from stilts_core.encoder import Encoder
 from stilts_core.families.head import Head
 from stilts_core.laps import process_seconds
+from stilts_core.plan import Plan, Schedule, TrainingError, TrainingTask
 from stilts_core.progress import Progress
 
 CURVE_POINTS = 200  # the training curve keeps at most about this many points
-
-
-class TrainingError(RuntimeError):
-    """Training that cannot go on; the message names the step, the task and the remedy."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train. `epochs` counts passes over each task's features."""
-
-    epochs: float
-    lr: float
-    batch_size: int
-    seed: int
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    temperature: float = 1.0
-    cap: int = 0
-    mlm_weight: float = 0.0
-
-    def lr_at(self, step: int, steps: int) -> float:
-        """The learning rate of `step` (from 0): linear rise over the warm-up, then linear fall to 0."""
-        rising = round(self.warmup * steps)
-        if step < rising:
-            return self.lr * (step + 1) / rising
-        return self.lr * (steps - step) / (steps - rising)
-
-
-@dataclass
-class TrainingTask:
-    """A task as the loop sees it."""
-
-    name: str
-    features: Features
-    head: Head
+WRITING = 2.0  # seconds that a checkpoint may take to write; one that takes longer is written as much less often
 
 
 @dataclass
@@ -84,42 +50,6 @@ class Phase:
         return 1 - self.tokens / self.padded if self.padded else 0.0
 
 
-class Plan:
-    """Which features each step trains on, by random access; `steps` overrides the schedule's length."""
-
-    def __init__(self, tasks: list[TrainingTask], schedule: Schedule, steps: int | None = None):
-        self.tasks, self.schedule = tasks, schedule
-        sizes = [len(task.features) for task in tasks]
-        for task, size in zip(tasks, sizes, strict=True):
-            if size == 0:
-                raise TrainingError(f"task {task.name} has no training examples; give it some or leave the task out")
-        counted = [min(size, schedule.cap) if schedule.cap else size for size in sizes]
-        self.steps = steps or sum(
-            math.ceil(schedule.epochs * math.ceil(size / schedule.batch_size)) for size in counted
-        )
-        shares = sampling_shares(sizes, temperature=schedule.temperature, cap=schedule.cap)
-        rng = np.random.default_rng([schedule.seed, 0x7A5C])
-        self.task_of_step = (
-            rng.choice(len(tasks), size=self.steps, p=shares) if len(tasks) > 1 else np.zeros(self.steps, int)
-        )
-        self.visit_of_step = np.zeros(self.steps, int)
-        for index in range(len(tasks)):
-            steps = np.flatnonzero(self.task_of_step == index)
-            self.visit_of_step[steps] = np.arange(len(steps))
-        self._epochs: dict[int, tuple[int, list[np.ndarray]]] = {}
-
-    def __getitem__(self, step: int) -> tuple[TrainingTask, np.ndarray]:
-        """The task of `step` and the features it trains on."""
-        index = int(self.task_of_step[step])
-        task = self.tasks[index]
-        per_epoch = math.ceil(len(task.features) / self.schedule.batch_size)
-        epoch, position = divmod(int(self.visit_of_step[step]), per_epoch)
-        if self._epochs.get(index, (None,))[0] != epoch:
-            batches = epoch_batches(task.features.lengths, self.schedule.batch_size, self.schedule.seed + index, epoch)
-            self._epochs[index] = (epoch, batches)
-        return task, self._epochs[index][1][position]
-
-
 def train(
     encoder: Encoder,
     tasks: list[TrainingTask],
@@ -132,10 +62,11 @@ def train(
 ) -> Phase:
     """Train encoder and heads in place on `tasks` and report the phase.
 
-    A checkpoint under `checkpoints` is resumed from. One is written every `compute.checkpoint_seconds`, and at the end
-    unless the last one is so recent (a tenth of that) that repeating the steps since is cheaper. A step of more padded
-    sub-words than `compute.token_budget` accumulates the gradients of parts, weighted so that their sum is the gradient
-    of the whole batch. `mlm` adds its loss, times the schedule's mlm_weight, to every step.
+    A checkpoint under `checkpoints` is resumed from. One is written every `compute.checkpoint_seconds`, less often if
+    that takes long, and at the end unless the last one is so recent (a tenth of that) that repeating the steps since is
+    cheaper. A step of more padded sub-words than `compute.token_budget` accumulates the gradients of parts, weighted so
+    that their sum is the gradient of the whole batch. `mlm` adds its loss, times the schedule's mlm_weight, to every
+    step.
 
     Raises TrainingError if the loss, or a weight in the end, is not finite.
     """
@@ -152,7 +83,7 @@ def train(
     losses: dict[str, list[torch.Tensor]] = {}
     modules.train()
     started = saved = time.perf_counter()
-    earlier = phase.seconds
+    earlier, pause = phase.seconds, compute.checkpoint_seconds
     for step in range(first, plan.steps):
         dropout = np.random.SeedSequence([schedule.seed, step, distributed.rank()])
         torch.manual_seed(int(dropout.generate_state(1)[0]))
@@ -178,10 +109,11 @@ def train(
             phase.seconds = earlier + time.perf_counter() - started
             mean = _log(phase, losses, done, lr)
             progress.update(done, loss=f"{mean:.3f}", **{"tok/s": f"{phase.tokens / phase.seconds:,.0f}"})
-            due = compute.checkpoint_seconds if done < plan.steps else compute.checkpoint_seconds / 10
-            if time.perf_counter() - saved > due and distributed.rank() == 0:
+            begun = time.perf_counter()
+            if begun - saved > (pause if done < plan.steps else pause / 10) and distributed.rank() == 0:
                 _save(checkpoints, done, modules, optimiser, phase)
                 saved = time.perf_counter()
+                pause = compute.checkpoint_seconds * max(1, (saved - begun) / WRITING)
     modules.eval()
     if not all(parameter.isfinite().all() for parameter in modules.parameters()):
         raise TrainingError(f"the last steps of the {title} left weights that are not finite; lower the learning rate")
@@ -199,23 +131,11 @@ def _accumulate(
 ) -> torch.Tensor:
     """Add the gradient of the mean loss over `chosen`, times `weight`; returns that mean loss, detached.
 
-    Of several processes each adds the gradient of its share, and returns its share of the loss. All of them lay out the
-    whole step, which costs little and lets them count it without a word between them.
+    Of several processes each adds the gradient of its share, and returns its share of the loss. Nothing here waits for
+    the device.
     """
-    shares = [
-        [
-            task.head.prepare(collate(task.features, part, encoder.tokens.pad), seed)
-            for part in within_budget(task.features, share, compute.token_budget)
-        ]
-        for share in even_shares(task.features, chosen, distributed.world())
-    ]
+    shares, count = _lay_out(encoder, task, chosen, seed, compute, phase)
     whole = list(chain.from_iterable(shares))
-    count = max(1, sum(task.head.count(batch) for batch in whole))
-    for batch in whole:
-        lengths = batch.mask.sum(1)
-        phase.tokens += int(lengths.sum())
-        phase.padded += batch.ids.numel()
-        phase.squares += float((lengths.double() ** 2).sum())
     own, idle = shares[distributed.rank()], not shares[distributed.rank()]
     # A process without a feature takes another's and counts it 0 times: so it has gradients where the others have them.
     own = [batch.to(compute.device) for batch in (whole[-1:] if idle else own)]
@@ -236,6 +156,29 @@ def _accumulate(
         (loss * weight).backward()
         total += loss.detach()
     return total
+
+
+def _lay_out(
+    encoder: Encoder, task: TrainingTask, chosen: np.ndarray, seed: tuple[int, int], compute: Compute, phase: Phase
+) -> tuple[list[list[Batch]], int]:
+    """The batches of every process for one step, on the host, and the number of terms that their losses sum.
+
+    Each process lays out the whole step: that costs little, and all of them know the count without a word between them.
+    """
+    shares = [
+        [
+            task.head.prepare(collate(task.features, part, encoder.tokens.pad), seed)
+            for part in within_budget(task.features, share, compute.token_budget)
+        ]
+        for share in even_shares(task.features, chosen, distributed.world())
+    ]
+    whole = list(chain.from_iterable(shares))
+    for batch in whole:
+        lengths = batch.mask.sum(1)
+        phase.tokens += int(lengths.sum())
+        phase.padded += batch.ids.numel()
+        phase.squares += float((lengths.double() ** 2).sum())
+    return shares, max(1, sum(task.head.count(batch) for batch in whole))
 
 
 def _outputs(encoder: Encoder, head: Head, batches: list[Batch], compute: Compute) -> torch.Tensor:

@@ -11,8 +11,8 @@ import pytest
 import torch
 from killed_training import DEATHS
 from safetensors.torch import load_file
-from scipy.stats import chisquare
 from torch.nn.utils import clip_grad_norm_
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from toy import TASKS, mlm_task, training_task
 from transformers import AutoModelForSequenceClassification
 
@@ -239,70 +239,68 @@ def test_loss_that_becomes_nan_is_an_error_that_names_step_and_task(encoder, tra
         trained(encoder, [task])
 
 
-# --- the learning rate
-@pytest.mark.parametrize("steps", [1, 2, 5, 11, 25, 64, 1000])
-@pytest.mark.parametrize("warmup", [0.0, 0.06, 0.1, 0.5, 1.0])
-def test_learning_rate_rises_to_its_peak_and_falls_towards_zero(steps, warmup):
-    schedule = replace(SCHEDULE, warmup=warmup)
-    rates = np.array([schedule.lr_at(step, steps) for step in range(steps)])
-    peak = rates.argmax()
-    assert rates.max() == pytest.approx(schedule.lr)
-    assert (np.diff(rates[: peak + 1]) > 0).all() and (np.diff(rates[peak:]) <= 1e-12).all()
-    assert peak + 1 == pytest.approx(max(1, warmup * steps), abs=0.5)
-    assert rates.min() > 0
-    if warmup < 1:
-        assert rates[-1] == pytest.approx(schedule.lr / (steps - round(warmup * steps)))
+# --- a GPU is never waited for
+class Waits(TorchDispatchMode):
+    """Counts operations whose result the host must know: on a GPU each would wait until all work before it is done."""
+
+    KNOWN = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "_unique2", "bincount")
+
+    def __init__(self):
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        indices = args[1] if name in ("index", "index_put", "index_put_", "_index_put_impl_") else ()
+        if name in self.KNOWN or any(index is not None and index.dtype == torch.bool for index in indices):
+            self.names.append(name)
+        return function(*args, **kwargs or {})
 
 
-# --- the plan
-@pytest.fixture
-def tasks(encoder):
-    return [training_task(encoder, name, size) for name, size in (("mnli", 21), ("udpos", 64), ("hellaswag", 43))]
+def waits(encoder, tasks, folder, monkeypatch, steps: int, **mlm) -> list[str]:
+    """Waits in a training of so many steps, without those of the encoder, and of the host's own tensors."""
+    lay_out, counted = training._lay_out, Waits()
+
+    def on_the_host(*args):
+        with _disable_current_modes():
+            return lay_out(*args)
+
+    with monkeypatch.context() as patch, counted:
+        patch.setattr(training, "_lay_out", on_the_host)
+        patch.setattr(training, "CURVE_POINTS", 1)
+        patch.setattr(encoder, "hidden", lambda ids, mask, types, layer: encoder.model.embeddings(ids))
+        schedule = replace(SCHEDULE, epochs=steps, batch_size=16, mlm_weight=0.5)
+        train(encoder, tasks, schedule, title="", checkpoints=folder / str(steps), compute=Compute(), **mlm)
+    return counted.names
 
 
-def chosen_by_task(plan: Plan) -> dict[str, list[np.ndarray]]:
-    chosen = {task.name: [] for task in plan.tasks}
-    for step in range(plan.steps):
-        task, features = plan[step]
-        chosen[task.name].append(features)
-    return chosen
+@pytest.mark.parametrize("name", [*TASKS, "mlm"])
+def test_steps_never_wait_for_the_device(name, encoder, tmp_path, monkeypatch):
+    task = training_task(encoder, "mnli" if name == "mlm" else name, 16)
+    mlm = {"mlm": mlm_task(encoder, 16)} if name == "mlm" else {}
+    few, many = (waits(encoder, [task], tmp_path, monkeypatch, steps, **mlm) for steps in (1, 4))
+    assert few and many == few  # those at the end of a phase
 
 
-def test_every_epoch_of_every_task_meets_each_feature_once(tasks):
-    plan = Plan(tasks, replace(SCHEDULE, epochs=5))
-    for task in tasks:
-        batches = chosen_by_task(plan)[task.name]
-        per_epoch = -(-len(task.features) // SCHEDULE.batch_size)
-        assert len(batches) >= 2 * per_epoch
-        starts = range(0, len(batches) - per_epoch + 1, per_epoch)
-        epochs = [np.concatenate(batches[start : start + per_epoch]).tolist() for start in starts]
-        assert all(sorted(epoch) == list(range(len(task.features))) for epoch in epochs)
-        assert epochs[0] != epochs[1]
+# --- checkpoints
+def test_checkpoint_that_is_slow_to_write_is_written_less_often(encoder, trained, monkeypatch):
+    task, clock, shares = training_task(encoder, "mnli", 8), [0.0], {}
+    step = torch.optim.AdamW.step
 
+    def passing(*args, **kwargs):
+        clock[0] += 1.0
+        return step(*args, **kwargs)
 
-def test_plan_is_as_long_as_its_epochs(tasks):
-    assert Plan(tasks[:1], SCHEDULE).steps == 12  # 2 x 21 features in batches of 4, the last of each epoch smaller
-    assert Plan(tasks, SCHEDULE).steps == 12 + 32 + 22
-    assert Plan(tasks, replace(SCHEDULE, cap=30)).steps == 12 + 16 + 16
-    assert Plan(tasks[:1], SCHEDULE, steps=7).steps == 7
+    monkeypatch.setattr(torch.optim.AdamW, "step", passing)
+    monkeypatch.setattr(training.time, "perf_counter", lambda: clock[0])
+    for cost in (0.5, 10.0):
+        saves = []
 
+        def writing(folder, done, *_, saves=saves, cost=cost):
+            saves.append(done)
+            clock[0] += cost
 
-@pytest.mark.parametrize(
-    ("changes", "shares"),
-    [({}, [21, 64, 43]), ({"cap": 30}, [21, 30, 30]), ({"temperature": 2.0}, [21**0.5, 64**0.5, 43**0.5])],
-)
-def test_tasks_are_visited_by_their_shares(tasks, changes, shares):
-    plan = Plan(tasks, replace(SCHEDULE, **changes), steps=2000)
-    visits, shares = np.bincount(plan.task_of_step), np.array(shares)
-    assert chisquare(visits, 2000 * shares / shares.sum()).pvalue > 0.001
-
-
-def test_plan_is_decided_by_its_seed_and_read_in_any_order(tasks):
-    plan, again, other = (Plan(tasks, replace(SCHEDULE, seed=seed)) for seed in (3, 3, 4))
-    forward = [plan[step] for step in range(plan.steps)]
-    order = np.random.default_rng(0).permutation(plan.steps)
-    for step in order:
-        task, features = again[step]
-        assert task.name == forward[step][0].name
-        assert features.tolist() == forward[step][1].tolist()
-    assert other.task_of_step.tolist() != plan.task_of_step.tolist()
+        monkeypatch.setattr(training, "_save", writing)
+        trained(encoder, [task], replace(SCHEDULE, epochs=75), Compute(checkpoint_seconds=10.0))
+        shares[cost] = np.diff(saves[:-1])
+    assert (shares[0.5] == 11).all() and (shares[10.0] == 51).all()

@@ -50,7 +50,8 @@ class MLMHead(Head):
     def prepare(self, batch: Batch, seed: tuple[int, ...]) -> Batch:
         """The batch with some of its sub-words masked, and the target `token` where one is to be predicted.
 
-        A sequence is masked in the same way in whatever batch it stands.
+        A sequence is masked in the same way in whatever batch it stands. The target `place` holds the positions of
+        these sub-words in the flattened batch, which a GPU would have to be asked for.
         """
         encoder = self.encoder[0]
         drawn = [
@@ -65,7 +66,8 @@ class MLMHead(Head):
         random = kept[(candidate * len(kept)).long()]
         ids = torch.where(chosen & (fate < 0.8), encoder.tokens.mask, batch.ids)
         ids = torch.where(chosen & (fate >= 0.9), random, ids)
-        return replace(batch, ids=ids, token_targets={"token": batch.ids.masked_fill(~chosen, IGNORE)})
+        targets = {"place": chosen.flatten().nonzero().squeeze(1)}
+        return replace(batch, ids=ids, token_targets={"token": batch.ids.masked_fill(~chosen, IGNORE)}, targets=targets)
 
     def count(self, batch: Batch) -> int:
         return int((batch.token_targets["token"] != IGNORE).sum())
@@ -75,7 +77,7 @@ class MLMHead(Head):
         return linear(self.norm(gelu(self.dense(hidden))), encoder.word_embeddings, self.bias)
 
     def loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
-        target = batch.token_targets["token"]
-        chosen = target != IGNORE
-        logits = self(hidden[chosen], batch)
-        return cross_entropy(logits.float(), self.encoder[0].rows_of(target[chosen]), reduction="sum")
+        places = batch.targets["place"]
+        tokens = batch.token_targets["token"].flatten()[places]
+        logits = self(hidden.flatten(0, 1)[places], batch)
+        return cross_entropy(logits.float(), self.encoder[0].rows_of(tokens), reduction="sum")

@@ -82,9 +82,9 @@ class TaggingHead(Head):
         return self.classifier(self.dropout(hidden)).argmax(-1, keepdim=True)
 
     def loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
-        tagged = batch.token_targets["tag"] != IGNORE
-        logits = self.classifier(self.dropout(hidden[tagged]))
-        return cross_entropy(logits.float(), batch.token_targets["tag"][tagged], reduction="sum")
+        # Logits of all sub-words cost less than to wait for a GPU to say which are tagged.
+        logits = self.classifier(self.dropout(hidden)).float()
+        return cross_entropy(logits.flatten(0, 1), batch.token_targets["tag"].flatten(), reduction="sum")
 
 
 def head(encoder: Encoder, setting: Setting) -> TaggingHead:

@@ -99,6 +99,7 @@ def test_replacements_come_from_the_rows_that_were_kept(encoder, batch):
 def test_batch_in_which_nothing_is_masked_has_no_loss(encoder):
     head, batch = MLMHead(encoder), whole_batch(unlabelled(encoder, 2), encoder)
     batch.token_targets["token"] = torch.full_like(batch.ids, IGNORE)
+    batch.targets["place"] = torch.zeros(0, dtype=torch.long)
     assert head.count(batch) == 0
     assert head.loss(encoder.hidden(batch.ids, batch.mask, batch.types), batch) == 0
 
