@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from stilts_core.families.ranking import ranked
+
 NEIGHBOURHOOD = 4  # nearest neighbours that a margin is measured against (Artetxe and Schwenk 2019; XTREME's BUCC)
 BLOCK = 2048  # rows of either side whose inner products are in memory together: 16 MiB
 
@@ -59,7 +61,7 @@ class Nearest:
         better = (products.amax(1) > self.scores[row : row + len(products), -1]).nonzero()[:, 0]
         if len(better) < len(products) or products.stride(1) > 1:
             products = products.index_select(0, better)
-        places = _largest(products, k)
+        places = ranked(products, k)
         scores = torch.cat([self.scores[row + better], products.gather(1, places)], 1)
         indices = torch.cat([self.indices[row + better], first + places], 1)
         order = scores.argsort(dim=1, descending=True, stable=True)[:, :k]
@@ -67,16 +69,6 @@ class Nearest:
 
     def found(self) -> Neighbours:
         return self.scores.numpy(), self.indices.numpy()
-
-
-def _largest(values: torch.Tensor, k: int) -> torch.Tensor:
-    """The places of the `k` largest values of each row, in ascending order; of equal values the lowest places."""
-    best, places = values.topk(min(k + 1, values.shape[1]), 1)
-    if best.shape[1] > k:
-        tied = best[:, k - 1] == best[:, k]
-        places = places[:, :k]
-        places[tied] = values[tied].argsort(dim=1, descending=True, stable=True)[:, :k]
-    return places.sort(1).values
 
 
 def margin_scores(forward: Neighbours, backward: Neighbours) -> np.ndarray:

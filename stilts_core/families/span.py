@@ -17,6 +17,7 @@ from stilts_core.batching import IGNORE, Batch, Cut, Features, columns
 from stilts_core.encoder import Encoder
 from stilts_core.families.examples import SpanExample
 from stilts_core.families.head import Head, initialise
+from stilts_core.families.ranking import ranked
 from stilts_core.families.setting import Setting
 from stilts_core.intervals import Score
 from stilts_core.tokens import Tokens
@@ -25,6 +26,7 @@ STRIDE = 128  # sub-words that neighbouring windows share (Hugging Face's questi
 MAX_QUESTION = 96  # sub-words of a question that are kept
 MAX_ANSWER = 30  # sub-words of an answer
 BEST = 20  # starts and ends considered a window
+WINDOWS = 512  # decoded at a time
 
 
 def features(examples: list[SpanExample], tokens: Tokens, setting: Setting) -> Features:
@@ -128,37 +130,58 @@ def head(encoder: Encoder, setting: Setting) -> SpanHead:
 def decode(outputs: np.ndarray, features: Features, examples: list[SpanExample], setting: Setting) -> list[str]:
     """The answer to each question, "" for none (only where the task has unanswerable questions)."""
     threshold = (setting.threshold or 0.0) if setting.task.null_answers else np.inf
-    return [best.text(threshold) for best in n_best(outputs, features, examples)]
+    return [best.text(threshold) for best in n_best(outputs, features, examples, 1)]
 
 
-def n_best(outputs: np.ndarray, features: Features, examples: list[SpanExample]) -> list[SpanPrediction]:
-    """The best spans of every question over all its windows, from start and end logits (tokens, 2).
+def n_best(outputs: np.ndarray, features: Features, examples: list[SpanExample], n: int = BEST) -> list[SpanPrediction]:
+    """The `n` best spans of every question over all its windows, from start and end logits (tokens, 2).
 
     A span scores the sum of its logits; it lies within the context and is at most MAX_ANSWER sub-words long. "No
     answer" scores the smallest, over the windows, of the two logits of the first sub-word (as in BERT's SQuAD 2).
     """
+    none = np.full(len(examples), np.inf)
+    np.minimum.at(none, features.example, outputs[features.starts[:-1]].sum(1))
     found: list[dict[str, float]] = [{} for _ in examples]
-    null = np.full(len(examples), np.inf)
-    for feature, owner in enumerate(features.example):
-        window = slice(features.starts[feature], features.starts[feature + 1])
-        begin, stop = features.token_targets["begin"][window], features.token_targets["stop"][window]
-        start, end = outputs[window].astype(np.float32).T
-        null[owner] = min(null[owner], start[0] + end[0])
-        inside = np.flatnonzero(begin != IGNORE)
-        starts = inside[np.argsort(-start[inside], kind="stable")[:BEST]]
-        ends = inside[np.argsort(-end[inside], kind="stable")[:BEST]]
-        length = ends[None] - starts[:, None]
-        rows, cols = np.nonzero((length >= 0) & (length < MAX_ANSWER))
-        scores = start[starts[rows]] + end[ends[cols]]
-        best = np.argsort(-scores, kind="stable")[:BEST]
-        context = examples[owner].context
-        for row, col, score in zip(rows[best], cols[best], scores[best], strict=True):
-            text = context[begin[starts[row]] : stop[ends[col]]].strip()
-            if text and score > found[owner].get(text, -np.inf):
-                found[owner][text] = float(score)
-    ranked = [sorted(spans.items(), key=lambda item: -item[1])[:BEST] for spans in found]
-    margins = [none - answers[0][1] if answers else np.inf for none, answers in zip(null, ranked, strict=True)]
-    return [SpanPrediction(tuple(answers), float(margin)) for answers, margin in zip(ranked, margins, strict=True)]
+    for first in range(0, len(features), WINDOWS):
+        windows = np.arange(first, min(first + WINDOWS, len(features)))
+        columns = (column.tolist() for column in _best_spans(outputs, features, windows))
+        for owner, *spans in zip(features.example[windows].tolist(), *columns, strict=True):
+            context, texts = examples[owner].context, {}
+            for begin, stop, score in zip(*spans, strict=True):
+                if score == -np.inf or len(texts) == n:
+                    break
+                if text := context[begin:stop].strip():
+                    texts.setdefault(text, score)
+            for text, score in texts.items():
+                found[owner][text] = max(score, found[owner].get(text, score))
+    ranks = [sorted(texts.items(), key=lambda item: -item[1])[:n] for texts in found]
+    margins = [null - answers[0][1] if answers else np.inf for null, answers in zip(none, ranks, strict=True)]
+    return [SpanPrediction(tuple(answers), float(margin)) for answers, margin in zip(ranks, margins, strict=True)]
+
+
+def _best_spans(outputs: np.ndarray, features: Features, windows: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Where the best spans of each window begin and stop in its context, and their scores, each (windows, spans).
+
+    A window that has fewer spans repeats one with the score -inf.
+    """
+    lengths = np.diff(features.starts)[windows]
+    offsets = np.arange(lengths.max())
+    places = np.where(offsets < lengths[:, None], features.starts[windows, None] + offsets, 0)
+    outside = (places == 0) | (features.token_targets["begin"][places] == IGNORE)
+    start, end = (
+        torch.from_numpy(np.where(outside, -np.inf, outputs[places, side]).astype(np.float32)) for side in (0, 1)
+    )
+    heads, tails = ranked(start, BEST), ranked(end, BEST)
+    length = tails[:, None] - heads[:, :, None]
+    scores = start.gather(1, heads)[:, :, None] + end.gather(1, tails)[:, None]
+    scores = scores.masked_fill_((length < 0) | (length >= MAX_ANSWER), -torch.inf).flatten(1)
+    best = ranked(scores, BEST)
+    heads, tails = heads.gather(1, best // tails.shape[1]), tails.gather(1, best % tails.shape[1])
+    begin, stop = (
+        features.token_targets[name][np.take_along_axis(places, chosen.numpy(), 1)]
+        for name, chosen in (("begin", heads), ("stop", tails))
+    )
+    return begin, stop, scores.gather(1, best).numpy()
 
 
 def cards(examples: list[SpanExample]) -> Iterator[tuple[dict[str, str], str]]:

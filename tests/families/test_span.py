@@ -125,7 +125,9 @@ def test_best_answers_are_those_of_a_search_through_all_spans(tokens):
     outputs = rng.normal(size=(len(columns.ids), 2)).astype(np.float32)
     parts, pieces = np.split(outputs, columns.starts[1:-1]), context_pieces(columns)
     begins = np.split(columns.token_targets["begin"], columns.starts[1:-1])
+    alone = span.n_best(outputs, columns, given, 1)
     for index, best in enumerate(span.n_best(outputs, columns, given)):
+        assert alone[index] == SpanPrediction(best.answers[:1], best.null_margin)
         found, none = {}, []
         for window in np.flatnonzero(columns.example == index):
             (start, end), places = parts[window].T, pieces[window]
