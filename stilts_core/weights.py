@@ -33,9 +33,7 @@ def load_model(folder: Path, dropout: float | None = None) -> "nn.Module":
     kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     if kind not in KINDS:
         raise EncoderError(f"{folder} is of type {kind!r}; encoders may be {', '.join(KINDS)}")
-    # transformers' AutoModel, and its from_pretrained, first prepare for every architecture that there is.
-    modelling = import_module(f"transformers.models.{kind.replace('-', '_')}.modeling_{kind.replace('-', '_')}")
-    architecture = getattr(modelling, KINDS[kind])
+    architecture = _architecture(kind)
     config = architecture.config_class.from_pretrained(folder)
     config.dtype = torch.float32
     if dropout is not None:
@@ -63,6 +61,18 @@ def load_model(folder: Path, dropout: float | None = None) -> "nn.Module":
     positions = torch.arange(config.max_position_embeddings)[None]
     model.embeddings.position_ids, model.embeddings.token_type_ids = positions, torch.zeros_like(positions)
     return model.eval()
+
+
+def _architecture(kind: str) -> type:
+    """transformers' class for encoders of a kind: not through AutoModel, which prepares for every kind there is."""
+    from transformers import utils
+
+    has_scipy, utils.is_scipy_available = utils.is_scipy_available, lambda: False
+    try:  # its losses for object detection would import scipy.optimize, a third of a second at every start
+        module = kind.replace("-", "_")
+        return getattr(import_module(f"transformers.models.{module}.modeling_{module}"), KINDS[kind])
+    finally:
+        utils.is_scipy_available = has_scipy
 
 
 def weight_files(folder: Path) -> list[Path]:

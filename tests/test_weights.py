@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,20 @@ def test_model_equals_the_one_that_transformers_loads(folder):
     ids = torch.arange(5, 40)[None]
     with torch.no_grad():
         assert torch.equal(ours(ids).last_hidden_state, theirs(ids).last_hidden_state)
+
+
+def test_loading_imports_no_library_that_only_other_models_need(tiny_xlmr):
+    source = f"""if True:
+        import sys
+        from pathlib import Path
+        from stilts_core.weights import load_model
+        load_model(Path({str(tiny_xlmr)!r}))
+        print(sorted({{"scipy", "pandas", "sklearn", "matplotlib", "datasets", "pyarrow"}} & set(sys.modules)))
+        from transformers.utils import is_scipy_available
+        print(is_scipy_available())
+    """
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]", "True"]
 
 
 def test_training_never_writes_into_the_file(folder, tmp_path):
