@@ -17,7 +17,8 @@ from stilts_core.families.setting import Setting
 from stilts_core.intervals import Estimate, average, estimates
 from stilts_core.submission import write_predictions
 
-TOKEN_BUDGET = 16384  # padded sub-words of a forward pass without gradients
+# Sub-words of a forward pass without gradients: on a CPU as many as its caches hold the activations of.
+TOKEN_BUDGETS = {"cpu": 2048, "cuda": 16384}
 PASSES = 16  # forward passes, at least, that neighbouring sets share: what the last one leaves empty is little then
 LAYER_BYTES = 2**30  # hidden states of one set that are held at once
 MISTAKES = 10  # wrong predictions that a record shows
@@ -49,6 +50,7 @@ class Predictor:
         """
         self.encoder.model.to(self.compute.device).eval()
         self.head.to(self.compute.device).eval()
+        budget = TOKEN_BUDGETS[self.compute.device]
         whole, places = _one_stream(sets)
         rows = np.ones_like(whole.lengths) if self.head.rows else whole.lengths  # of `outputs` that a sequence has
         first = np.full(len(whole), -1)  # of these rows; -1 before there are any
@@ -57,12 +59,12 @@ class Predictor:
             last[place] = number
         held, outputs = np.zeros(0, int), np.zeros((0, 1), np.float32)
         begins = np.cumsum([0, *(len(features.ids) for features in sets)])
-        for _, group in groupby(range(len(sets)), key=lambda number: begins[number] // (PASSES * TOKEN_BUDGET)):
+        for _, group in groupby(range(len(sets)), key=lambda number: begins[number] // (PASSES * budget)):
             group = list(group)
             held = held[last[held] >= group[0]]
             outputs = outputs[_runs(first[held], rows[held])]
             wanted = np.unique(np.concatenate([places[number] for number in group]))
-            if parts := within_budget(whole, wanted[first[wanted] < 0], TOKEN_BUDGET):
+            if parts := within_budget(whole, wanted[first[wanted] < 0], budget):
                 kept = [outputs] if len(held) else []
                 shares = [parts[number :: distributed.world()] for number in range(distributed.world())]
                 outputs = np.concatenate([*kept, self._compute(whole, shares, layers)])

@@ -36,7 +36,7 @@ def hidden_states(encoder, columns) -> list[list[torch.Tensor]]:
 @torch.inference_mode()
 @pytest.mark.parametrize("budget", [1, 60, 100_000])
 def test_predictions_are_in_order_and_those_of_a_plain_loop(encoder, budget, monkeypatch):
-    monkeypatch.setattr(evaluation, "TOKEN_BUDGET", budget)
+    monkeypatch.setitem(evaluation.TOKEN_BUDGETS, "cpu", budget)
     for name in ("mnli", "hellaswag", "squad"):
         task = training_task(encoder, name, 11)
         plain = {
@@ -52,7 +52,7 @@ def test_predictions_are_in_order_and_those_of_a_plain_loop(encoder, budget, mon
 
 @torch.inference_mode()
 def test_predicted_tags_are_those_of_a_plain_loop(encoder, monkeypatch):
-    monkeypatch.setattr(evaluation, "TOKEN_BUDGET", 60)
+    monkeypatch.setitem(evaluation.TOKEN_BUDGETS, "cpu", 60)
     task = training_task(encoder, "udpos", 11)
     outputs = predict(encoder, task.head, task.features, Compute())
     expected = [task.head.classifier(states[-1]).argmax(-1) for states in hidden_states(encoder, task.features)]
@@ -61,7 +61,7 @@ def test_predicted_tags_are_those_of_a_plain_loop(encoder, monkeypatch):
 
 @torch.inference_mode()
 def test_every_layer_is_the_mean_of_its_hidden_states_at_length_one(encoder, monkeypatch):
-    monkeypatch.setattr(evaluation, "TOKEN_BUDGET", 60)
+    monkeypatch.setitem(evaluation.TOKEN_BUDGETS, "cpu", 60)
     columns = features(encoder, "lareqa", 6)
     (layers,) = Predictor(encoder, RetrievalHead(), Compute()).stream([columns], range(4))
     assert layers.shape == (12, 4, 32)
@@ -81,12 +81,12 @@ def test_some_layers_are_those_among_all(encoder):
 
 
 @pytest.mark.parametrize("name", ["mnli", "hellaswag", "udpos", "squad", "lareqa"])
-@pytest.mark.parametrize("budget", [3, 20, 100_000])  # sets for themselves, some together, all together
+@pytest.mark.parametrize("budget", [3, 20])  # sets for themselves, some together
 def test_sets_in_one_stream_are_predicted_as_alone_in_any_order(encoder, name, budget, monkeypatch):
     head = training_task(encoder, name, 1).head
     sets = [features(encoder, name, count, seed) for count, seed in ((5, 0), (9, 1), (7, 0))]
     alone = [predict(encoder, head, columns, Compute()) for columns in sets]
-    monkeypatch.setattr(evaluation, "TOKEN_BUDGET", budget)
+    monkeypatch.setitem(evaluation.TOKEN_BUDGETS, "cpu", budget)
     for order in ([0, 1, 2], [2, 0, 1]):
         stream = Predictor(encoder, head, Compute()).stream([sets[number] for number in order])
         for number, outputs in zip(order, stream, strict=True):
@@ -96,7 +96,7 @@ def test_sets_in_one_stream_are_predicted_as_alone_in_any_order(encoder, name, b
 @pytest.mark.parametrize("name", ["hellaswag", "squad"])
 @pytest.mark.parametrize("budget", [3, 100_000])
 def test_equal_sequences_are_predicted_once_however_far_apart(encoder, name, budget, monkeypatch):
-    monkeypatch.setattr(evaluation, "TOKEN_BUDGET", budget)
+    monkeypatch.setitem(evaluation.TOKEN_BUDGETS, "cpu", budget)
     head = training_task(encoder, name, 1).head
     few, other = features(encoder, name, 4), features(encoder, name, 6, seed=1)
     plain, repeating = Predictor(encoder, head, Compute()), Predictor(encoder, head, Compute())
@@ -118,7 +118,7 @@ def test_equal_ids_of_other_token_types_are_predicted_apart(tiny_bert, one_threa
 
 
 def test_outputs_are_held_no_longer_than_they_are_needed(encoder, monkeypatch):
-    monkeypatch.setattr(evaluation, "TOKEN_BUDGET", 3)
+    monkeypatch.setitem(evaluation.TOKEN_BUDGETS, "cpu", 3)
     sets = [features(encoder, "lareqa", 20, seed) for seed in range(8)]
     held, concatenate = [], np.concatenate
 
