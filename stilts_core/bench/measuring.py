@@ -1,6 +1,5 @@
 """How the benchmark measures: in turns, in processes of their own, and against what the machine can do."""
 
-import gc
 import multiprocessing
 import statistics
 import sys
@@ -72,7 +71,6 @@ def in_turns(title: str, peers: dict[str, Callable[[int], object]], repetitions:
             started = time.perf_counter()
             results[name].append(call(repetition))
             say(f"{title}, repetition {repetition + 1} of {repetitions}, {name}: {time.perf_counter() - started:.2f} s")
-            gc.collect()
     return results
 
 

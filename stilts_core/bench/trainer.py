@@ -40,6 +40,7 @@ class Configuration:
 def model_of(folder: Path, setting: Setting, head: Head, attention: str | None) -> transformers.PreTrainedModel:
     """The transformers model of the task's family in fp32, starting from the encoder and from the weights of `head`."""
     transformers.utils.logging.set_verbosity_error()  # it warns of the head's weights, which are given below
+    transformers.utils.logging.disable_progress_bar()
     model = MODELS[setting.task.family].from_pretrained(
         folder,
         dtype=torch.float32,
@@ -48,10 +49,11 @@ def model_of(folder: Path, setting: Setting, head: Head, attention: str | None) 
         attention_probs_dropout_prob=setting.dropout,
         **({"num_labels": len(setting.labels)} if setting.labels else {}),
     )
-    theirs = [m for name, m in model.named_modules() if isinstance(m, nn.Linear) and ".encoder." not in name]
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear) and ".encoder." not in name}
+    theirs = sorted(layers, key=lambda name: "pooler" not in name)  # the pooler comes first, whatever was made first
     ours = [m for m in head.modules() if isinstance(m, nn.Linear)]
-    for new, given in zip(theirs, ours, strict=True):
-        new.load_state_dict(given.state_dict())
+    for name, given in zip(theirs, ours, strict=True):
+        layers[name].load_state_dict(given.state_dict())
     return model
 
 

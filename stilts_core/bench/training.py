@@ -1,5 +1,6 @@
 """Training: our loop and transformers' Trainer in turns, on the same examples and for the same number of updates."""
 
+import gc
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -69,6 +70,7 @@ def ours(job: Job, also: tuple[Features, ...] = ()) -> tuple[Phase, Encoder, Hea
 
 def theirs(job: Job, configuration: trainer.Configuration, steps: int = -1):
     """Train with Trainer, from the same weights; returns the phase, the model and the encoder's padding id."""
+    gc.collect()  # a Trainer that is done lives in a circle of references, with its weights and moments
     encoder, head = start(job)
     model = trainer.model_of(encoder.folder, job.setting, head, configuration.attention)
     pad = encoder.tokens.pad

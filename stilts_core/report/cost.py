@@ -37,24 +37,24 @@ def page(bench: Path, pictures: Path) -> str:
     if not bench.exists():
         return "\n\n".join([NOT_MEASURED, *parts]) + "\n"
     result = json.loads(bench.read_text(encoding="utf-8"))
-    measured = [row for row in rows(result) if row[0] in result]
-    drawn = {
-        "cost-speed": (_ratios(result, SPEEDS, "How many times faster than the peer"), "Ratio of speeds by workload."),
-        "cost-memory": (
-            _ratios(result, ("peak_memory_bytes",), "How much of the peer's memory"),
-            "Ratio of peak memory by workload.",
-        ),
-        "cost-growth": (_growth(result.get("growth", {})), "Cost by size, on logarithmic axes."),
-    }
     shown = []
-    for name, (figure, text) in drawn.items():
-        if figure:
-            figure.savefig(pictures / f"{name}.svg", format="svg", metadata={"Date": None})
-            shown.append(f"![{text}]({pictures.name}/{name}.svg)")
+    with rc_context(STYLE):
+        drawn = {
+            "speed": (_ratios(result, SPEEDS, "How many times faster than the peer"), "Ratio of speeds by workload."),
+            "memory": (
+                _ratios(result, ("peak_memory_bytes",), "How much of the peer's memory"),
+                "Ratio of peak memory by workload.",
+            ),
+            "growth": (_growth(result.get("growth", {})), "Cost by size, on logarithmic axes."),
+        }
+        for name, (figure, text) in drawn.items():
+            if figure:
+                figure.savefig(pictures / f"cost-{name}.svg", metadata={"Date": None})
+                shown.append(f"![{text}]({pictures.name}/cost-{name}.svg)")
     reduced = [f"`{name}`" for name, facts in result["provenance"].items() if facts["reduced"]]
     if reduced:
         shown.insert(0, f"**Measured at sizes for trying out, which say nothing:** {', '.join(reduced)}.")
-    sections = ["## Ratios", *shown, "## Every figure", pipe_table(HEADINGS, measured), _provenance(result)]
+    sections = ["## Ratios", *shown, "## Every figure", pipe_table(HEADINGS, rows(result)), _provenance(result)]
     return "\n\n".join([*sections, *parts]) + "\n"
 
 
@@ -68,7 +68,7 @@ def _workloads() -> str:
 
 
 def _ratios(result: dict, measures: Sequence[str], title: str) -> Figure | None:
-    """The ratio to every peer with its range, by workload; the bound that is aimed at as a hollow mark."""
+    """The ratio to every peer with its range, by workload; the bound that is aimed at as an upright bar."""
     lines = [
         (name, peer, entry["ratio"], reached(name, measure, peer, entry))
         for name in WORKLOADS
@@ -79,27 +79,26 @@ def _ratios(result: dict, measures: Sequence[str], title: str) -> Figure | None:
     if not lines:
         return None
     peers = list(dict.fromkeys(peer for _, peer, _, _ in lines))
-    with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 1.7 + 0.3 * len(lines)), layout="constrained")
-        axes = figure.add_subplot(xscale="log")
-        for index, peer in enumerate(peers):
-            own = [(row, ratio) for row, (_, other, ratio, _) in enumerate(lines) if other == peer]
-            middle = [ratio["median"] for _, ratio in own]
-            sides = [[ratio["median"] - ratio["min"], ratio["max"] - ratio["median"]] for _, ratio in own]
-            look = {"color": COLOURS[index], "fmt": MARKERS[index], "elinewidth": 1.5, "label": peer}
-            axes.errorbar(middle, [row for row, _ in own], xerr=list(zip(*sides, strict=True)), **look)
-        aims = [(found[0].bound, row) for row, (*_, found) in enumerate(lines) if found]
-        if aims:
-            axes.scatter(*zip(*aims, strict=True), marker="|", s=160, color="#000000", label="aim")
-        axes.axvline(1, color="#888888", linestyle="--", linewidth=1, zorder=0)
-        axes.set_yticks(range(len(lines)), [name for name, *_ in lines])
-        axes.set_ylim(len(lines) - 0.4, -0.6)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel("ratio: median, smallest and largest of the repetitions")
-        axes.set_title(title)
-        figure.legend(loc="outside lower center", ncols=3, fontsize=9.5)
+    figure = Figure(figsize=(WIDTH, 1.7 + 0.3 * len(lines)), layout="constrained")
+    axes = figure.add_subplot(xscale="log")
+    for index, peer in enumerate(peers):
+        own = [(row, ratio) for row, (_, other, ratio, _) in enumerate(lines) if other == peer]
+        middle = [ratio["median"] for _, ratio in own]
+        sides = [[ratio["median"] - ratio["min"], ratio["max"] - ratio["median"]] for _, ratio in own]
+        look = {"color": COLOURS[index], "fmt": MARKERS[index], "elinewidth": 1.5, "label": peer}
+        axes.errorbar(middle, [row for row, _ in own], xerr=list(zip(*sides, strict=True)), **look)
+    aims = [(found[0].bound, row) for row, (*_, found) in enumerate(lines) if found]
+    if aims:
+        axes.scatter(*zip(*aims, strict=True), marker="|", s=160, color="#000000", label="aim")
+    axes.axvline(1, color="#888888", linestyle="--", linewidth=1, zorder=0)
+    axes.set_yticks(range(len(lines)), [name for name, *_ in lines])
+    axes.set_ylim(len(lines) - 0.4, -0.6)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("ratio: median, smallest and largest of the repetitions")
+    axes.set_title(title)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9.5)
     return figure
 
 
@@ -107,25 +106,24 @@ def _growth(curves: dict) -> Figure | None:
     """One panel a curve, with the line of the fitted exponent."""
     if not curves:
         return None
-    with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 2.3 * (len(curves) + 1) // 2), layout="constrained")
-        panels = figure.subplots((len(curves) + 1) // 2, 2, squeeze=False).flat
-        for axes, (name, peers) in zip(panels, curves.items(), strict=False):
-            (entry,) = peers.values()
-            sizes, costs = zip(*entry["points"], strict=True)
-            middle = len(sizes) // 2
-            fitted = [costs[middle] * (size / sizes[middle]) ** entry["exponent"] for size in sizes]
-            axes.loglog(sizes, fitted, color="#888888", linestyle="--", linewidth=1)
-            axes.loglog(sizes, costs, color=COLOURS[0], marker="o", linestyle="none")
-            for axis in (axes.xaxis, axes.yaxis):
-                axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-                axis.set_major_formatter(EngFormatter(sep=""))
-                axis.set_minor_formatter(NullFormatter())
-            axes.set_title(f"exponent {entry['exponent']:.2f}")
-            axes.set_xlabel(AXES[name])
-            axes.set_ylabel({"s": "seconds"}.get(entry["unit"], entry["unit"]))
-        for axes in panels:
-            axes.set_axis_off()
+    figure = Figure(figsize=(WIDTH, 2.3 * (len(curves) + 1) // 2), layout="constrained")
+    panels = figure.subplots((len(curves) + 1) // 2, 2, squeeze=False).flat
+    for (name, peers), axes in zip(curves.items(), panels, strict=False):
+        (entry,) = peers.values()
+        sizes, costs = zip(*entry["points"], strict=True)
+        middle = len(sizes) // 2
+        fitted = [costs[middle] * (size / sizes[middle]) ** entry["exponent"] for size in sizes]
+        axes.loglog(sizes, fitted, color="#888888", linestyle="--", linewidth=1)
+        axes.loglog(sizes, costs, color=COLOURS[0], marker="o", linestyle="none")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(EngFormatter(sep=""))
+            axis.set_minor_formatter(NullFormatter())
+        axes.set_title(f"exponent {entry['exponent']:.2f}")
+        axes.set_xlabel(AXES[name])
+        axes.set_ylabel({"s": "seconds"}.get(entry["unit"], entry["unit"]))
+    for axes in panels:
+        axes.set_axis_off()
     return figure
 
 
