@@ -116,15 +116,17 @@ class Batch:
     targets: dict
 
     def to(self, device: str) -> "Batch":
-        """The same batch with its tensors on `device`; copies to a GPU do not wait for its earlier work."""
+        """The same batch with its tensors on `device`."""
+        inputs = moved({"ids": self.ids, "mask": self.mask, "types": self.types}, device)
+        token_targets, targets = moved(self.token_targets, device), moved(self.targets, device)
+        return replace(self, **inputs, token_targets=token_targets, targets=targets)
 
-        def moved(tensors: dict) -> dict:
-            if device == "cuda":  # only from pinned memory is a copy asynchronous
-                tensors = {name: tensor.pin_memory() for name, tensor in tensors.items()}
-            return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
 
-        inputs = moved({"ids": self.ids, "mask": self.mask, "types": self.types})
-        return replace(self, **inputs, token_targets=moved(self.token_targets), targets=moved(self.targets))
+def moved(tensors: "dict[str, torch.Tensor]", device: str) -> "dict[str, torch.Tensor]":
+    """The host's tensors on `device`; the host does not wait for copies to a GPU, which needs pinned memory."""
+    if device == "cuda":
+        tensors = {name: tensor.pin_memory() for name, tensor in tensors.items()}
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
 
 
 def collate(features: Features, chosen: np.ndarray, pad: int) -> Batch:

@@ -20,7 +20,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from stilts_core import checkpoint, distributed
-from stilts_core.batching import Batch, collate, even_shares, within_budget
+from stilts_core.batching import Batch, collate, even_shares, moved, within_budget
 from stilts_core.compute import Compute
 from stilts_core.encoder import Encoder
 from stilts_core.families.head import Head
@@ -98,7 +98,10 @@ def train(
             loss = _accumulate(encoder, mlm, chosen, schedule.mlm_weight, seed, compute, phase)
             losses.setdefault(mlm.name, []).append(loss)
         distributed.sum_gradients(modules.parameters())
-        nn.utils.clip_grad_norm_(modules.parameters(), schedule.clip, foreach=True)
+        gradients = [parameter.grad for parameter in modules.parameters() if parameter.grad is not None]
+        norm = nn.utils.get_total_norm(gradients, foreach=True)
+        # What the fused step divides gradients by: so clipping needs no pass over them of its own.
+        optimiser.grad_scale = (norm / schedule.clip).clamp(min=1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         if step == first:
@@ -143,9 +146,8 @@ def _accumulate(
         outputs = _outputs(encoder, task.head, own, compute)
         rows = [sum(len(batch.sequences) for batch in share) for share in shares]
         outputs = distributed.gathered(outputs[:0] if idle else outputs, rows)
-        names = whole[0].targets
-        targets = {name: torch.cat([batch.targets[name] for batch in whole]).to(compute.device) for name in names}
-        loss = task.head.coupled_loss(outputs, targets) / count
+        targets = {name: torch.cat([batch.targets[name] for batch in whole]) for name in whole[0].targets}
+        loss = task.head.coupled_loss(outputs, moved(targets, compute.device)) / count
         (loss * weight).backward()
         return loss.detach() / distributed.world()
     total = torch.zeros((), device=compute.device)
