@@ -1,0 +1,146 @@
+"""The laboratory: generated languages, and every task in them.
+
+`load` serves the tasks of the catalogue as `stilts_core.sources.load` does those of the publishers, from a seed.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from stilts_core.catalogue import task
+from stilts_core.families.mlm import TextExample
+from stilts_core.families.retrieval import RetrievalSet
+from stilts_core.sources.lab import choices, pairs, questions, retrieval, tagging, worlds
+from stilts_core.sources.lab.dice import Dice
+from stilts_core.sources.lab.languages import LANGUAGES
+from stilts_core.sources.lab.realise import Realiser
+from stilts_core.sources.load import Examples
+from stilts_core.sources.reading import DataError, NotAtHand
+from stilts_core.sources.retrieval import multilingual_pool, sentence_of_answer
+
+SIZES = {"train": 4000, "dev": 500, "test": 500}
+
+# How an item of a task is drawn.
+MAKERS: dict[str, Callable] = {
+    "anli": pairs.anli,
+    "mnli": pairs.mnli,
+    "qqp": pairs.qqp,
+    "squad_v2": questions.squad_v2,
+    "squad": questions.squad,
+    "hellaswag": choices.hellaswag,
+    "ccg": tagging.ccg,
+    "cosmosqa": choices.cosmosqa,
+    "socialiqa": choices.socialiqa,
+    "copa": choices.copa,
+    "xnli": pairs.mnli,
+    "pawsx": pairs.pawsx,
+    "udpos": tagging.udpos,
+    "panx": tagging.panx,
+    "xquad": questions.squad,
+    "mlqa": questions.mlqa,
+    "tydiqa": questions.tydiqa,
+    "xcopa": choices.copa,
+}
+
+
+_OTHERS = ("commonsenseqa", "tatoeba", "bucc2018", "lareqa")
+
+
+def items(name: str, split: str, language: str = "en", *, seed: int = 0, examples: int) -> list:
+    """What the items of a part mean, in no language: item i depends on seed, part and i alone.
+
+    Where a task is parallel, and in English, all languages share the items; elsewhere each has its own.
+    """
+    row = task(name)
+    kind = name if row.parallel or language == "en" else f"{name} {language}"
+    if name == "commonsenseqa":
+        return [choices.commonsenseqa(Dice(seed, kind, split, number), split) for number in range(examples)]
+    return [worlds.drawn(MAKERS[name], seed, kind, split, number) for number in range(examples)]
+
+
+def load(name: str, split: str, language: str = "en", *, seed: int = 0, examples: int | None = None) -> Examples:
+    """The examples of one part ('train', 'dev' or 'test') of a task in one language of the laboratory.
+
+    `examples` is their number (default: SIZES), of a retrieval set that of its queries. As with the publishers' data,
+    the train and dev parts of a target are English and come from the task it is trained on; BUCC's dev part is the
+    language's own; LAReQA's test part takes 'mul' for the multilingual pool.
+
+    Raises DataError for an unknown part or language, and NotAtHand for a task that the laboratory does not have.
+    """
+    row = task(name)
+    if split not in SIZES:
+        raise DataError(f"no part '{split}' of {name}; expected train, dev or test")
+    if split != "test" and row.trained_on and language != "en":
+        raise DataError(f"the {split} part of {name} is English; there is none in '{language}'")
+    if language not in (known := available_languages(name, split)) and (name, language) != ("lareqa", "mul"):
+        raise DataError(f"{name} has no {split} part in '{language}' in the laboratory, only in {', '.join(known)}")
+    count = SIZES[split] if examples is None else examples
+    if split != "test" and row.trained_on not in (None, name):
+        given = load(row.trained_on, split, seed=seed, examples=count).items
+        return _examples([sentence_of_answer(item) for item in given] if row.family == "retrieval" else given)
+    if row.family == "retrieval":
+        return _examples(_retrieval_sets(name, split, language, seed, count))
+    said, drawn = realiser(language), items(name, split, language, seed=seed, examples=count)
+    return _examples([item.example(number, said) for number, item in enumerate(drawn)])
+
+
+def available_languages(name: str, split: str = "test") -> tuple[str, ...]:
+    """The languages of a part of a task: all of the laboratory in the test part, nearest to English first."""
+    row = task(name)
+    if name not in (*MAKERS, *_OTHERS):
+        raise NotAtHand(f"the laboratory has no {row.title}; it has {', '.join((*MAKERS, *_OTHERS))}")
+    if row.trained_on is None:
+        return tuple(code for code in LANGUAGES if code != "en")
+    return tuple(LANGUAGES) if split == "test" and "target" in row.roles else ("en",)
+
+
+def unlabelled(language: str, *, seed: int = 0, examples: int | None = None) -> Examples:
+    """Unlabelled texts of a language, of one to three sentences, no language's a translation of another's.
+
+    `examples` is their number (default: the size of the language's pretraining text). They tell what belongs to the
+    train part, so that no text that is scored occurs among them. Raises NotAtHand for a language without pretraining
+    text, unless a number is given.
+    """
+    said = realiser(language)
+    count = said.language.texts if examples is None else examples
+    if not count:
+        raise NotAtHand(
+            f"{said.language.name} has no pretraining text: it stands for the languages that no encoder saw; say how "
+            "many examples are wanted to have some all the same"
+        )
+    told = (worlds.drawn(worlds.text, seed, f"text {language}", "train", number) for number in range(count))
+    return _examples([TextExample(str(number), language, said.text(*text)) for number, text in enumerate(told)])
+
+
+@cache
+def realiser(language: str) -> Realiser:
+    """Who says meanings in a language; raises DataError naming the known ones."""
+    if language not in LANGUAGES:
+        raise DataError(f"the laboratory has no language '{language}'; it has {', '.join(LANGUAGES)}")
+    return Realiser(LANGUAGES[language])
+
+
+def _retrieval_sets(name: str, split: str, language: str, seed: int, count: int) -> list[RetrievalSet]:
+    if name == "tatoeba":
+        return [retrieval.tatoeba(seed, count, realiser("en"), realiser(language))]
+    if name == "bucc2018":
+        return [retrieval.bucc(seed, split, count, realiser("en"), realiser(language))]
+    asked = items("xquad", "test", seed=seed, examples=count)
+    codes = LANGUAGES if language == "mul" else (language,)
+    sets = {code: retrieval.lareqa(asked, realiser(code)) for code in codes}
+    return multilingual_pool(sets) if language == "mul" else list(sets.values())
+
+
+def _examples(found: list) -> Examples:
+    """What was loaded, with the checksum of what it was generated by in the place of files."""
+    return Examples(found, {"stilts_core/sources/lab": _generator()}, {}, None)
+
+
+@cache
+def _generator() -> str:
+    """The SHA-256 of the laboratory's own modules: other rules are other data."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

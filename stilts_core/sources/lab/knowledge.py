@@ -222,13 +222,18 @@ def subject(noun: str) -> Noun:
     return Noun(noun, "", (), noun not in lexicon.MASS)
 
 
+def answer(fact: Fact, noun: str) -> Noun:
+    """An answer, right or wrong, to the question for a fact."""
+    return Noun(noun) if fact.relation else subject(noun)
+
+
 def stated(fact: Fact) -> Clause:
     """The fact as a sentence."""
     clause = Clause(fact.verb, subject(fact.subject), general=True)
     if fact.verb == "be":
         return clause._replace(state=subject(fact.answer))
     if fact.relation:
-        return clause._replace(place=Adjunct(fact.relation, Noun(fact.answer)))
+        return clause._replace(place=Adjunct(fact.relation, answer(fact, fact.answer)))
     return clause._replace(patient=subject(fact.answer))
 
 

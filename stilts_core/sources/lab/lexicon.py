@@ -43,7 +43,7 @@ IRREGULAR_PLURALS = {
     "person": "people", "child": "children", "man": "men", "woman": "women", "mouse": "mice", "wolf": "wolves",
     "knife": "knives", "shelf": "shelves", "sheep": "sheep", "fish": "fish", "trout": "trout", "salmon": "salmon",
     "bus": "buses", "church": "churches", "box": "boxes", "beach": "beaches", "watch": "watches", "dress": "dresses",
-    "potato": "potatoes", "scarf": "scarves", "fox": "foxes", "glass": "glasses", "grass": "grasses",
+    "seaman": "seamen", "thief": "thieves", "potato": "potatoes", "scarf": "scarves", "fox": "foxes", "glass": "glasses", "grass": "grasses",
 }  # fmt: skip
 
 # What is measured, not counted: it takes neither "a" nor a number.
@@ -66,7 +66,7 @@ cry: person
 wait: person pet
 rest: person animal
 jump: person animal
-travel: person
+travel travelled: person
 arrive: person vehicle
 fall fell: person container plant
 buy bought: person | food drink tool vehicle furniture garment treasure document toy instrument container pet
@@ -149,8 +149,8 @@ SYNONYMS = {
 
 # Where things happen, by the adposition that the place takes.
 _PLACES = """
-in: house school church hospital library museum hotel shop bakery court theatre station palace kitchen bedroom cellar
- office garden forest field park harbour street village
+in: house school church hospital library museum hotel shop bakery court theatre palace kitchen bedroom cellar office
+ garden forest field park street village
 at: station market harbour river lake
 on: mountain beach farm road bridge
 near: house church river lake sea forest bridge palace

@@ -70,7 +70,8 @@ class Clause(NamedTuple):
     @property
     def asked(self) -> str:
         """The role that is asked for, "" in a statement."""
-        return next((role for role in ROLES if isinstance(getattr(self, role), Question)), "")
+        things = self.agent, self.patient, self.recipient, self.place, self.time
+        return next((role for role, thing in zip(ROLES, things, strict=True) if type(thing) is Question), "")
 
 
 class Joined(NamedTuple):
@@ -81,7 +82,13 @@ class Joined(NamedTuple):
     second: Clause
 
 
-Sentence = Clause | Joined
+class Bare(NamedTuple):
+    """A question of one word: "Why?", "Then?"."""
+
+    word: str
+
+
+Sentence = Clause | Joined | Bare
 
 ROLES = ("agent", "patient", "recipient", "place", "time")
 WH = {"agent": "who", "patient": "what", "recipient": "who", "place": "where", "time": "when"}

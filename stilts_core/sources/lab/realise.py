@@ -9,7 +9,18 @@ from typing import NamedTuple
 
 from stilts_core.sources.lab import lexicon
 from stilts_core.sources.lab.languages import Language
-from stilts_core.sources.lab.meanings import Adjunct, Clause, Joined, Name, Noun, Pronoun, Question, Sentence, Thing
+from stilts_core.sources.lab.meanings import (
+    Adjunct,
+    Bare,
+    Clause,
+    Joined,
+    Name,
+    Noun,
+    Pronoun,
+    Question,
+    Sentence,
+    Thing,
+)
 from stilts_core.sources.lab.words import Word
 
 
@@ -35,6 +46,10 @@ _VP = "S\\NP"
 
 def _token(word: Word, upos: str, category: str, entity: str = "O") -> Token:
     return Token(word.form, upos, category, entity, word.morphemes, word.gloss)
+
+
+def _mark(form: str) -> tuple[str, Tokens]:
+    return "", (Token(form, "PUNCT", ".", morphemes=form, gloss=form),)
 
 
 def _seeks(result: str, argument: str, side: str) -> str:
@@ -67,6 +82,11 @@ class Realiser:
         """The sentences as running text, with a space between them in every script."""
         return " ".join(self.script.join([t.form for _, part in self.pieces(s) for t in part]) for s in sentences)
 
+    def name_of(self, thing: Thing | Adjunct) -> str:
+        """A thing or a place by itself, as an answer."""
+        phrase = self.adjunct(thing, "first") if isinstance(thing, Adjunct) else self.phrase(thing)
+        return self.script.join([*(token.form for token in phrase), ""])
+
     def tokens(self, sentence: Sentence) -> list[Token]:
         """The words of a sentence, the first one with a capital where the script has them."""
         first, *rest = (token for _, part in self.pieces(sentence) for token in part)
@@ -91,9 +111,10 @@ class Realiser:
             if sentence.word == "because":
                 conjunction = conjunction._replace(upos="SCONJ", category="(S\\S)/S")
             both = [("", part) for clause in (sentence.first, sentence.second) for part in [self._flat(clause)]]
-            return [both[0], ("", (conjunction,)), both[1], ("", (Token(".", "PUNCT", ".", gloss="."),))]
-        mark = "?" if sentence.asked else "."
-        return [*self.clause(sentence), ("", (Token(mark, "PUNCT", ".", morphemes=mark, gloss=mark),))]
+            return [both[0], ("", (conjunction,)), both[1], _mark(".")]
+        if isinstance(sentence, Bare):
+            return [("", (_token(self.words.plain("pronoun", sentence.word), "ADV", "S/S"),)), _mark("?")]
+        return [*self.clause(sentence), _mark("?" if sentence.asked else ".")]
 
     def _flat(self, clause: Clause) -> Tokens:
         return tuple(token for _, part in self.clause(clause) for token in part)
@@ -107,33 +128,33 @@ class Realiser:
         if clause.recipient:
             core["O"].append(("recipient", self.phrase(clause.recipient, "DAT")))
         if clause.state:
-            core["O"].append(("state", self._state(clause.state, clause.agent)))
+            core["O"].append(("state", self._state(clause.state)))
         if grammar.order == "SOV":
             core["O"].reverse()
         auxiliary, verb = self._verb(clause)
         order = [piece for letter in grammar.order for piece in ([("verb", verb)] if letter == "V" else core[letter])]
         if auxiliary and not self._inverts(clause):
             order.insert(order.index(("verb", verb)), ("verb", auxiliary))
-        order = self._with_adjuncts(clause, order)
+        first, last = self._adjuncts(clause)
         if clause.negated and grammar.negation == "last":
-            order.append(("verb", self._particle("not", "before")))
-        if asked := clause.asked:
-            if grammar.question == "particle":
-                order.append(("verb", self._particle("Q", "before")))
-            elif grammar.question == "front":
-                wanted = next(piece for piece in order if piece[0] == asked)
-                order.remove(wanted)
-                order = [wanted, *([("verb", auxiliary)] if auxiliary and self._inverts(clause) else []), *order]
-        return [piece for piece in order if piece[1]]
+            last.append(("verb", self._particle("not", "before")))
+        if clause.asked and grammar.question == "particle":
+            last.append(("verb", self._particle("Q", "before")))
+        if clause.asked and grammar.question == "front":
+            wanted = next(piece for piece in (*first, *order, *last) if piece[0] == clause.asked)
+            first, order, last = ([piece for piece in part if piece != wanted] for part in (first, order, last))
+            first += [wanted, ("verb", auxiliary)] if self._inverts(clause) else [wanted]
+        return [piece for piece in (*first, *order, *last) if piece[1]]
 
-    def _with_adjuncts(self, clause: Clause, order: Pieces) -> Pieces:
+    def _adjuncts(self, clause: Clause) -> tuple[Pieces, Pieces]:
+        """The adjuncts before the rest of the clause and those after it."""
         edges: dict[str, Pieces] = {"first": [], "last": []}
         for role in ("place", "time"):
             if adjunct := getattr(clause, role):
                 usual, other = self.grammar.adjuncts, "first" if self.grammar.adjuncts == "last" else "last"
                 edge = other if clause.moved == role else usual
                 edges[edge].append((role, self.adjunct(adjunct, edge)))
-        return [*edges["first"][::-1], *order, *edges["last"]]
+        return edges["first"][::-1], edges["last"]
 
     def _inverts(self, clause: Clause) -> bool:
         """Whether the auxiliary follows the question word at the front."""
@@ -141,24 +162,23 @@ class Realiser:
 
     def _verb(self, clause: Clause) -> tuple[Tokens, Tokens]:
         """The auxiliary, if the clause takes one, and the verb with its particles."""
-        agent, grammar = clause.agent, self.grammar
+        agent = clause.agent
         plural = (isinstance(agent, Noun) and agent.plural) or agent == Pronoun("they")
-        inverts = grammar.auxiliary == "do" and self._inverts(clause)
-        key = (clause.verb, not clause.general, plural, clause.negated, inverts, self._valency(clause))
+        inflection = clause.verb, not clause.general, plural, clause.negated
+        arguments = clause.patient is not None, clause.recipient is not None, type(clause.state)
+        key = (*inflection, self._inverts(clause), arguments)
         if key not in self._verbs:
-            self._verbs[key] = self._conjugated(*key)
+            self._verbs[key] = self._conjugated(*inflection, self._inverts(clause), self._valency(*arguments))
         return self._verbs[key]
 
-    def _valency(self, clause: Clause) -> str:
+    def _valency(self, patient: bool, recipient: bool, state: type) -> str:
         """The category of the verb: its arguments in the order of its clause, the nearest on the outside."""
-        after = {"patient": clause.patient and "NP", "recipient": clause.recipient and "PP"}
-        objects = [category for category in after.values() if category]
-        if clause.state:
-            objects = ["S[adj]\\NP" if isinstance(clause.state, str) else "NP"]
-        before_verb, after_verb = self.grammar.order.split("V")
+        objects = ["NP"] * patient + ["PP"] * recipient
+        objects += {str: ["S[adj]\\NP"], Noun: ["NP"]}.get(state, [])
         if self.grammar.order == "SOV":
             objects.reverse()
         arguments = {"S": ["NP"], "O": objects}
+        before_verb, after_verb = self.grammar.order.split("V")
         category = "S"
         for argument in (a for letter in before_verb for a in arguments[letter]):
             category = _seeks(category, argument, "before")
@@ -170,16 +190,16 @@ class Realiser:
         self, verb: str, past: bool, plural: bool, negated: bool, inverts: bool, category: str
     ) -> tuple[Tokens, Tokens]:
         grammar, words = self.grammar, self.words
-        copula = verb == "be"
-        has_auxiliary = grammar.auxiliary == "do" and (copula or negated or inverts)
-        finite = words.verb("do" if has_auxiliary and not copula else verb, past, plural, negated)
-        fronted = _seeks(_seeks("S", _VP, "after"), "NP", "after")
-        auxiliary = [_token(finite, "AUX", fronted if inverts else _seeks(_VP, _VP, "after"))] if has_auxiliary else []
-        main = [] if copula and has_auxiliary else [_token(finite, "AUX" if copula else "VERB", category)]
-        if has_auxiliary and main:
+        has_auxiliary = grammar.auxiliary == "do" and (verb == "be" or negated or inverts)
+        finite = words.verb("do" if has_auxiliary and verb != "be" else verb, past, plural, negated)
+        if not has_auxiliary:
+            auxiliary, main = [], [_token(finite, "AUX" if verb == "be" else "VERB", category)]
+        elif verb == "be":
+            auxiliary, main = [_token(finite, "AUX", category)], []
+        else:
+            taken = _seeks(_seeks("S", _VP, "after"), "NP", "after") if inverts else _seeks(_VP, _VP, "after")
+            auxiliary = [_token(finite, "AUX", taken)]
             main = [_token(words.verb(verb, False, False, False), "VERB", category)]
-        if copula and auxiliary:
-            auxiliary = [auxiliary[0]._replace(category=category)]
         if past and grammar.tense == "particle":
             _beside(auxiliary or main, self._particle("PST", _other(grammar.affixes)), grammar.affixes)
         if negated and grammar.negation in ("before", "after"):
@@ -190,7 +210,7 @@ class Realiser:
         """A particle of the verb phrase, which stands before or after the particle."""
         return (_token(self.words.plain("particle", name), "PART", _seeks(_VP, _VP, side)),)
 
-    def _state(self, state: str | Noun, agent: Thing) -> Tokens:
+    def _state(self, state: str | Noun) -> Tokens:
         if isinstance(state, Noun):
             return self.phrase(state)
         return (_token(self.words.plain("adjective", state), "ADJ", "S[adj]\\NP"),)

@@ -34,7 +34,7 @@ FUNCTION_WORDS = {
     "adposition": ("in", "on", "at", "near", "to", "of"),
     "particle": ("not", "PL", "ACC", "DAT", "PST", "Q"),
     "conjunction": ("and", "but", "because"),
-    "pronoun": ("he", "she", "it", "they", "who", "what", "where", "when", "why"),
+    "pronoun": ("he", "she", "it", "they", "who", "what", "where", "when", "why", "then"),
     "aux": ("do",),
 }
 
@@ -118,6 +118,7 @@ class InventedWords:
                 self._stems[kind, word] = new(iter([word]))
             else:
                 self._stems[kind, word] = new(invented(dice, dice.pick((1, 2, 2, 2, 3))))
+        self._inflections: dict[tuple, Word] = {}
         taken.clear()  # an affix may sound like a word
         self._affixes = {key: new(invented(Dice("affix", code, key), 1)) for key in _affix_keys(grammar.exponence)}
 
@@ -140,13 +141,15 @@ class InventedWords:
         return self._inflected(word, self._stems["aux" if word == "do" else "verb", word], marks)
 
     def _inflected(self, word: str, stem: str, marks: list[str]) -> Word:
-        if marks and self._grammar.exponence == "fused":
-            marks = [".".join(marks)]
-        parts = [(stem, word), *((self._affixes[mark], mark) for mark in marks)]
-        if self._grammar.affixes == "before":
-            parts.reverse()
-        morphemes, gloss = ("-".join(side) for side in zip(*parts, strict=True))
-        return Word(self._script.write("".join(morpheme for morpheme, _ in parts).lower()), morphemes, gloss)
+        key = (stem, word, *marks)
+        if key not in self._inflections:
+            marks = [".".join(marks)] if marks and self._grammar.exponence == "fused" else marks
+            parts = [(stem, word), *((self._affixes[mark], mark) for mark in marks)]
+            if self._grammar.affixes == "before":
+                parts.reverse()
+            morphemes, gloss = ("-".join(side) for side in zip(*parts, strict=True))
+            self._inflections[key] = Word(self._script.write(morphemes.replace("-", "").lower()), morphemes, gloss)
+        return self._inflections[key]
 
 
 def _affix_keys(exponence: str) -> list[str]:

@@ -13,6 +13,7 @@ from stilts_core.sources.lab.lexicon import LISTS, NOUNS, VERBS
 from stilts_core.sources.lab.meanings import (
     WH,
     Adjunct,
+    Bare,
     Clause,
     Joined,
     Name,
@@ -33,11 +34,15 @@ M = TypeVar("M")
 
 
 def drawn(make: Callable[[Dice], M], seed: int, kind: str, split: str, number: int) -> M:
-    """Item `number` of a part: the first of the meanings that its dice make which this part owns."""
+    """Item `number` of a part: the first that its dice make and that tells what this part owns.
+
+    What an item tells is its `told`, or the item itself where that is a meaning.
+    """
     dice = Dice(seed, kind, split, number)
-    while part_of(meaning := make(dice)) != split:
-        pass
-    return meaning
+    while True:
+        item = make(dice)
+        if part_of(getattr(item, "told", item)) == split:
+            return item
 
 
 def worded(dice: Dice, word: str) -> str:
@@ -201,7 +206,7 @@ def story(dice: Dice, length: int) -> tuple[Clause, ...]:
 
 def why(effect: Clause) -> Clause:
     """The question for the cause of an event."""
-    return effect._replace(time=Question("why"), negated=effect.negated)
+    return effect._replace(time=Question("why"))
 
 
 def text(dice: Dice) -> tuple[Sentence, ...]:
@@ -220,13 +225,15 @@ def text(dice: Dice) -> tuple[Sentence, ...]:
     if kind < 78:
         fact = dice.pick(knowledge.FACTS)
         return (knowledge.asked(fact), knowledge.stated(fact))
-    if kind < 85:
-        cause, effect = linked(dice)
-        effect, cause = told([effect, cause])
-        return (Joined(effect, "because", cause),)
     if kind < 88:
         cause, effect = linked(dice)
-        return (why(effect), cause)
+        after = told([effect, cause])
+        return dice.pick((
+            (Joined(after[0], "because", after[1]),),
+            (why(effect), cause),
+            (effect, Bare("why"), cause),
+            (cause, Bare("then"), effect),
+        ))  # fmt: skip
     if kind < 92:
         return (Joined(event(dice), dice.pick(("and", "but")), event(dice)),)
     return story(dice, 3)

@@ -1,0 +1,53 @@
+"""Tagged sentences: parts of speech, supertags and names, all from the derivation."""
+
+from typing import NamedTuple
+
+from stilts_core.families.tagging import TaggingExample
+from stilts_core.sources.lab import worlds
+from stilts_core.sources.lab.dice import Dice
+from stilts_core.sources.lab.lexicon import VERBS
+from stilts_core.sources.lab.meanings import Clause, Name, Sentence
+from stilts_core.sources.lab.realise import Realiser
+
+
+class Tagged(NamedTuple):
+    """A sentence, and which of its words' properties are the tags: upos, category or entity."""
+
+    told: Sentence
+    tags: str
+
+    def example(self, number: int, said: Realiser) -> TaggingExample:
+        tokens = said.tokens(self.told)
+        words, tags = (tuple(getattr(token, name) for token in tokens) for name in ("form", self.tags))
+        return TaggingExample(str(number), said.language.code, words, tags, str(number))
+
+
+def udpos(dice: Dice) -> Tagged:
+    """Any sentence with universal parts of speech."""
+    return Tagged(worlds.text(dice)[0], "upos")
+
+
+def ccg(dice: Dice) -> Tagged:
+    """Any sentence with its supertags."""
+    return Tagged(worlds.text(dice)[0], "category")
+
+
+def panx(dice: Dice) -> Tagged:
+    """An event with one name or more: people, places and companies, tagged in IOB2."""
+    event = _event_of_names(dice)
+    while not any(isinstance(thing, Name) for thing in _things(event)):
+        event = _event_of_names(dice)
+    return Tagged(event, "entity")
+
+
+def _event_of_names(dice: Dice) -> Clause:
+    """An event which a company takes part in or which takes place at a named place more often than in other texts."""
+    event = worlds.event(dice, worlds.EVENT_VERBS)
+    verb = VERBS[event.verb]
+    if isinstance(event.agent, Name) and verb.patients and dice.chance(40):
+        event = event._replace(agent=worlds.company(dice))
+    return event
+
+
+def _things(event: Clause) -> tuple:
+    return event.agent, event.patient, event.recipient, event.place and event.place.thing
