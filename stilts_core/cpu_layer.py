@@ -15,11 +15,23 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import gelu
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from stilts_core.unpadded import Packing
 
 aten = torch.ops.aten
 CACHED = 2**18  # elements of attention's weights that are worked on at once: 1 MiB in fp32
+
+_steps = 0  # of all optimisers in this process
+
+
+def _count_step(*_) -> None:
+    global _steps
+    _steps += 1
+
+
+# Fused optimisers change parameters without giving them a new version, so their steps are counted.
+register_optimizer_step_post_hook(_count_step)
 
 
 def parameters_of(layer: nn.Module) -> list[nn.Parameter]:
@@ -63,14 +75,10 @@ class CpuLayer:
         """The dropout of attention's weights, 0 outside training."""
         return self.layer.attention.self.dropout.p if self.layer.training else 0.0
 
-    def forget_matrices(self) -> None:
-        """Cast the weights anew for the next pass: PyTorch's fused optimisers change them without a new version."""
-        self._versions = []
-
     def _matrices(self, dtype: torch.dtype) -> list[Tensor]:
-        """Weights and biases of the four products in `dtype`: cast anew when a parameter has a new version."""
+        """Weights and biases of the four products in `dtype`: cast anew when they may have changed."""
         parameters = parameters_of(self.layer)
-        versions = [dtype, *((id(parameter), parameter._version) for parameter in parameters)]
+        versions = [dtype, _steps, *((id(parameter), parameter._version) for parameter in parameters)]
         if versions != self._versions:
             qw, qb, kw, kb, vw, vb, ow, ob, _, _, uw, ub, dw, db, _, _ = (p.detach() for p in parameters)
             joined = [torch.cat([qw, kw, vw]), torch.cat([qb, kb, vb]), ow, ob, uw, ub, dw, db]
@@ -116,7 +124,6 @@ class _Layer(torch.autograd.Function):
         norm_out = saved[9:]
         wqkv, _, wo, _, wu, _, wd, _ = ctx.matrices
         dtype, layer, packing = wo.dtype, ctx.layer, ctx.packing
-        layer.forget_matrices()
 
         d_y, d_gain_out, d_shift_out = _layer_norm_backward(d_out, *norm_out)
         d_down = _dropped(d_y.to(dtype), keep_down, layer.dropout)
@@ -124,14 +131,15 @@ class _Layer(torch.autograd.Function):
         d_y = d_y + d_up @ wu
         d_x, d_gain_y, d_shift_y = _layer_norm_backward(d_y, *norm_y)
         d_added = _dropped(d_x.to(dtype), keep_attended, layer.dropout)
-        d_qkv = _attend_backward(
-            _by_head(d_added @ wo, packing, layer.heads), qkv, weights, keep_weights, layer.attention_dropout
-        )
+        d_attended = _by_head(d_added @ wo, packing, layer.heads)
+        if not packing.full:
+            d_attended *= packing.mask.unsqueeze(-1)
+        d_qkv = _attend_backward(d_attended, qkv, weights, keep_weights, layer.attention_dropout)
         d_qkv = _flat(d_qkv, packing)
         d_x = d_x + d_qkv @ wqkv
 
         def of_product(d_output, inputs):
-            return d_output.t() @ inputs, d_output.sum(0, dtype=torch.float32)
+            return d_output.t() @ inputs, d_output.sum(0)
 
         d_wqkv, d_bqkv = of_product(d_qkv, xb)
         of_query_key_value = zip(d_wqkv.chunk(3), d_bqkv.chunk(3), strict=True)
@@ -152,8 +160,9 @@ def _layer_norm_backward(d_out: Tensor, before: Tensor, mean: Tensor, scale: Ten
 
 
 def _by_head(flat: Tensor, packing: Packing, heads: int) -> Tensor:
-    """(sub-words, heads x size) as (heads, sequences, length, size), contiguous, with zeros in the padding."""
-    return packing.pad(flat).unflatten(2, (heads, -1)).permute(2, 0, 1, 3).contiguous()
+    """(sub-words, heads x size) as (heads, sequences, length, size), contiguous, with anything in the padding."""
+    padded = flat if packing.full else flat.index_select(0, packing.sources)
+    return padded.view(*packing.mask.shape, heads, -1).permute(2, 0, 1, 3).contiguous()
 
 
 def _flat(by_head: Tensor, packing: Packing) -> Tensor:

@@ -35,6 +35,12 @@ class Packing:
         return self.mask.flatten().nonzero().squeeze(1)
 
     @cached_property
+    def sources(self) -> torch.Tensor:
+        """(sequences x length,) which sub-word stands in each place of the padded batch, in the padding any."""
+        sources = torch.zeros(self.mask.numel(), dtype=torch.int64, device=self.mask.device)
+        return sources.index_copy(0, self.places, torch.arange(len(self.places), device=self.mask.device))
+
+    @cached_property
     def full(self) -> bool:
         """Whether there is no padding to leave out."""
         return len(self.places) == self.mask.numel()
