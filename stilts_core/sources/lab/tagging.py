@@ -5,7 +5,6 @@ from typing import NamedTuple
 from stilts_core.families.tagging import TaggingExample
 from stilts_core.sources.lab import worlds
 from stilts_core.sources.lab.dice import Dice
-from stilts_core.sources.lab.lexicon import VERBS
 from stilts_core.sources.lab.meanings import Clause, Name, Sentence
 from stilts_core.sources.lab.realise import Realiser
 
@@ -41,12 +40,11 @@ def panx(dice: Dice) -> Tagged:
 
 
 def _event_of_names(dice: Dice) -> Clause:
-    """An event which a company takes part in or which takes place at a named place more often than in other texts."""
-    event = worlds.event(dice, worlds.EVENT_VERBS)
-    verb = VERBS[event.verb]
-    if isinstance(event.agent, Name) and verb.patients and dice.chance(40):
+    """An event with more places and companies by name than other texts have."""
+    event = worlds.event(dice)
+    if isinstance(event.agent, Name) and dice.chance(33):
         event = event._replace(agent=worlds.company(dice))
-    return event
+    return event._replace(place=worlds.named_place(dice)) if dice.chance(33) else event
 
 
 def _things(event: Clause) -> tuple:

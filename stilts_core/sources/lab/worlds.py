@@ -105,10 +105,15 @@ def participant(dice: Dice, nouns: tuple[str, ...]) -> Thing:
 def place(dice: Dice) -> Adjunct:
     """Where: "in the garden", "near Keld"."""
     if dice.chance(25):
-        where = place_name(dice)
-        return Adjunct("near" if where.noun else dice.pick(("in", "in", "near")), where)
+        return named_place(dice)
     relation = dice.pick(tuple(lexicon.PLACES))
     return Adjunct(relation, Noun(worded(dice, dice.pick(lexicon.PLACES[relation]))))
+
+
+def named_place(dice: Dice) -> Adjunct:
+    """Where, by name: "in Keld", "near Lake Keld"."""
+    where = place_name(dice)
+    return Adjunct("near" if where.noun else dice.pick(("in", "in", "near")), where)
 
 
 def time(dice: Dice) -> Adjunct:
