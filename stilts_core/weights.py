@@ -1,5 +1,6 @@
 """The weights in a Hugging Face folder: what is there, and loading them without a tensor missing or left over."""
 
+import gc
 import hashlib
 import json
 import re
@@ -64,15 +65,23 @@ def load_model(folder: Path, dropout: float | None = None) -> "nn.Module":
 
 
 def _architecture(kind: str) -> type:
-    """transformers' class for encoders of a kind: not through AutoModel, which prepares for every kind there is."""
+    """transformers' class for encoders of a kind.
+
+    Importing it takes most of a start, so it is kept short: by no way over AutoModel, which prepares for every kind
+    there is; without scipy.optimize, which only losses for object detection need; and without a search for garbage,
+    of which an import leaves none.
+    """
+    gc.disable()
     from transformers import utils
 
     has_scipy, utils.is_scipy_available = utils.is_scipy_available, lambda: False
-    try:  # its losses for object detection would import scipy.optimize, a third of a second at every start
+    try:
         module = kind.replace("-", "_")
         return getattr(import_module(f"transformers.models.{module}.modeling_{module}"), KINDS[kind])
     finally:
         utils.is_scipy_available = has_scipy
+        gc.freeze()  # nor will a later search find anything among what was imported
+        gc.enable()
 
 
 def weight_files(folder: Path) -> list[Path]:
