@@ -9,6 +9,7 @@ from stilts_core.gathering import files_of, run_folder
 from stilts_core.records import RECORD, read_record
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "pair.ipynb"
+START_TIMEOUT = 600  # seconds until a kernel answers: a busy file system has held one up for more than papermill's 60
 
 
 class RunError(RuntimeError):
@@ -37,6 +38,8 @@ def _execute(config: RunConfig, output: Path) -> None:
     defaults = RunConfig().to_dict() | {"quiet": None}  # the notebook's own default is quiet
     chosen = {name: value for name, value in config.to_dict().items() if value != defaults[name]}
     try:
-        papermill.execute_notebook(str(NOTEBOOK), str(output), parameters=chosen, progress_bar=False)
+        papermill.execute_notebook(
+            str(NOTEBOOK), str(output), parameters=chosen, progress_bar=False, start_timeout=START_TIMEOUT
+        )
     except papermill.PapermillExecutionError as error:
         raise RunError(f"{error.ename}: {error.evalue}\nThe executed notebook shows where: {output}") from error
