@@ -24,7 +24,7 @@ from killed_training import ended, start
 from safetensors.torch import save_file
 from toy import mlm_task, training_task
 
-from stilts_core import training
+from stilts_core import distributed, training
 from stilts_core.compute import Compute
 from stilts_core.config import RunConfig
 from stilts_core.distributed import rank, sum_gradients, together
@@ -145,6 +145,7 @@ if __name__ == "__main__":
     encoder_folder, parent = sys.argv[1], Path(sys.argv[2])
     torch.set_num_threads(1)  # a pool of threads would not survive a fork
     load_encoder(encoder_folder)  # imports the model's code once for all
+    distributed.BUCKET = 5000  # the gradients of so small an encoder fill several
     os.environ["STILTS_DATA"] = str(toy_data.write_data(parent / "data"))
     for world in WORLDS:
         folder = parent / str(world)
