@@ -24,7 +24,7 @@ from stilts_core.families.examples import RetrievalSet, TextExample
 from stilts_core.families.setting import Setting
 from stilts_core.tokens import Tokens
 
-LIMIT = 4 * 2**30  # bytes; SQuAD in windows of 384 sub-words, the largest of the paper's tasks, takes about half a GiB
+LIMIT = 4 * 2**30  # bytes; the test parts of XNLI, XQuAD and UD POS in all their languages take 74 MiB together
 COLUMNS = ("ids", "types", "starts", "first", "example")
 DIGEST = hashlib.sha256().digest_size
 
