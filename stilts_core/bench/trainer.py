@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 import transformers
 from torch import nn
+from transformers.trainer_pt_utils import LengthGroupedSampler, get_length_grouped_indices
 
 from stilts_core.batching import Features, collate
 from stilts_core.compute import Compute
@@ -29,12 +31,14 @@ ATTENTIONS = ("sdpa", "eager")
 class Configuration:
     """What a user of Trainer chooses: precision, batches by length or random ones, and the attention's code.
 
-    Fused AdamW is what transformers 5 takes by itself.
+    Fused AdamW is what transformers 5 takes by itself. `pool` is the number of batches that are sorted by length
+    together; None leaves it to the library, which takes fewer from small data than the 50 of large.
     """
 
     bf16: bool = False
     by_length: bool = False
     attention: str | None = None
+    pool: int | None = None
 
 
 def model_of(folder: Path, setting: Setting, head: Head, attention: str | None) -> transformers.PreTrainedModel:
@@ -98,7 +102,7 @@ class Collator:
 
 
 class Clock(transformers.TrainerCallback):
-    """Seconds from the begin of training, or from construction, to the end of training."""
+    """Seconds from the begin of training to its end."""
 
     def __init__(self):
         self.seconds = 0.0
@@ -110,6 +114,17 @@ class Clock(transformers.TrainerCallback):
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.seconds = time.perf_counter() - self.started
+
+
+class Pools(LengthGroupedSampler):
+    """Trainer's batches by length, from pools of `pool` batches whatever the size of the data."""
+
+    def __init__(self, lengths: list[int], batch_size: int, pool: int):
+        super().__init__(batch_size, lengths=lengths)
+        self.pool = pool
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(get_length_grouped_indices(self.lengths, self.batch_size, mega_batch_mult=self.pool))
 
 
 def train(
@@ -145,9 +160,12 @@ def train(
         trainer.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
             trainer.create_optimizer(), lambda step: schedule.lr_at(min(step, updates), updates) / schedule.lr
         )
+        if configuration.pool:
+            pools = Pools(features.lengths.tolist(), schedule.batch_size, configuration.pool)
+            trainer._get_train_sampler = lambda *_: pools
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
-    return Phase(trainer.state.global_step, [], clock.seconds, collator.tokens, collator.padded)
+    return Phase(steps=trainer.state.global_step, seconds=clock.seconds, tokens=collator.tokens, padded=collator.padded)
 
 
 def predict(

@@ -23,6 +23,7 @@ from stilts_core.sources.load import load
 from stilts_core.training import Phase, Schedule, TrainingTask, train
 
 TRIED = 3  # updates that decide which attention suits the peer
+POOL = 50  # batches sorted together, by our loop always and by Trainer on large data
 LEARNING_EPOCHS = 3.0  # passes over the examples from which a dev score is compared
 
 
@@ -82,8 +83,11 @@ def theirs(job: Job, configuration: trainer.Configuration, steps: int = -1):
 
 
 def configurations(job: Job) -> dict[str, trainer.Configuration]:
-    """Trainer as it comes, and at its best: with the attention that does a few updates of this job faster."""
-    best = trainer.Configuration(bf16=job.compute.precision == "bf16", by_length=True)
+    """Trainer as it comes, and at its best: with the attention that does a few updates of this job faster.
+
+    The job is short, but the peer shall have no more padding from that than it has in a long one.
+    """
+    best = trainer.Configuration(bf16=job.compute.precision == "bf16", by_length=True, pool=POOL)
     tried = {
         attention: lambda _, attention=attention: theirs(job, replace(best, attention=attention), TRIED)[0].seconds
         for attention in trainer.ATTENTIONS
@@ -154,6 +158,7 @@ def _dev(title: str, job: Job, examples: list, dev: Features, configuration: tra
         rows = job.schedule.batch_size
         return score(trainer.predict(model, dev, setting, configuration, job.compute, pad=pad, rows=rows)[0])
 
+    configuration = replace(configuration, pool=None)  # fully sorted data would be learnt in order of length
     scores = in_turns(f"{title} dev", {"ours": our_score, BEST: their_score}, seeds)
     differences = [mine - other for mine, other in zip(scores["ours"], scores[BEST], strict=True)]
     return compared("dev", scores["ours"], scores[BEST]) | {"difference": spread(differences)}

@@ -60,8 +60,8 @@ def test_one_update_of_the_peer_is_one_update_of_ours(folder, name):
             torch.testing.assert_close(weights, theirs[key], atol=2e-5, rtol=1e-3)
 
 
-@pytest.mark.parametrize("by_length", [False, True])
-def test_both_see_the_same_examples_in_as_many_updates(tiny_bert, one_thread, monkeypatch, by_length):
+@pytest.mark.parametrize("by_length, pool", [(False, None), (True, None), (True, 50)])
+def test_both_see_the_same_examples_in_as_many_updates(tiny_bert, one_thread, monkeypatch, by_length, pool):
     work = job(tiny_bert, "mnli", 22, 4)
     seen = {"ours": [], "theirs": []}
     step = training.train.__globals__["Plan"].__getitem__
@@ -80,7 +80,7 @@ def test_both_see_the_same_examples_in_as_many_updates(tiny_bert, one_thread, mo
     monkeypatch.setattr(training.train.__globals__["Plan"], "__getitem__", watched)
     monkeypatch.setattr(trainer, "collate", collated)
     ours, _, _ = training.ours(work)
-    theirs, _, _ = training.theirs(work, replace(PLAIN, by_length=by_length))
+    theirs, _, _ = training.theirs(work, replace(PLAIN, by_length=by_length, pool=pool))
     assert ours.steps == theirs.steps == len(seen["ours"]) == len(seen["theirs"]) == 6
     assert sorted(np.concatenate(seen["ours"])) == sorted(np.concatenate(seen["theirs"])) == list(range(22))
     assert ours.tokens == theirs.tokens == len(work.features.ids)
@@ -96,3 +96,12 @@ def test_peer_follows_our_schedule(tiny_bert, one_thread, monkeypatch):
     assert len(schedulers) == 5
     expected = [work.schedule.lr_at(step, 5) / work.schedule.lr for step in range(5)]
     assert [schedulers[0].lr_lambdas[0](step) for step in range(5)] == expected
+
+
+def test_peer_pads_no_more_than_we_do_where_as_many_batches_are_sorted_together(tiny_bert, one_thread):
+    work = job(tiny_bert, "mnli", 80, 8)
+    sorted_together, _, _ = training.theirs(work, replace(PLAIN, by_length=True, pool=training.POOL))
+    as_it_comes, _, _ = training.theirs(work, replace(PLAIN, by_length=True))
+    batches = np.array_split(np.sort(work.features.lengths)[::-1], 10)
+    padded = sum(len(batch) * batch.max() for batch in batches)
+    assert sorted_together.padded == padded < as_it_comes.padded
