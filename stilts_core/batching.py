@@ -101,6 +101,7 @@ class Batch:
     """Some features, padded: the tensors a forward pass needs.
 
     ids, mask, types  (sequences, length)     features  (features,) positions in their Features
+    places            (sub-words,) where mask is true, counted row by row
     sequences         (sequences,) positions of the rows in their Features
     per_feature       (features,) how many rows each feature owns
     token_targets     name -> (sequences, length)      targets  name -> (features,)
@@ -109,17 +110,22 @@ class Batch:
     ids: "torch.Tensor"
     mask: "torch.Tensor"
     types: "torch.Tensor"
+    places: "torch.Tensor"
     features: np.ndarray
     sequences: np.ndarray
     per_feature: np.ndarray
     token_targets: dict
     targets: dict
 
+    @property
+    def inputs(self) -> "dict[str, torch.Tensor]":
+        """What the encoder reads, by the names of its arguments."""
+        return {"ids": self.ids, "mask": self.mask, "types": self.types, "places": self.places}
+
     def to(self, device: str) -> "Batch":
         """The same batch with its tensors on `device`."""
-        inputs = moved({"ids": self.ids, "mask": self.mask, "types": self.types}, device)
         token_targets, targets = moved(self.token_targets, device), moved(self.targets, device)
-        return replace(self, **inputs, token_targets=token_targets, targets=targets)
+        return replace(self, **moved(self.inputs, device), token_targets=token_targets, targets=targets)
 
 
 def moved(tensors: "dict[str, torch.Tensor]", device: str) -> "dict[str, torch.Tensor]":
@@ -148,6 +154,7 @@ def collate(features: Features, chosen: np.ndarray, pad: int) -> Batch:
         ids=padded(features.ids, pad),
         mask=torch.from_numpy(mask),
         types=padded(features.types, 0),
+        places=torch.from_numpy(np.flatnonzero(mask)),
         features=chosen,
         sequences=sequences,
         per_feature=per_feature,

@@ -120,29 +120,35 @@ class Encoder:
         ids: "torch.Tensor",
         mask: "torch.Tensor",
         types: "torch.Tensor | None" = None,
+        places: "torch.Tensor | None" = None,
         layer: int | None = None,
     ) -> "torch.Tensor":
         """The last hidden state, or hidden state `layer` (0: embeddings), (sequences, length, hidden size).
 
-        `ids` and `mask` (true where there is a token) are (sequences, length), padded on the right. The padding is not
-        computed, its states are zero; nor is any layer above `layer`. Raises EncoderError for input that is too long,
+        `ids` and `mask` (true where there is a token) are (sequences, length), padded on the right; `places` says where
+        `mask` is true, counted row by row (a GPU waits where it has to find that out). The padding is not computed, its
+        states are zero; nor is any layer above `layer`. Raises EncoderError for input that is too long,
         an id that was trimmed away, or a layer that is not there.
         """
         if layer is not None and not 0 <= layer <= self.layers:
             raise EncoderError(f"{self.name} has hidden states 0 to {self.layers}; there is no {layer}")
         from stilts_core.unpadded import Packing
 
-        packing = Packing(mask)
+        packing = Packing(mask, places)
         last = self.layers if layer is None else layer
         return packing.pad(next(islice(self._flat_states(packing, ids, types), last, None)))
 
     def hidden_states(
-        self, ids: "torch.Tensor", mask: "torch.Tensor", types: "torch.Tensor | None" = None
+        self,
+        ids: "torch.Tensor",
+        mask: "torch.Tensor",
+        types: "torch.Tensor | None" = None,
+        places: "torch.Tensor | None" = None,
     ) -> "Iterator[torch.Tensor]":
         """All hidden states, from the embeddings up, each computed when it is asked for; arguments as for `hidden`."""
         from stilts_core.unpadded import Packing
 
-        packing = Packing(mask)
+        packing = Packing(mask, places)
         return map(packing.pad, self._flat_states(packing, ids, types))
 
     def _flat_states(
@@ -179,11 +185,14 @@ class Encoder:
                 yield states
 
     def rows_of(self, ids: "torch.Tensor") -> "torch.Tensor":
-        """The rows of `word_embeddings` that `ids` have. Raises EncoderError for an id that was trimmed away."""
+        """The rows of `word_embeddings` that `ids` have. Raises EncoderError for an id that was trimmed away.
+
+        On a GPU, which would be waited for, the lookup itself fails instead.
+        """
         if self.kept_rows is None:
             return ids
         rows = self.model.row_of_id[ids]
-        if (rows < 0).any():
+        if rows.device.type == "cpu" and (rows < 0).any():
             gone = ids[rows < 0].unique().tolist()
             raise EncoderError(
                 f"{len(gone)} sub-word ids have no embedding since the vocabulary was trimmed ({gone[:5]}); "

@@ -78,15 +78,14 @@ class Predictor:
         values, own = [], shares[distributed.rank()]
         for part in own or shares[0][:1]:  # of which an idle process learns the outputs' shape
             batch = collate(features, part, self.encoder.tokens.pad).to(self.compute.device)
-            inputs = batch.ids, batch.mask, batch.types
             with self.compute.autocast():
                 if layers:
-                    states = islice(self.encoder.hidden_states(*inputs), layers[-1] + 1)
+                    states = islice(self.encoder.hidden_states(**batch.inputs), layers[-1] + 1)
                     found = [self.head(state, batch) for layer, state in enumerate(states) if layer in layers]
                     values.append(torch.stack(found, 1).float())
                 else:
-                    found = self.head(self.encoder.hidden(*inputs, layer=self.head.layer), batch)
-                    values.append((found if self.head.rows else found[batch.mask]).float())
+                    found = self.head(self.encoder.hidden(**batch.inputs, layer=self.head.layer), batch)
+                    values.append((found if self.head.rows else found.flatten(0, 1)[batch.places]).float())
         chosen = [np.concatenate(share) if share else np.zeros(0, int) for share in shares]
         lengths = features.lengths[np.concatenate(chosen)].astype(float)
         last = layers[-1] if layers else self.encoder.layers if self.head.layer is None else self.head.layer

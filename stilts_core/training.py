@@ -153,7 +153,7 @@ def _accumulate(
     total = torch.zeros((), device=compute.device)
     for batch in own:
         with compute.autocast():
-            hidden = encoder.hidden(batch.ids, batch.mask, batch.types, layer=task.head.layer)
+            hidden = encoder.hidden(**batch.inputs, layer=task.head.layer)
             loss = task.head.loss(hidden, batch) / count * (not idle)
         (loss * weight).backward()
         total += loss.detach()
@@ -192,7 +192,7 @@ def _outputs(encoder: Encoder, head: Head, batches: list[Batch], compute: Comput
 
     def outputs(batch: Batch) -> torch.Tensor:
         with compute.autocast():
-            return head(encoder.hidden(batch.ids, batch.mask, batch.types, layer=head.layer), batch)
+            return head(encoder.hidden(**batch.inputs, layer=head.layer), batch)
 
     if len(batches) == 1:
         return outputs(batches[0])

@@ -18,21 +18,22 @@ ATTENTION = "stilts_unpadded"  # the name that transformers knows our attention 
 class Packing:
     """Where the sub-words of a batch lie once its padding is left out.
 
-    `mask` is (sequences, length), true where there is a sub-word; every sequence begins in the first column. A flat
-    tensor is (sub-words, ...), a padded one (sequences, length, ...).
+    `mask` is (sequences, length), true where there is a sub-word; every sequence begins in the first column. `places`
+    (sub-words,) are the places of these in the padded batch, counted row by row. A flat tensor is (sub-words, ...), a
+    padded one (sequences, length, ...).
     """
 
     mask: torch.Tensor
+    places: torch.Tensor | None = None
+
+    def __post_init__(self):
+        if self.places is None:
+            self.places = self.mask.flatten().nonzero().squeeze(1)
 
     @cached_property
     def lengths(self) -> torch.Tensor:
         """(sequences,) sub-words of each."""
         return self.mask.sum(1)
-
-    @cached_property
-    def places(self) -> torch.Tensor:
-        """(sub-words,) the place of each in the padded batch, counted row by row."""
-        return self.mask.flatten().nonzero().squeeze(1)
 
     @cached_property
     def sources(self) -> torch.Tensor:

@@ -100,7 +100,9 @@ def test_training_on_mapped_columns_equals_training_on_those_in_memory(name, tin
         task = TrainingTask(name, features, setting.family.head(encoder, setting))
         schedule = Schedule(epochs=1, lr=1e-3, batch_size=4, seed=3)
         phase = train(encoder, [task], schedule, title="", checkpoints=tmp_path / f"{number}", compute=Compute())
-        return [point["loss"] for point in phase.curve] + [float(p.detach().abs().sum()) for p in encoder.model.parameters()]
+        return [point["loss"] for point in phase.curve] + [
+            float(p.detach().abs().sum()) for p in encoder.model.parameters()
+        ]
 
     setting = toy.setting(name)
     in_memory, mapped = (features_of(examples(name), tokens, setting) for _ in range(2))

@@ -258,7 +258,7 @@ class Waits(TorchDispatchMode):
 
 
 def waits(encoder, tasks, folder, monkeypatch, steps: int, **mlm) -> list[str]:
-    """Waits in a training of so many steps, without those of the encoder, and of the host's own tensors."""
+    """Waits in a training of so many steps, without those for the host's own tensors."""
     lay_out, counted = training._lay_out, Waits()
 
     def on_the_host(*args):
@@ -268,7 +268,6 @@ def waits(encoder, tasks, folder, monkeypatch, steps: int, **mlm) -> list[str]:
     with monkeypatch.context() as patch, counted:
         patch.setattr(training, "_lay_out", on_the_host)
         patch.setattr(training, "CURVE_POINTS", 1)
-        patch.setattr(encoder, "hidden", lambda ids, mask, types, layer: encoder.model.embeddings(ids))
         schedule = replace(SCHEDULE, epochs=steps, batch_size=16, mlm_weight=0.5)
         train(encoder, tasks, schedule, title="", checkpoints=folder / str(steps), compute=Compute(), **mlm)
     return counted.names

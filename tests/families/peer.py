@@ -28,7 +28,7 @@ def peer(auto, encoder: Encoder, head: Head, layers: dict[str, str], **settings)
 
 def assert_same_step(encoder: Encoder, head: Head, batch: Batch, model, loss, layers: dict[str, str]) -> None:
     """The mean loss of `batch`, and its gradient in every weight of encoder and head, are those of the peer."""
-    mean = head.loss(encoder.hidden(batch.ids, batch.mask, batch.types), batch) / head.count(batch)
+    mean = head.loss(encoder.hidden(**batch.inputs), batch) / head.count(batch)
     torch.testing.assert_close(mean, loss)
     mean.backward()
     loss.backward()

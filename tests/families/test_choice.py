@@ -29,7 +29,7 @@ def test_loss_over_three_and_four_choices_is_that_of_each_example_alone(encoder)
     head, batch = choice.head(encoder, setting("hellaswag")), whole_batch(columns, encoder)
     assert batch.per_feature.tolist() == [3, 4] * 3
     with torch.inference_mode():
-        hidden = encoder.hidden(batch.ids, batch.mask, batch.types)
+        hidden = encoder.hidden(**batch.inputs)
         logits = head(hidden, batch).squeeze(-1).split([3, 4] * 3)
         alone = [-scores.log_softmax(0)[label] for scores, label in zip(logits, batch.targets["label"], strict=True)]
         torch.testing.assert_close(head.loss(hidden, batch), sum(alone))

@@ -28,7 +28,7 @@ def test_loss_and_gradients_are_those_of_transformers(encoder):
     batch = head.prepare(whole_batch(unlabelled(encoder, 16), encoder), (1,))
     theirs = peer(AutoModelForMaskedLM, encoder, head, {})
     loss = theirs(**inputs(batch), labels=batch.token_targets["token"]).loss
-    mean = head.loss(encoder.hidden(batch.ids, batch.mask, batch.types), batch) / head.count(batch)
+    mean = head.loss(encoder.hidden(**batch.inputs), batch) / head.count(batch)
     torch.testing.assert_close(mean, loss)
     mean.backward()
     loss.backward()
@@ -54,7 +54,7 @@ def test_trimmed_vocabulary_leaves_the_softmax_over_its_rows(encoder):
         positions = encoder.first_position + torch.arange(batch.ids.shape[1])[None]
         logits = theirs(**inputs(batch), position_ids=positions).logits[chosen][:, torch.from_numpy(encoder.kept_ids)]
         expected = cross_entropy(logits, encoder.rows_of(batch.token_targets["token"][chosen]), reduction="sum")
-        torch.testing.assert_close(head.loss(encoder.hidden(batch.ids, batch.mask, batch.types), batch), expected)
+        torch.testing.assert_close(head.loss(encoder.hidden(**batch.inputs), batch), expected)
 
 
 def test_sub_words_are_masked_replaced_and_kept_in_berts_shares(encoder, batch):
@@ -101,7 +101,7 @@ def test_batch_in_which_nothing_is_masked_has_no_loss(encoder):
     batch.token_targets["token"] = torch.full_like(batch.ids, IGNORE)
     batch.targets["place"] = torch.zeros(0, dtype=torch.long)
     assert head.count(batch) == 0
-    assert head.loss(encoder.hidden(batch.ids, batch.mask, batch.types), batch) == 0
+    assert head.loss(encoder.hidden(**batch.inputs), batch) == 0
 
 
 def test_long_texts_are_split_and_lose_nothing(tokens):

@@ -23,7 +23,7 @@ def test_loss_is_that_of_a_plain_dual_encoder(encoder):
             allowed = [c for c in range(6) if c == query or groups[c] != groups[query]]
             cosines = torch.cosine_similarity(mean[2 * query], mean[[2 * c + 1 for c in allowed]])
             expected -= (SCALE * cosines).log_softmax(0)[allowed.index(query)]
-        torch.testing.assert_close(head.loss(encoder.hidden(batch.ids, batch.mask, batch.types), batch), expected)
+        torch.testing.assert_close(head.loss(encoder.hidden(**batch.inputs), batch), expected)
 
 
 def test_features_of_a_set_are_its_queries_then_its_candidates(tokens):

@@ -176,7 +176,8 @@ def test_padding_is_neither_start_nor_end(encoder):
     batch, longer = (whole_batch(columns, encoder) for _ in range(2))
     for name in ("ids", "mask", "types"):
         setattr(longer, name, torch.nn.functional.pad(getattr(longer, name), (0, 20)))
-    losses = [head.loss(encoder.hidden(one.ids, one.mask, one.types), one) for one in (batch, longer)]
+    longer.places = longer.mask.flatten().nonzero().squeeze(1)
+    losses = [head.loss(encoder.hidden(**one.inputs), one) for one in (batch, longer)]
     torch.testing.assert_close(*losses)
 
 
