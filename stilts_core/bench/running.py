@@ -5,7 +5,7 @@ from dataclasses import asdict
 from importlib import import_module, metadata
 from pathlib import Path
 
-from stilts_core.bench.measuring import Options, say
+from stilts_core.bench.measuring import BenchError, Options, say
 from stilts_core.bench.workloads import WORKLOADS, Workload
 from stilts_core.compute import Compute
 from stilts_core.config import RunConfig
@@ -68,6 +68,11 @@ def _version(name: str) -> str | None:
 
 
 def options_of(encoder: str, repetitions: int, seeds: int, runs_dir: Path) -> Options:
-    """The options of a benchmark on this machine; raises EncoderError for an encoder that cannot be had."""
+    """The options of a benchmark on this machine.
+
+    Raises EncoderError for an encoder that cannot be had, and BenchError where the peers' packages are missing.
+    """
+    if missing := [name for name in PEER_PACKAGES if _version(name) is None]:
+        raise BenchError(f"the peers need {' and '.join(missing)}: make bench, or pip install 'stilts-core[bench]'")
     load_tokenizer(encoder)
     return Options(encoder, repetitions, seeds, Compute.of(RunConfig(quiet=True).resolved()), runs_dir)

@@ -8,7 +8,7 @@ import pytest
 import toy_data
 from click.testing import CliRunner
 
-from stilts_core.bench import growth, retrieving, table, training
+from stilts_core.bench import growth, retrieving, running, table, training
 from stilts_core.bench.workloads import MEASURES, PEERS
 from stilts_core.cli import main
 
@@ -119,3 +119,10 @@ def test_missing_data_is_an_error_that_names_the_variable(monkeypatch, tiny_bert
     monkeypatch.delenv("STILTS_DATA", raising=False)
     failed = CliRunner().invoke(main, ["bench", "--workload", "train-xquad", "--quick", "--encoder", str(tiny_bert)])
     assert failed.exit_code == 1 and "STILTS_DATA" in str(failed.exception)
+
+
+def test_missing_peer_is_an_error_that_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(running, "PEER_PACKAGES", ("accelerate", "no-such-package"))
+    failed = CliRunner().invoke(main, ["bench", "--quick"])
+    assert failed.exit_code == 1 and "stilts-core[bench]" in str(failed.exception)
+    assert "no-such-package" in str(failed.exception) and "accelerate" not in str(failed.exception)
