@@ -21,7 +21,7 @@ from stilts_core.sources.retrieval import multilingual_pool, sentence_of_answer
 
 SIZES = {"train": 4000, "dev": 500, "test": 500}
 
-# How an item of a task is drawn.
+# How an item of a task is drawn, from dice and for a part.
 MAKERS: dict[str, Callable] = {
     "anli": pairs.anli,
     "mnli": pairs.mnli,
@@ -31,6 +31,7 @@ MAKERS: dict[str, Callable] = {
     "hellaswag": choices.hellaswag,
     "ccg": tagging.ccg,
     "cosmosqa": choices.cosmosqa,
+    "commonsenseqa": choices.commonsenseqa,
     "socialiqa": choices.socialiqa,
     "copa": choices.copa,
     "xnli": pairs.mnli,
@@ -44,7 +45,7 @@ MAKERS: dict[str, Callable] = {
 }
 
 
-_OTHERS = ("commonsenseqa", "tatoeba", "bucc2018", "lareqa")
+_OTHERS = ("tatoeba", "bucc2018", "lareqa")
 
 
 def items(name: str, split: str, language: str = "en", *, seed: int = 0, examples: int) -> list:
@@ -54,9 +55,7 @@ def items(name: str, split: str, language: str = "en", *, seed: int = 0, example
     """
     row = task(name)
     kind = name if row.parallel or language == "en" else f"{name} {language}"
-    if name == "commonsenseqa":
-        return [choices.commonsenseqa(Dice(seed, kind, split, number), split) for number in range(examples)]
-    return [worlds.drawn(MAKERS[name], seed, kind, split, number) for number in range(examples)]
+    return [MAKERS[name](Dice(seed, kind, split, number), split) for number in range(examples)]
 
 
 def load(name: str, split: str, language: str = "en", *, seed: int = 0, examples: int | None = None) -> Examples:
@@ -69,8 +68,8 @@ def load(name: str, split: str, language: str = "en", *, seed: int = 0, examples
     Raises DataError for an unknown part or language, and NotAtHand for a task that the laboratory does not have.
     """
     row = task(name)
-    if split not in SIZES:
-        raise DataError(f"no part '{split}' of {name}; expected train, dev or test")
+    if split not in (parts := {"tatoeba": ("test",), "bucc2018": ("dev", "test")}.get(name, tuple(SIZES))):
+        raise DataError(f"no part '{split}' of {name}; expected {' or '.join(parts)}")
     if split != "test" and row.trained_on and language != "en":
         raise DataError(f"the {split} part of {name} is English; there is none in '{language}'")
     if language not in (known := available_languages(name, split)) and (name, language) != ("lareqa", "mul"):
@@ -109,7 +108,7 @@ def unlabelled(language: str, *, seed: int = 0, examples: int | None = None) -> 
             f"{said.language.name} has no pretraining text: it stands for the languages that no encoder saw; say how "
             "many examples are wanted to have some all the same"
         )
-    told = (worlds.drawn(worlds.text, seed, f"text {language}", "train", number) for number in range(count))
+    told = (worlds.owned(worlds.text, Dice(seed, f"text {language}", number), "train") for number in range(count))
     return _examples([TextExample(str(number), language, said.text(*text)) for number, text in enumerate(told)])
 
 

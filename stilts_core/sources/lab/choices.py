@@ -1,7 +1,8 @@
 """Multiple choice: what happens next, what was the cause, what is always so.
 
 The choices are drawn first and then the right one among them, before the context is made: so nothing in the choices
-tells which is right.
+tells which is right. Parts differ in the people they tell of. (Had each part its own contexts instead, then of what a
+person can do next some would never be right in training, and just that would be right in the other parts.)
 """
 
 from functools import cache
@@ -31,9 +32,9 @@ class Choice(NamedTuple):
         )
 
 
-def hellaswag(dice: Dice) -> Choice:
+def hellaswag(dice: Dice, split: str) -> Choice:
     """The beginning of a story and four events, one of which comes next; the others come next in other stories."""
-    chosen, label, people = dice.sample(STORIES, 4), dice.below(4), worlds.two_people(dice)
+    chosen, label, people = dice.sample(STORIES, 4), dice.below(4), dice.sample(worlds.citizens(split), 2)
     casts = [knowledge.cast(dice, story.kind, people) for story in chosen]
     ends = [1 + dice.below(len(story.events) - 1) for story in chosen]
     choices = tuple(bind(story.events[end], cast) for story, end, cast in zip(chosen, ends, casts, strict=True))
@@ -41,9 +42,9 @@ def hellaswag(dice: Dice) -> Choice:
     return Choice(worlds.told([bind(event, casts[label]) for event in before]), None, choices, label)
 
 
-def copa(dice: Dice, count: int = 2) -> Choice:
+def copa(dice: Dice, split: str, count: int = 2) -> Choice:
     """An event and two others, one of which is its cause or its effect, as the question asks."""
-    numbers, people = _unrelated(dice, count), worlds.two_people(dice)
+    numbers, people = _unrelated(dice, count), dice.sample(worlds.citizens(split), 2)
     linked = [_bound(number, knowledge.cast(dice, LINKS[number].kind, people)) for number in numbers]
     label, backwards = dice.below(count), dice.chance(50)
     choices = tuple(pair[0] if backwards else pair[1] for pair in linked)
@@ -51,24 +52,24 @@ def copa(dice: Dice, count: int = 2) -> Choice:
     return Choice((told,), Bare("why" if backwards else "then"), choices, label)
 
 
-def socialiqa(dice: Dice) -> Choice:
+def socialiqa(dice: Dice, split: str) -> Choice:
     """The same with three choices."""
-    return copa(dice, 3)
+    return copa(dice, split, 3)
 
 
-def cosmosqa(dice: Dice) -> Choice:
+def cosmosqa(dice: Dice, split: str) -> Choice:
     """Two people's affairs in one text, and a question for the cause of one, which the text leaves out.
 
     Among the four choices is the cause of the other's, too: it is not enough that a choice suits the text.
     """
     numbers = _unrelated(dice, 4)
-    names = dice.sample(worlds.FIRST_NAMES, 4)
-    one, two, three, four = (worlds.Name((name,), "PER") for name in names)
+    one, two, three, four = dice.sample(worlds.citizens(split), 4)
     label, other = dice.sample(range(4), 2)
     things = [knowledge.cast(dice, LINKS[number].kind, (one, two)) for number in numbers]
     causes, effects = zip(*map(_bound, numbers, things), strict=True)
     beside = bind(LINKS[numbers[other]].effect, things[other]._replace(x=three, y=four))
-    told = tuple(dice.sample((effects[label], beside, worlds.event(dice)), 3))
+    third = worlds.owned(worlds.event, dice, split)
+    told = tuple(dice.sample((effects[label], beside, third), 3))
     return Choice(told, worlds.why(effects[label]), causes, label)
 
 

@@ -4,6 +4,7 @@ Rules and stories are written in a little English without inflection: X and Y ar
 follows its first mention ("the Z:toy").
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -202,7 +203,7 @@ def bind(template: Clause, cast: Cast) -> Clause:
     )
 
 
-def cast(dice: Dice, kind: str, people: tuple[Thing, Thing]) -> Cast:
+def cast(dice: Dice, kind: str, people: Sequence[Thing]) -> Cast:
     """A cast of two people and a thing of the kind."""
     return Cast(*people, dice.pick(NOUNS.below(kind)) if kind else "")
 

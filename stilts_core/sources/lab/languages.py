@@ -61,99 +61,99 @@ ENGLISH = Language("en", "English", 30_000, LATIN, 100, CLUSTERED, Grammar())
 # Four rows of four: by distance (3, 6, 9 and 12 of the 16 parameters differ from English), then by pretraining size.
 _INVENTED = (
     Language(
-        "qal", "Aldan", 0, LATIN, 20, OPEN,
+        "qal", "Aldan", 0, LATIN, 30, OPEN,
         Grammar(auxiliary="none", article="none", agreement="affix"),
     ),
     Language(
-        "qbe", "Berin", 3_000, LATIN, 40, CLUSTERED,
+        "qbe", "Berin", 3_000, LATIN, 60, CLUSTERED,
         Grammar(auxiliary="none", numeral="after", tense="particle"),
     ),
     Language(
-        "qco", "Corva", 10_000, GREEK, 50, NASAL,
+        "qco", "Corva", 10_000, GREEK, 75, NASAL,
         Grammar(auxiliary="none", case="affix", exponence="fused"),
     ),
     Language(
-        "qdu", "Dulmi", 30_000, ABJAD, 30, CLOSED,
+        "qdu", "Dulmi", 30_000, ABJAD, 45, CLOSED,
         Grammar(auxiliary="none", article="suffix", question="in place"),
     ),
     Language(
-        "qes", "Eskar", 0, LATIN, 30, NASAL,
+        "qes", "Eskar", 0, LATIN, 45, NASAL,
         Grammar(
             auxiliary="none", adjective="after", article="none", number="particle", pronoun="dropped",
             negation="after",
         ),
     ),
     Language(
-        "qfa", "Fadro", 3_000, LATIN, 50, CLOSED,
+        "qfa", "Fadro", 3_000, LATIN, 75, CLOSED,
         Grammar(
             auxiliary="none", adposition="after", case="affix", agreement="affix", exponence="fused",
             question="particle",
         ),
     ),
     Language(
-        "qge", "Gelin", 10_000, SPACELESS, 40, OPEN,
+        "qge", "Gelin", 10_000, SPACELESS, 60, OPEN,
         Grammar(
             auxiliary="none", order="SOV", article="suffix", case="particle", pronoun="dropped", tense="particle",
         ),
     ),
     Language(
-        "qha", "Hamra", 30_000, CYRILLIC, 20, CLUSTERED,
+        "qha", "Hamra", 30_000, CYRILLIC, 30, CLUSTERED,
         Grammar(
             auxiliary="none", adjective="after", numeral="after", agreement="affix", pronoun="dropped",
             negation="affix",
         ),
     ),
     Language(
-        "qil", "Ilmor", 0, CYRILLIC, 40, CLOSED,
+        "qil", "Ilmor", 0, CYRILLIC, 60, CLOSED,
         Grammar(
             auxiliary="none", adjective="after", adposition="after", article="none", number="none", tense="particle",
             question="in place", numeral="after", negation="last",
         ),
     ),
     Language(
-        "qja", "Jarsk", 3_000, SPACELESS, 20, NASAL,
+        "qja", "Jarsk", 3_000, SPACELESS, 30, NASAL,
         Grammar(
             auxiliary="none", order="SOV", adposition="after", case="affix", article="none", agreement="affix",
             question="particle", negation="affix", exponence="fused",
         ),
     ),
     Language(
-        "qko", "Kolti", 10_000, LATIN, 30, CLUSTERED,
+        "qko", "Kolti", 10_000, LATIN, 45, CLUSTERED,
         Grammar(
             auxiliary="none", order="VSO", adjective="after", numeral="after", article="suffix", agreement="affix",
             affixes="before", pronoun="dropped", negation="after",
         ),
     ),
     Language(
-        "qlu", "Lumar", 30_000, LATIN, 50, OPEN,
+        "qlu", "Lumar", 30_000, LATIN, 75, OPEN,
         Grammar(
-            auxiliary="none", order="SOV", adjective="after", case="particle", number="particle", tense="particle",
+            auxiliary="none", order="SOV", adjective="after", case="particle", number="particle", tense="none",
             adjuncts="first", article="none", question="in place",
         ),
     ),
     Language(
-        "qme", "Merun", 0, ABJAD, 50, CLUSTERED,
+        "qme", "Merun", 0, ABJAD, 75, CLUSTERED,
         Grammar(
             auxiliary="none", order="SOV", adjective="after", adposition="after", numeral="after", adjuncts="first",
             article="none", case="affix", number="particle", tense="particle", negation="last", question="particle",
         ),
     ),
     Language(
-        "qno", "Nokti", 3_000, GREEK, 30, OPEN,
+        "qno", "Nokti", 3_000, GREEK, 45, OPEN,
         Grammar(
             auxiliary="none", order="VOS", adjective="after", adposition="after", adjuncts="first", article="suffix",
             case="particle", number="none", agreement="affix", negation="affix", pronoun="dropped", affixes="before",
         ),
     ),
     Language(
-        "qor", "Orsem", 10_000, LATIN, 20, CLOSED,
+        "qor", "Orsem", 10_000, LATIN, 30, CLOSED,
         Grammar(
             auxiliary="none", order="SOV", adjective="after", adposition="after", numeral="after", adjuncts="first",
             article="none", case="affix", agreement="affix", negation="affix", question="in place", pronoun="dropped",
         ),
     ),
     Language(
-        "qpa", "Palun", 30_000, LATIN, 40, NASAL,
+        "qpa", "Palun", 30_000, LATIN, 60, NASAL,
         Grammar(
             auxiliary="none", order="VSO", adjective="after", adposition="after", numeral="after", adjuncts="first",
             article="suffix", case="affix", tense="particle", negation="after", question="particle", affixes="before",

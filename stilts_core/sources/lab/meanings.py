@@ -94,6 +94,15 @@ ROLES = ("agent", "patient", "recipient", "place", "time")
 WH = {"agent": "who", "patient": "what", "recipient": "who", "place": "where", "time": "when"}
 
 
-def same(clause: Clause) -> Clause:
-    """The clause without what is only a manner of saying it: the order of its adjuncts."""
-    return clause._replace(moved="")
+def outline(sentence: Sentence) -> tuple:
+    """What of a sentence every language says: without articles, number and the order of adjuncts."""
+
+    def bare(thing):
+        return (thing.noun, thing.adjectives) if isinstance(thing, Noun) else thing
+
+    match sentence:
+        case Joined(first, word, second):
+            return outline(first), word, outline(second)
+        case Clause(verb, agent, patient, recipient, place, time, state, negated):
+            return verb, bare(agent), bare(patient), bare(recipient), place, time, bare(state), negated
+    return sentence

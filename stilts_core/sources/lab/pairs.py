@@ -25,27 +25,32 @@ class Pair(NamedTuple):
         return PairExample(str(number), said.language.code, *texts, self.label, str(number))
 
 
-def mnli(dice: Dice) -> Pair:
+def mnli(dice: Dice, split: str) -> Pair:
     """A premise and a hypothesis; the hypothesis and then the label are drawn before the premise."""
-    hypothesis, label = entailment.hypothesis(dice), dice.pick(entailment.LABELS)
-    return Pair((entailment.premise(dice, hypothesis, label),), hypothesis, label)
+    while True:
+        hypothesis, label = entailment.hypothesis(dice), dice.pick(entailment.LABELS)
+        premise = entailment.premise(dice, hypothesis, label)
+        if worlds.belongs(premise, split):
+            return Pair((premise,), hypothesis, label)
 
 
-def anli(dice: Dice) -> Pair:
+def anli(dice: Dice, split: str) -> Pair:
     """The same with a second sentence in half of the premises, which tells of something else."""
-    pair = mnli(dice)
+    pair = mnli(dice, split)
     if dice.chance(50):
         return pair
-    other = tuple(verb for verb in worlds.EVENT_VERBS if verb != pair.second.verb)
-    return pair._replace(told=tuple(dice.sample((*pair.told, worlds.event(dice, other)), 2)))
+    other = worlds.owned(worlds.event, dice, split)
+    while other.verb == pair.second.verb:
+        other = worlds.owned(worlds.event, dice, split)
+    return pair._replace(told=tuple(dice.sample((*pair.told, other), 2)))
 
 
-def pawsx(dice: Dice) -> Pair:
+def pawsx(dice: Dice, split: str) -> Pair:
     """Two sentences of the same words that say the same, or in which two participants have changed places.
 
     The order of adjuncts or clauses always differs, so that only the roles tell (Zhang et al. 2019).
     """
-    first = dice.pick((_of_two_people, _giving, _two_events))(dice)
+    first = worlds.owned(dice.pick((_of_two_people, _giving, _two_events)), dice, split)
     swapped = dice.chance(50)
     return Pair((first,), reordered(dice, exchanged(first) if swapped else first), "0" if swapped else "1")
 
@@ -74,11 +79,7 @@ def _with_adjunct(dice: Dice, clause: Clause) -> Clause:
     """The clause with a time, a place or both, one of them perhaps moved."""
     time, place = dice.pick(((True, True), (True, False), (False, True)))
     clause = clause._replace(time=worlds.time(dice) if time else None, place=worlds.place(dice) if place else None)
-    return clause._replace(moved=dice.pick(("", *_adjuncts(clause))))
-
-
-def _adjuncts(clause: Clause) -> list[str]:
-    return [role for role in ("place", "time") if getattr(clause, role)]
+    return clause._replace(moved=dice.pick(("", *worlds.adjuncts(clause))))
 
 
 def _different(dice: Dice) -> tuple[Thing, Thing]:
@@ -117,16 +118,19 @@ def reordered(dice: Dice, sentence: Clause | Joined) -> Clause | Joined:
     """The same said in another order of clauses or adjuncts."""
     if isinstance(sentence, Joined):
         return Joined(sentence.second, sentence.word, sentence.first)
-    return sentence._replace(moved=dice.pick([role for role in ("", *_adjuncts(sentence)) if role != sentence.moved]))
+    return sentence._replace(
+        moved=dice.pick([role for role in ("", *worlds.adjuncts(sentence)) if role != sentence.moved])
+    )
 
 
-def qqp(dice: Dice) -> Pair:
+def qqp(dice: Dice, split: str) -> Pair:
     """Two questions that ask the same in other words, or nearly the same."""
-    asked = worlds.question(dice)
-    while not _replaceable(asked) or _rephrased(dice, asked) == asked:
-        asked = worlds.question(dice)
-    same = dice.chance(50)
-    return Pair((_rephrased(dice, asked if same else _another(dice, asked)),), asked, "1" if same else "0")
+    while True:
+        asked, same = worlds.question(dice), dice.chance(50)
+        if _replaceable(asked) and _rephrased(dice, asked) != asked:
+            first = _rephrased(dice, asked if same else _another(dice, asked))
+            if worlds.belongs(first, split):
+                return Pair((first,), asked, "1" if same else "0")
 
 
 def _rephrased(dice: Dice, asked: Clause) -> Clause:
@@ -138,7 +142,7 @@ def _rephrased(dice: Dice, asked: Clause) -> Clause:
         adjectives = tuple(_ALTERNATIVES.get(word, word) for word in thing.adjectives)
         return thing._replace(noun=_ALTERNATIVES.get(thing.noun, thing.noun), adjectives=adjectives)
 
-    moved = [role for role in _adjuncts(asked) if role != asked.asked]
+    moved = [role for role in worlds.adjuncts(asked) if role != asked.asked]
     return asked._replace(
         verb=_ALTERNATIVES.get(asked.verb, asked.verb),
         agent=said(asked.agent),

@@ -1,6 +1,6 @@
 """Questions whose answer is a span of a text, and texts in which nothing but reading finds it."""
 
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from stilts_core.families.span import SpanExample
@@ -29,43 +29,41 @@ class Asked(NamedTuple):
         return SpanExample(str(number), said.language.code, said.text(self.question), context, answers, str(number))
 
 
-def squad(dice: Dice) -> Asked:
+def squad(dice: Dice, split: str) -> Asked:
     """Three sentences, one of which answers the question."""
-    return _asked(dice, sentences=3)
+    return _asked(dice, split, sentences=3)
 
 
-def squad_v2(dice: Dice) -> Asked:
+def squad_v2(dice: Dice, split: str) -> Asked:
     """The same; in one of three texts there is no answer."""
-    return _asked(dice, sentences=3, answered=dice.below(3) > 0)
+    return _asked(dice, split, sentences=3, answered=dice.below(3) > 0)
 
 
-def mlqa(dice: Dice) -> Asked:
+def mlqa(dice: Dice, split: str) -> Asked:
     """Four sentences."""
-    return _asked(dice, sentences=4)
+    return _asked(dice, split, sentences=4)
 
 
-def tydiqa(dice: Dice) -> Asked:
+def tydiqa(dice: Dice, split: str) -> Asked:
     """Four sentences, and a question in other words, as who asks it has not read them: wider kinds and synonyms."""
-    return _asked(dice, sentences=4, reworded=True)
+    return _asked(dice, split, sentences=4, reworded=True)
 
 
-def _asked(dice: Dice, sentences: int, answered: bool = True, reworded: bool = False) -> Asked:
+def _asked(dice: Dice, split: str, sentences: int, answered: bool = True, reworded: bool = False) -> Asked:
     """A question about an event, and a text of events that differ from it in one of the things that the question names.
 
-    Every sentence has what the question asks for, so that its kind does not give the answer away; the question is
-    drawn before it is settled whether the text answers it.
+    Every sentence has what the question asks for, so that its kind does not give the answer away. A text that does not
+    answer the question is one that answers another, which differs from it in one thing.
     """
+    role = dice.pick(_ASKED)
     while True:
-        told = _event(dice)
-        role = dice.pick(_ASKED)
-        question = _question(told, role)
-        if reworded:
-            question = _reworded(dice, question)
-        others = [_near(dice, told, role) for _ in range(sentences - answered)]
-        text = tuple(dice.sample([*others, told] if answered else others, sentences))
+        asked = worlds.owned(_event, dice, split)
+        told = asked if answered else worlds.owned(partial(_near, asked, role), dice, split)
+        near = partial(_near, told, role)
+        text = tuple(dice.sample([told, *(worlds.owned(near, dice, split) for _ in range(sentences - 1))], sentences))
+        question = _reworded(_question(asked, role)) if reworded else _question(asked, role)
         found = [number for number, event in enumerate(text) if answers(event, question)]
-        different = len({getattr(event, role) for event in text}) == sentences
-        if different and found == ([text.index(told)] if answered else []):
+        if len({getattr(event, role) for event in text}) == sentences and found == [text.index(told)] * answered:
             return Asked(text, question, found[0] if answered else None)
 
 
@@ -87,7 +85,7 @@ def _definite(thing: Thing) -> Thing:
     return Noun(thing.noun, "the", (), thing.plural) if isinstance(thing, Noun) else thing
 
 
-def _reworded(dice: Dice, question: Clause) -> Clause:
+def _reworded(question: Clause) -> Clause:
     """The question with a synonym of the verb and, for a thing, its kind."""
 
     def wider(thing):
@@ -103,7 +101,7 @@ def _reworded(dice: Dice, question: Clause) -> Clause:
     )
 
 
-def _near(dice: Dice, told: Clause, role: str) -> Clause:
+def _near(told: Clause, role: str, dice: Dice) -> Clause:
     """An event like the one asked for but for one of the things that the question names."""
     event = _event(dice)
     named = [name for name in ("agent", "patient") if name != role]

@@ -168,13 +168,15 @@ class Realiser:
         arguments = clause.patient is not None, clause.recipient is not None, type(clause.state)
         key = (*inflection, self._inverts(clause), arguments)
         if key not in self._verbs:
-            self._verbs[key] = self._conjugated(*inflection, self._inverts(clause), self._valency(*arguments))
+            self._verbs[key] = self._conjugated(*inflection, self._inverts(clause), *self._valency(*arguments))
         return self._verbs[key]
 
-    def _valency(self, patient: bool, recipient: bool, state: type) -> str:
-        """The category of the verb: its arguments in the order of its clause, the nearest on the outside."""
+    def _valency(self, patient: bool, recipient: bool, state: type) -> tuple[str, str]:
+        """The category of the verb, its arguments in the order of its clause and the nearest on the outside; and the
+        category of what a particle beside it belongs to, which is the state after "be"."""
         objects = ["NP"] * patient + ["PP"] * recipient
         objects += {str: ["S[adj]\\NP"], Noun: ["NP"]}.get(state, [])
+        beside = objects[0] if state in (str, Noun) else _VP
         if self.grammar.order == "SOV":
             objects.reverse()
         arguments = {"S": ["NP"], "O": objects}
@@ -184,10 +186,10 @@ class Realiser:
             category = _seeks(category, argument, "before")
         for argument in reversed([a for letter in after_verb for a in arguments[letter]]):
             category = _seeks(category, argument, "after")
-        return category
+        return category, beside
 
     def _conjugated(
-        self, verb: str, past: bool, plural: bool, negated: bool, inverts: bool, category: str
+        self, verb: str, past: bool, plural: bool, negated: bool, inverts: bool, category: str, beside: str
     ) -> tuple[Tokens, Tokens]:
         grammar, words = self.grammar, self.words
         has_auxiliary = grammar.auxiliary == "do" and (verb == "be" or negated or inverts)
@@ -203,12 +205,12 @@ class Realiser:
         if past and grammar.tense == "particle":
             _beside(auxiliary or main, self._particle("PST", _other(grammar.affixes)), grammar.affixes)
         if negated and grammar.negation in ("before", "after"):
-            _beside(main, self._particle("not", _other(grammar.negation)), grammar.negation)
+            _beside(main, self._particle("not", _other(grammar.negation), beside), grammar.negation)
         return tuple(auxiliary), tuple(main)
 
-    def _particle(self, name: str, side: str) -> Tokens:
-        """A particle of the verb phrase, which stands before or after the particle."""
-        return (_token(self.words.plain("particle", name), "PART", _seeks(_VP, _VP, side)),)
+    def _particle(self, name: str, side: str, beside: str = _VP) -> Tokens:
+        """A particle, and the category of what stands before or after it."""
+        return (_token(self.words.plain("particle", name), "PART", _seeks(beside, beside, side)),)
 
     def _state(self, state: str | Noun) -> Tokens:
         if isinstance(state, Noun):
@@ -259,7 +261,8 @@ class Realiser:
                     return ()
                 return (_token(self.words.plain("pronoun", thing.word, case), "PRON", "NP"),)
             case Question():
-                return (_token(self.words.plain("pronoun", thing.word, case), "PRON", _seeks("S", _VP, "after")),)
+                missing = _seeks("S", "NP", "after") if case == "ACC" else _VP
+                return (_token(self.words.plain("pronoun", thing.word, case), "PRON", _seeks("S", missing, "after")),)
             case _:
                 return (_token(self.words.plain("days", thing), "PROPN", "NP"),)
 

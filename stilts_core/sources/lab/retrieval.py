@@ -3,7 +3,7 @@
 from stilts_core.families.retrieval import Passage, RetrievalSet
 from stilts_core.sources.lab import worlds
 from stilts_core.sources.lab.dice import Dice
-from stilts_core.sources.lab.meanings import Clause, Noun
+from stilts_core.sources.lab.meanings import Clause, outline
 from stilts_core.sources.lab.questions import Asked
 from stilts_core.sources.lab.realise import Realiser
 
@@ -12,23 +12,13 @@ GOLD = 25  # percent of BUCC's sentences that have a translation on the other si
 
 def sentences(seed: int, kind: str, split: str, count: int) -> list[Clause]:
     """So many events, none of which any language says like another of them."""
-    found: dict[Clause, Clause] = {}
+    found: dict[tuple, Clause] = {}
     number = 0
     while len(found) < count:
-        event = worlds.drawn(worlds.event, seed, kind, split, number)
-        found.setdefault(_outline(event), event)
+        event = worlds.owned(worlds.event, Dice(seed, kind, split, number), split)
+        found.setdefault(outline(event), event)
         number += 1
     return list(found.values())
-
-
-def _outline(event: Clause) -> Clause:
-    """The event without what some languages leave out: articles, number and gender."""
-
-    def bare(thing):
-        return Noun(thing.noun, "", thing.adjectives) if isinstance(thing, Noun) else thing
-
-    outlined = {role: bare(getattr(event, role)) for role in ("agent", "patient", "recipient")}
-    return event._replace(moved="", **outlined)
 
 
 def tatoeba(seed: int, count: int, english: Realiser, said: Realiser) -> RetrievalSet:

@@ -21,22 +21,30 @@ class Tagged(NamedTuple):
         return TaggingExample(str(number), said.language.code, words, tags, str(number))
 
 
-def udpos(dice: Dice) -> Tagged:
-    """Any sentence with universal parts of speech."""
-    return Tagged(worlds.text(dice)[0], "upos")
+def udpos(dice: Dice, split: str) -> Tagged:
+    """A sentence with universal parts of speech."""
+    return Tagged(worlds.owned(_sentence, dice, split), "upos")
 
 
-def ccg(dice: Dice) -> Tagged:
-    """Any sentence with its supertags."""
-    return Tagged(worlds.text(dice)[0], "category")
+def ccg(dice: Dice, split: str) -> Tagged:
+    """A sentence with its supertags."""
+    return Tagged(worlds.owned(_sentence, dice, split), "category")
 
 
-def panx(dice: Dice) -> Tagged:
+def panx(dice: Dice, split: str) -> Tagged:
     """An event with one name or more: people, places and companies, tagged in IOB2."""
-    event = _event_of_names(dice)
+    event = worlds.owned(_event_of_names, dice, split)
     while not any(isinstance(thing, Name) for thing in _things(event)):
-        event = _event_of_names(dice)
+        event = worlds.owned(_event_of_names, dice, split)
     return Tagged(event, "entity")
+
+
+def _sentence(dice: Dice) -> Sentence:
+    """The first sentence of a text, of any kind but what is always so, which all parts know."""
+    sentence = worlds.text(dice)[0]
+    while isinstance(sentence, Clause) and sentence.general:
+        sentence = worlds.text(dice)[0]
+    return sentence
 
 
 def _event_of_names(dice: Dice) -> Clause:

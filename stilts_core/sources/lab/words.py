@@ -122,25 +122,29 @@ class InventedWords:
         taken.clear()  # an affix may sound like a word
         self._affixes = {key: new(invented(Dice("affix", code, key), 1)) for key in _affix_keys(grammar.exponence)}
 
+    def stem(self, kind: str, word: str) -> str:
+        """What a word is inflected from, in Latin letters; a name is the same in all languages."""
+        return word if kind == "name" else self._stems[kind, word]
+
     def plain(self, kind: str, word: str, case: str = "") -> Word:
-        """A word without inflection but for its case; a name is spelt in the language's script."""
-        stem = word if kind == "name" else self._stems[kind, word]
-        inflected = self._inflected(word, stem, [case] if case and self._grammar.case == "affix" else [])
-        return inflected._replace(form=self._script.capital(inflected.form)) if kind in ("name", "days") else inflected
+        """A word without inflection but for its case."""
+        marks = [case] if case and self._grammar.case == "affix" else []
+        inflected = self._inflected(word, self.stem(kind, word), marks, kind == "name")
+        return inflected._replace(form=self._script.capital(inflected.form)) if kind == "days" else inflected
 
     def noun(self, word: str, plural: bool, case: str, definite: bool) -> Word:
         marks = ["PL"] if plural and self._grammar.number == "affix" else []
         marks += ["DEF"] if definite and self._grammar.article == "suffix" else []
         marks += [case] if case and self._grammar.case == "affix" else []
-        return self._inflected(word, self._stems["noun", word], marks)
+        return self._inflected(word, self.stem("noun", word), marks)
 
     def verb(self, word: str, past: bool, plural: bool, negated: bool) -> Word:
         marks = ["NEG"] if negated and self._grammar.negation == "affix" else []
         marks += ["PST"] if past and self._grammar.tense == "affix" else []
         marks += ["3PL"] if plural and self._grammar.agreement == "affix" else []
-        return self._inflected(word, self._stems["aux" if word == "do" else "verb", word], marks)
+        return self._inflected(word, self.stem("aux" if word == "do" else "verb", word), marks)
 
-    def _inflected(self, word: str, stem: str, marks: list[str]) -> Word:
+    def _inflected(self, word: str, stem: str, marks: list[str], name: bool = False) -> Word:
         key = (stem, word, *marks)
         if key not in self._inflections:
             marks = [".".join(marks)] if marks and self._grammar.exponence == "fused" else marks
@@ -148,8 +152,14 @@ class InventedWords:
             if self._grammar.affixes == "before":
                 parts.reverse()
             morphemes, gloss = ("-".join(side) for side in zip(*parts, strict=True))
-            self._inflections[key] = Word(self._script.write(morphemes.replace("-", "").lower()), morphemes, gloss)
+            self._inflections[key] = Word(self._spelt(morphemes.split("-"), name), morphemes, gloss)
         return self._inflections[key]
+
+    def _spelt(self, morphemes: list[str], name: bool) -> str:
+        """The word in the language's script; a name keeps its Latin letters, as foreign names do in every script."""
+        if name:
+            return "".join(part if part[0].isupper() else self._script.write(part) for part in morphemes)
+        return self._script.write("".join(morphemes).lower())
 
 
 def _affix_keys(exponence: str) -> list[str]:

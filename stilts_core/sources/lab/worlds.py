@@ -22,6 +22,7 @@ from stilts_core.sources.lab.meanings import (
     Question,
     Sentence,
     Thing,
+    outline,
 )
 
 _ALTERNATIVES = {main: word for word, main in lexicon.SYNONYMS.items()}
@@ -33,16 +34,25 @@ FIRST_NAMES = (*LISTS["women"], *LISTS["men"])
 M = TypeVar("M")
 
 
-def drawn(make: Callable[[Dice], M], seed: int, kind: str, split: str, number: int) -> M:
-    """Item `number` of a part: the first that its dice make and that tells what this part owns.
+def owned(make: Callable[[Dice], M], dice: Dice, split: str) -> M:
+    """The first sentence or text that the dice make and that belongs to a part."""
+    while not belongs(meaning := make(dice), split):
+        pass
+    return meaning
 
-    What an item tells is its `told`, or the item itself where that is a meaning.
-    """
-    dice = Dice(seed, kind, split, number)
-    while True:
-        item = make(dice)
-        if part_of(getattr(item, "told", item)) == split:
-            return item
+
+def belongs(meaning: Sentence | tuple[Sentence, ...], split: str) -> bool:
+    """Whether a part owns a sentence, or all sentences of a text; what is always so belongs to all parts."""
+    if type(meaning) is tuple:
+        return all(belongs(sentence, split) for sentence in meaning)
+    return isinstance(meaning, Bare) or getattr(meaning, "general", False) or part_of(outline(meaning)) == split
+
+
+@cache
+def citizens(split: str) -> tuple[Name, ...]:
+    """The people, by first name and family, who live in the worlds of one part only."""
+    everybody = (Name((first, family), "PER") for first in FIRST_NAMES for family in LISTS["families"])
+    return tuple(name for name in everybody if part_of(name) == split)
 
 
 def worded(dice: Dice, word: str) -> str:
@@ -131,7 +141,7 @@ def event(dice: Dice, verbs: tuple[str, ...] = EVENT_VERBS) -> Clause:
     verb = dice.pick(verbs)
     frame = VERBS[verb]
     agent = company(dice) if verb in ("buy", "sell", "build") and dice.chance(15) else participant(dice, frame.agents)
-    return Clause(
+    told = Clause(
         worded(dice, verb),
         agent,
         participant(dice, frame.patients) if frame.patients else None,
@@ -139,8 +149,13 @@ def event(dice: Dice, verbs: tuple[str, ...] = EVENT_VERBS) -> Clause:
         place(dice) if dice.chance(45) else None,
         time(dice) if dice.chance(35) else None,
         negated=dice.chance(12),
-        moved=dice.pick(("", "", "place", "time")),
     )
+    return told._replace(moved=dice.pick(("", *adjuncts(told)))) if dice.chance(50) else told
+
+
+def adjuncts(clause: Clause) -> list[str]:
+    """The roles of the adjuncts that a clause has."""
+    return [role for role in ("place", "time") if getattr(clause, role)]
 
 
 def state(dice: Dice) -> Clause:
