@@ -1,11 +1,16 @@
 """Where and how to compute: device, precision, and how much at once."""
 
+import os
 from dataclasses import dataclass
 
 import torch
 
 from stilts_core import distributed
 from stilts_core.config import ConfigError, RunConfig
+
+# oneDNN keeps code for the last 1,024 shapes that it multiplied, about 1 MB each, and few batches have the same shape.
+# It reads this at its first product; 64 shapes are a forward and a backward pass.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
 @dataclass(frozen=True)
