@@ -126,17 +126,17 @@ def _evaluation(name: str, title: str, target: str, **sizes) -> Workload:
 WORKLOADS: dict[str, Workload] = {
     workload.name: workload
     for workload in (
-        _training("train-xnli", "training on XNLI's pairs", "xnli", {BEST: 2.2, DEFAULT: 4.0}, examples=960),
-        _training("train-udpos", "training on UD's part-of-speech tags", "udpos", {BEST: 3.0}, examples=960),
-        _training("train-panx", "training on PAN-X's named entities", "panx", {BEST: 3.0}, examples=960),
+        _training("train-xnli", "training on XNLI's pairs", "xnli", {BEST: 2.2, DEFAULT: 4.0}, examples=320),
+        _training("train-udpos", "training on UD's part-of-speech tags", "udpos", {BEST: 3.0}, examples=480),
+        _training("train-panx", "training on PAN-X's named entities", "panx", {BEST: 3.0}, examples=480),
         _training(
             "train-xquad", "training on XQuAD's windows of 384", "xquad", {BEST: 1.4},
-            examples=128, batch_size=8, max_length=384,
+            examples=64, batch_size=8, max_length=384,
         ),
-        _training("train-xcopa", "training on XCOPA's choices", "xcopa", {}, examples=320, batch_size=16),
-        _evaluation("eval-xnli", "scoring XNLI in all languages", "xnli", examples=100),
-        _evaluation("eval-xquad", "scoring XQuAD in all languages", "xquad", examples=40, max_length=384),
-        _evaluation("eval-panx", "scoring PAN-X in all languages", "panx", examples=100),
+        _training("train-xcopa", "training on XCOPA's choices", "xcopa", {}, examples=160, batch_size=16),
+        _evaluation("eval-xnli", "scoring XNLI in all languages", "xnli", examples=40),
+        _evaluation("eval-xquad", "scoring XQuAD in all languages", "xquad", examples=16, max_length=384),
+        _evaluation("eval-panx", "scoring PAN-X in all languages", "panx", examples=40),
         Workload(
             "bucc", "searching BUCC's sentences", "mining", "bucc2018",
             peers=(FAISS,), aims=(Aim("seconds", FAISS, 1.0), Aim("identical_neighbours", FAISS, 1.0)),
