@@ -5,7 +5,7 @@
 
 import hashlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from stilts_core.catalogue import task
@@ -53,9 +53,13 @@ def items(name: str, split: str, language: str = "en", *, seed: int = 0, example
 
     Where a task is parallel, and in English, all languages share the items; elsewhere each has its own.
     """
-    row = task(name)
-    kind = name if row.parallel or language == "en" else f"{name} {language}"
-    return [MAKERS[name](Dice(seed, kind, split, number), split) for number in range(examples)]
+    own = "" if task(name).parallel or language == "en" else language
+    return list(_items(name, split, own, seed, examples))
+
+
+@lru_cache(maxsize=16)
+def _items(name: str, split: str, own: str, seed: int, examples: int) -> tuple:
+    return tuple(MAKERS[name](Dice(seed, name, own, split, number), split) for number in range(examples))
 
 
 def load(name: str, split: str, language: str = "en", *, seed: int = 0, examples: int | None = None) -> Examples:
