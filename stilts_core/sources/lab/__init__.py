@@ -112,7 +112,7 @@ def unlabelled(language: str, *, seed: int = 0, examples: int | None = None) -> 
             f"{said.language.name} has no pretraining text: it stands for the languages that no encoder saw; say how "
             "many examples are wanted to have some all the same"
         )
-    told = (worlds.owned(worlds.text, Dice(seed, f"text {language}", number), "train") for number in range(count))
+    told = (worlds.text(Dice(seed, "text", language, number)) for number in range(count))
     return _examples([TextExample(str(number), language, said.text(*text)) for number, text in enumerate(told)])
 
 

@@ -23,12 +23,12 @@ class Tagged(NamedTuple):
 
 def udpos(dice: Dice, split: str) -> Tagged:
     """A sentence with universal parts of speech."""
-    return Tagged(worlds.owned(_sentence, dice, split), "upos")
+    return Tagged(_sentence(dice, split), "upos")
 
 
 def ccg(dice: Dice, split: str) -> Tagged:
     """A sentence with its supertags."""
-    return Tagged(worlds.owned(_sentence, dice, split), "category")
+    return Tagged(_sentence(dice, split), "category")
 
 
 def panx(dice: Dice, split: str) -> Tagged:
@@ -39,11 +39,11 @@ def panx(dice: Dice, split: str) -> Tagged:
     return Tagged(event, "entity")
 
 
-def _sentence(dice: Dice) -> Sentence:
+def _sentence(dice: Dice, split: str) -> Sentence:
     """The first sentence of a text, of any kind but what is always so, which all parts know."""
-    sentence = worlds.text(dice)[0]
+    sentence = worlds.text(dice, split)[0]
     while isinstance(sentence, Clause) and sentence.general:
-        sentence = worlds.text(dice)[0]
+        sentence = worlds.text(dice, split)[0]
     return sentence
 
 

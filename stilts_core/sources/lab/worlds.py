@@ -4,7 +4,7 @@ Everything is drawn by value: the same dice tell the same world, and a meaning b
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 
 from stilts_core.sources.lab import knowledge, lexicon
@@ -189,7 +189,7 @@ def quantified(dice: Dice) -> Clause:
 
 @cache
 def _can(verb: str, noun: str) -> bool:
-    return set(NOUNS.below(noun) or (noun,)) <= set(VERBS[verb].agents)
+    return set(NOUNS.below(noun)) <= set(VERBS[verb].agents)
 
 
 def quantifier(dice: Dice, noun: str) -> Noun:
@@ -229,31 +229,47 @@ def why(effect: Clause) -> Clause:
     return effect._replace(time=Question("why"))
 
 
-def text(dice: Dice) -> tuple[Sentence, ...]:
+def cause(dice: Dice) -> tuple[Sentence, ...]:
+    """A cause and its effect, in one sentence, or as question and answer."""
+    before, after = linked(dice)
+    effect, reason = told([after, before])
+    return dice.pick((
+        (Joined(effect, "because", reason),),
+        (why(after), before),
+        (after, Bare("why"), before),
+        (before, Bare("then"), after),
+    ))  # fmt: skip
+
+
+def fact(dice: Dice) -> tuple[Sentence, ...]:
+    """What is always so, in one of four cases with the question for it."""
+    known = dice.pick(knowledge.FACTS)
+    return (knowledge.asked(known), knowledge.stated(known)) if dice.chance(25) else (knowledge.stated(known),)
+
+
+def two_events(dice: Dice) -> tuple[Sentence, ...]:
+    """Two events that have nothing to do with each other, in one sentence."""
+    return (Joined(event(dice), dice.pick(("and", "but")), event(dice)),)
+
+
+def _alone(make: Callable[[Dice], Sentence]) -> Callable[[Dice], tuple[Sentence, ...]]:
+    return lambda dice: (make(dice),)
+
+
+# What texts are made of: up to which percentage, what.
+_KINDS = (
+    (45, _alone(event)),
+    (52, _alone(state)),
+    (60, _alone(question)),
+    (67, _alone(quantified)),
+    (78, fact),
+    (88, cause),
+    (92, two_events),
+    (100, partial(story, length=3)),
+)
+
+
+def text(dice: Dice, split: str = "train") -> tuple[Sentence, ...]:
     """One to three sentences as pretraining text has them: mostly events, some of all that the tasks are made of."""
-    kind = dice.below(100)
-    if kind < 45:
-        return (event(dice),)
-    if kind < 52:
-        return (state(dice),)
-    if kind < 60:
-        return (question(dice),)
-    if kind < 67:
-        return (quantified(dice),)
-    if kind < 75:
-        return (knowledge.stated(dice.pick(knowledge.FACTS)),)
-    if kind < 78:
-        fact = dice.pick(knowledge.FACTS)
-        return (knowledge.asked(fact), knowledge.stated(fact))
-    if kind < 88:
-        cause, effect = linked(dice)
-        after = told([effect, cause])
-        return dice.pick((
-            (Joined(after[0], "because", after[1]),),
-            (why(effect), cause),
-            (effect, Bare("why"), cause),
-            (cause, Bare("then"), effect),
-        ))  # fmt: skip
-    if kind < 92:
-        return (Joined(event(dice), dice.pick(("and", "but")), event(dice)),)
-    return story(dice, 3)
+    share = dice.below(100)
+    return owned(next(make for upto, make in _KINDS if share < upto), dice, split)
