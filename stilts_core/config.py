@@ -140,7 +140,7 @@ PROFILES: dict[str, dict] = {
         "max_length": 256,
         "dropout": 0.0,
         "pooling": "mean",
-        "token_budget": 2048,
+        "token_budget": 1024,
     },
     # The full replication: every example, and the paper's own recipe for each task (catalogue: `paper`).
     "paper": {

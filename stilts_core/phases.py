@@ -11,7 +11,7 @@ import torch
 
 from stilts_core import checkpoint, distributed
 from stilts_core.batching import Features, used_ids
-from stilts_core.compute import Compute
+from stilts_core.compute import Compute, return_freed_memory
 from stilts_core.encoder import Encoder
 from stilts_core.evaluation import predict
 from stilts_core.families.head import Head
@@ -63,6 +63,7 @@ def train_phase(
         compute=compute,
         mlm=mlm,
     )
+    return_freed_memory()
     report = {
         "name": name,
         "tasks": [task.name for task in tasks],

@@ -1,7 +1,11 @@
+import os
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
-from stilts_core.compute import Compute, best_precision
+from stilts_core.compute import Compute, best_precision, return_freed_memory
 from stilts_core.config import ConfigError, RunConfig
 
 
@@ -43,3 +47,16 @@ def test_forward_passes_run_in_the_precision(precision, dtype):
     with Compute(precision=precision).autocast():
         assert layer(torch.randn(2, 4)).dtype == dtype
     assert layer.weight.dtype == torch.float32
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the process from /proc")
+def test_freed_memory_goes_back_to_the_system():
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    blocks = [bytearray(100_000) for _ in range(2000)]
+    kept = blocks[::50]  # between them the heap has holes
+    full = resident()
+    del blocks
+    return_freed_memory()
+    assert full - resident() > 100_000_000 and len(kept) == 40
