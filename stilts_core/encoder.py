@@ -71,7 +71,10 @@ class Encoder:
     """
 
     def __init__(self, model, name: str, folder: Path, asked_dropout: float | None = None):
+        from stilts_core.unpadded import ATTENTION
+
         config = model.config
+        model.set_attn_implementation(ATTENTION)
         self.model = model
         self.name = name
         self.folder = folder
@@ -158,7 +161,6 @@ class Encoder:
         import torch
 
         from stilts_core.cpu_layer import CpuLayer
-        from stilts_core.unpadded import ATTENTION
 
         length = ids.shape[1]
         if length > self.max_length:
@@ -179,7 +181,6 @@ class Encoder:
                 states = layer(states, packing, dtype)
                 yield states
         else:
-            self.model.set_attn_implementation(ATTENTION)
             for layer in self.model.encoder.layer:
                 states = layer(states[None], packing=packing)[0]
                 yield states

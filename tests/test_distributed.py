@@ -15,12 +15,8 @@ SEVERAL = [world for world in WORLDS if world > 1]
 
 
 @pytest.fixture(scope="module")
-def results(tiny_xlmr, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("distributed")
-    script = Path(__file__).with_name("distributed_training.py")
-    done = subprocess.run([sys.executable, script, tiny_xlmr, folder], text=True, stderr=subprocess.PIPE, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return folder
+def results(folder_of) -> Path:
+    return folder_of("distributed_training")
 
 
 @pytest.mark.parametrize("world", SEVERAL)

@@ -1,8 +1,6 @@
 """The intermediate phase is computed once for all that ask for the same one, and heads are new in each phase."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,13 +129,8 @@ def test_damaged_checkpoint_is_an_error_that_names_it(ask, tmp_path):
 
 # --- several processes
 @pytest.fixture(scope="module")
-def cases(tiny_xlmr, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("shared")
-    script = Path(__file__).with_name("shared_training.py")
-    done = subprocess.run([sys.executable, script, tiny_xlmr, folder], text=True, stderr=subprocess.PIPE, timeout=300)
-    assert done.returncode == 0, done.stderr
-    (folder / "stderr").write_text(done.stderr)
-    return folder
+def cases(folder_of) -> Path:
+    return folder_of("shared_training")
 
 
 def finished(case: Path, process: str) -> tuple[dict, dict]:

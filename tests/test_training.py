@@ -1,8 +1,6 @@
 """The training loop against plain loops, against itself in other portions, and against being killed."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,11 +51,8 @@ def trained(tmp_path):
 
 # --- killed and started again
 @pytest.fixture(scope="module")
-def results(tiny_xlmr, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("killed")
-    script = Path(__file__).with_name("killed_training.py")
-    subprocess.run([sys.executable, script, tiny_xlmr, folder], check=True, timeout=300)
-    return folder
+def results(folder_of) -> Path:
+    return folder_of("killed_training")
 
 
 @pytest.mark.parametrize("death", [death for death in DEATHS if death != "never"])

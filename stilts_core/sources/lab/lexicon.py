@@ -146,6 +146,9 @@ SYNONYMS = {
     "sick": "ill", "wealthy": "rich",
 }  # fmt: skip
 
+OTHER_WORDS = {main: word for word, main in SYNONYMS.items()}
+ALTERNATIVES = SYNONYMS | OTHER_WORDS  # either of two words for the same, by the other
+
 # Where things happen, by the adposition that the place takes.
 _PLACES = """
 in: house school church hospital library museum hotel shop bakery court theatre palace kitchen bedroom cellar office

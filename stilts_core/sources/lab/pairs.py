@@ -6,11 +6,9 @@ from typing import NamedTuple
 from stilts_core.families.pair import PairExample
 from stilts_core.sources.lab import entailment, worlds
 from stilts_core.sources.lab.dice import Dice
-from stilts_core.sources.lab.lexicon import NOUNS, SYNONYMS, VERBS
+from stilts_core.sources.lab.lexicon import ALTERNATIVES, NOUNS, VERBS
 from stilts_core.sources.lab.meanings import Clause, Joined, Name, Noun, Sentence, Thing
 from stilts_core.sources.lab.realise import Realiser
-
-_ALTERNATIVES = SYNONYMS | {main: word for word, main in SYNONYMS.items()}
 
 
 class Pair(NamedTuple):
@@ -139,12 +137,12 @@ def _rephrased(dice: Dice, asked: Clause) -> Clause:
     def said(thing):
         if not isinstance(thing, Noun):
             return thing
-        adjectives = tuple(_ALTERNATIVES.get(word, word) for word in thing.adjectives)
-        return thing._replace(noun=_ALTERNATIVES.get(thing.noun, thing.noun), adjectives=adjectives)
+        adjectives = tuple(ALTERNATIVES.get(word, word) for word in thing.adjectives)
+        return thing._replace(noun=ALTERNATIVES.get(thing.noun, thing.noun), adjectives=adjectives)
 
     moved = [role for role in worlds.adjuncts(asked) if role != asked.asked]
     return asked._replace(
-        verb=_ALTERNATIVES.get(asked.verb, asked.verb),
+        verb=ALTERNATIVES.get(asked.verb, asked.verb),
         agent=said(asked.agent),
         patient=said(asked.patient),
         recipient=said(asked.recipient),

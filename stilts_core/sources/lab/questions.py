@@ -7,11 +7,10 @@ from stilts_core.families.span import SpanExample
 from stilts_core.sources.lab import worlds
 from stilts_core.sources.lab.dice import Dice
 from stilts_core.sources.lab.entailment import narrower
-from stilts_core.sources.lab.lexicon import NOUNS, SYNONYMS, VERBS, sense
+from stilts_core.sources.lab.lexicon import ALTERNATIVES, NOUNS, VERBS, sense
 from stilts_core.sources.lab.meanings import Clause, Noun, Question, Thing
 from stilts_core.sources.lab.realise import Realiser
 
-_ALTERNATIVES = SYNONYMS | {main: word for word, main in SYNONYMS.items()}
 _ASKED = ("agent", "patient", "place", "time")
 _VERBS = tuple(verb for verb in worlds.TRANSITIVE if not VERBS[verb].recipients)
 
@@ -95,7 +94,7 @@ def _reworded(question: Clause) -> Clause:
         return thing._replace(noun=thing.noun if kind == "thing" else kind)
 
     return question._replace(
-        verb=_ALTERNATIVES.get(question.verb, question.verb),
+        verb=ALTERNATIVES.get(question.verb, question.verb),
         agent=wider(question.agent),
         patient=wider(question.patient),
     )

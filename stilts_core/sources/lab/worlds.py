@@ -25,7 +25,6 @@ from stilts_core.sources.lab.meanings import (
     outline,
 )
 
-_ALTERNATIVES = {main: word for word, main in lexicon.SYNONYMS.items()}
 EVENT_VERBS = tuple(verb for verb in VERBS if verb not in (*lexicon.SYNONYMS, "live", "make", "use"))
 TRANSITIVE = tuple(verb for verb in EVENT_VERBS if VERBS[verb].patients)
 PEOPLE = NOUNS.below("person")
@@ -57,7 +56,7 @@ def citizens(split: str) -> tuple[Name, ...]:
 
 def worded(dice: Dice, word: str) -> str:
     """The word or, in one of four cases, its synonym if it has one."""
-    return _ALTERNATIVES[word] if word in _ALTERNATIVES and dice.chance(25) else word
+    return lexicon.OTHER_WORDS[word] if word in lexicon.OTHER_WORDS and dice.chance(25) else word
 
 
 def person(dice: Dice) -> Name:
