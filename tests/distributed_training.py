@@ -138,7 +138,7 @@ def everything(world: int, encoder_folder: str, parent: Path) -> None:
     counted(encoder_folder, parent)
     for target in RUNS.get(world, ()):
         sizes = {"encoder": encoder_folder, "batch_size": 7, "runs_dir": str(parent / "runs"), "precision": "fp32"}
-        run(RunConfig(intermediate="mnli", target=target, keep_checkpoint=True, **sizes))
+        run(RunConfig(profile="small", intermediate="mnli", target=target, keep_checkpoint=True, **sizes))
 
 
 if __name__ == "__main__":

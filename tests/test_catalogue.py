@@ -7,6 +7,9 @@ import pytest
 from rich.console import Console
 
 from stilts_core.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS, catalogue_table, language, task, task_card
+from stilts_core.config import ConfigError
+from stilts_core.languages import languages
+from stilts_core.sources.lab.languages import LANGUAGES
 from stilts_core.sources.layouts import FILES, HUB
 
 FAMILIES = {"pair", "choice", "tagging", "span", "retrieval"}
@@ -80,6 +83,16 @@ def test_unknown_task_is_answered_with_the_closest():
 def test_unknown_language_is_answered_with_the_known():
     with pytest.raises(ValueError, match=r"no language 'xx' in the benchmarks; known: af ar"):
         language("xx")
+
+
+def test_languages_of_the_laboratory_have_facts():
+    for code, made in LANGUAGES.items():
+        if code != "en":
+            facts = language(code)
+            assert (facts.name, facts.script, facts.texts) == (made.name, made.script.name, made.texts)
+            assert facts.syntax_distance_en == made.distance and code not in languages()
+    with pytest.raises(ConfigError, match="qzz"):
+        language("qzz")
 
 
 def test_table_has_a_line_for_every_task():

@@ -10,6 +10,7 @@ from stilts_core.cli import main
 from stilts_core.config import RunConfig
 
 COMMAND = [sys.executable, "-m", "stilts_core.cli"]
+SMALL = ["--profile", "small"]
 
 
 def test_every_field_of_run_config_is_an_option():
@@ -61,7 +62,7 @@ def test_help_imports_nothing_heavy():
 
 def test_failed_run_names_the_error_and_leaves_the_notebook_that_shows_it(tmp_path, monkeypatch, tiny_xlmr):
     monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
-    options = ["--encoder", str(tiny_xlmr), "--runs-dir", str(tmp_path / "runs"), "--target-lr", "1e30"]
+    options = [*SMALL, "--encoder", str(tiny_xlmr), "--runs-dir", str(tmp_path / "runs"), "--target-lr", "1e30"]
     failed = subprocess.run([*COMMAND, "run", *options], capture_output=True, text=True, check=False)
     assert failed.returncode == 1 and "Traceback" not in failed.stderr
     assert "TrainingError" in failed.stderr and "lower the learning rate" in failed.stderr
@@ -71,7 +72,7 @@ def test_failed_run_names_the_error_and_leaves_the_notebook_that_shows_it(tmp_pa
 
 def test_run_executes_the_notebook_beside_the_record(tmp_path, monkeypatch, tiny_xlmr):
     monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
-    options = ["--encoder", str(tiny_xlmr), "--runs-dir", str(tmp_path / "runs"), "--batch-size", "8"]
+    options = [*SMALL, "--encoder", str(tiny_xlmr), "--runs-dir", str(tmp_path / "runs"), "--batch-size", "8"]
     done = subprocess.run(
         [*COMMAND, "run", "--intermediate", "mnli", *options], capture_output=True, text=True, check=True
     )

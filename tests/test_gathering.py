@@ -10,6 +10,7 @@ from stilts_core.families.pair import PairExample
 from stilts_core.families.retrieval import Passage, RetrievalSet
 from stilts_core.gathering import files_of, gather, run_folder, select, smaller_set
 from stilts_core.sources import parts
+from stilts_core.sources.lab.languages import LANGUAGES
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def data(tmp_path, monkeypatch):
 
 
 def config(**fields) -> RunConfig:
-    return RunConfig(**{"intermediate": "mnli", "target": "xnli"} | fields).resolved()
+    return RunConfig(**{"profile": "small", "intermediate": "mnli", "target": "xnli"} | fields).resolved()
 
 
 def test_same_items_are_chosen_in_every_language(data):
@@ -73,6 +74,19 @@ def test_files_of_a_run_are_known_without_reading_its_examples(data, fields):
     assert files_of(config(**fields)) == gather(config(**fields)).files
 
 
+@pytest.mark.parametrize("fields", [{}, {"target": "tatoeba"}, {"mlm_weight": 0.5}])
+def test_files_of_a_run_in_the_laboratory_are_known_without_generating_its_examples(fields):
+    chosen = config(profile="lab", languages="qbe,qco", **fields)
+    assert files_of(chosen) == gather(chosen).files
+
+
+def test_the_laboratory_needs_no_data_and_teaches_the_languages_that_have_text(monkeypatch):
+    monkeypatch.delenv("STILTS_DATA", raising=False)
+    gathered = gather(config(profile="lab", mlm_weight=0.5, test_examples=7))
+    assert set(gathered.tests) == set(LANGUAGES)
+    assert {text.language for text in gathered.texts} == {code for code, made in LANGUAGES.items() if made.texts}
+
+
 @pytest.mark.parametrize("target", ["pawsx", "udpos", "xquad", "bucc2018", "xcopa", "lareqa"])
 def test_files_of_a_run_on_real_data_are_known_without_reading_them(stilts_data, target):
     chosen = config(target=target, intermediate="anli", languages="zh")
@@ -84,7 +98,7 @@ def test_folder_of_a_run_is_known_without_pytorch(data, tiny_xlmr):
         import sys
         from stilts_core.config import RunConfig
         from stilts_core.gathering import files_of, gather, run_folder
-        config = RunConfig(intermediate="mnli", encoder={str(tiny_xlmr)!r}).resolved()
+        config = RunConfig(profile="small", intermediate="mnli", encoder={str(tiny_xlmr)!r}).resolved()
         assert run_folder(config, files_of(config)) == run_folder(config, gather(config).files)
         print(sorted({{"torch", "transformers", "datasets", "pandas", "scipy"}} & set(sys.modules)))
     """

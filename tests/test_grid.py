@@ -17,6 +17,7 @@ SIZES = {
     "target_examples": 32,
     "dev_examples": 16,
     "test_examples": 8,
+    "profile": "small",
     "intermediate_epochs": 1.0,
     "target_epochs": 1.0,
     "max_length": 128,

@@ -26,7 +26,7 @@ def do(tmp_path, monkeypatch, tiny_xlmr):
 
     def do(**fields) -> dict:
         sizes = {"encoder": str(tiny_xlmr), "batch_size": 8, "runs_dir": str(tmp_path / "runs"), "quiet": True}
-        return run(RunConfig(**{"intermediate": "mnli", "target": "xnli"} | sizes | fields))
+        return run(RunConfig(**{"profile": "small", "intermediate": "mnli", "target": "xnli"} | sizes | fields))
 
     return do
 

@@ -75,4 +75,4 @@ def options_of(encoder: str, repetitions: int, seeds: int, runs_dir: Path) -> Op
     if missing := [name for name in PEER_PACKAGES if _version(name) is None]:
         raise BenchError(f"the peers need {' and '.join(missing)}: make bench, or pip install 'stilts-core[bench]'")
     load_tokenizer(encoder)
-    return Options(encoder, repetitions, seeds, Compute.of(RunConfig(quiet=True).resolved()), runs_dir)
+    return Options(encoder, repetitions, seeds, Compute.of(RunConfig(profile="small", quiet=True).resolved()), runs_dir)

@@ -88,6 +88,7 @@ class Workload:
         The first sub-word stands for a text, as in the peers' models.
         """
         return RunConfig(
+            profile="small",
             encoder=encoder,
             target=self.target,
             target_examples=self.examples,

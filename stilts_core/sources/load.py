@@ -4,7 +4,7 @@ Files under the data root (`STILTS_DATA`) come first; a task that has none there
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from stilts_core.sources.parts import Part, at_hand, data_root, found_languages
 from stilts_core.sources.reading import (
     DataError,
     Defect,
+    Examples,
     NotAtHand,
     json_lines,
     lines,
@@ -24,22 +25,6 @@ from stilts_core.sources.reading import (
     percentile,
     read_text,
 )
-
-
-@dataclass(frozen=True)
-class Examples:
-    """What was loaded and what it was made of.
-
-    `items` are the family's examples (for the test part of a retrieval task: its RetrievalSets). `files` maps each
-    file (relative to the data root) or hub split to its SHA-256. `dropped` counts left-out items by reason.
-    `stand_in` is the sentence that every table must print, None where the real set was read.
-    """
-
-    items: list
-    files: dict[str, str]
-    dropped: dict[str, int]
-    stand_in: str | None
-
 
 # Faulty items that a publisher's file is known to have; one more is an error. SQuAD-shifts: counted. GLUE's QQP breaks
 # some questions over two lines and leaves some empty: a bound, as readers of GLUE skip them without a count.
@@ -257,6 +242,11 @@ def unlabelled(language: str, data: Path | str | None = None) -> Examples:
     dropped = Counter()
     _count(dropped, "empty line", texts, items)
     return Examples(items, {name: checksum(root / name)}, dict(dropped), None)
+
+
+def text_checksums(language: str, data: Path | str | None = None) -> dict[str, str]:
+    """The `files` of what `unlabelled` gives."""
+    return unlabelled(language, data).files
 
 
 def repaired_questions(language: str, data: Path | str | None = None) -> dict[str, str]:

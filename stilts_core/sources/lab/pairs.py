@@ -3,7 +3,7 @@
 from functools import cache
 from typing import NamedTuple
 
-from stilts_core.families.pair import PairExample
+from stilts_core.families.examples import PairExample
 from stilts_core.sources.lab import entailment, worlds
 from stilts_core.sources.lab.dice import Dice
 from stilts_core.sources.lab.lexicon import ALTERNATIVES, NOUNS, VERBS

@@ -3,7 +3,7 @@
 from functools import cache, partial
 from typing import NamedTuple
 
-from stilts_core.families.span import SpanExample
+from stilts_core.families.examples import SpanExample
 from stilts_core.sources.lab import worlds
 from stilts_core.sources.lab.dice import Dice
 from stilts_core.sources.lab.entailment import narrower

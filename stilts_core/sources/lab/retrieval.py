@@ -1,6 +1,6 @@
 """Retrieval: translations of a sentence among others, and the sentence that answers a question."""
 
-from stilts_core.families.retrieval import Passage, RetrievalSet
+from stilts_core.families.examples import Passage, RetrievalSet
 from stilts_core.sources.lab import worlds
 from stilts_core.sources.lab.dice import Dice
 from stilts_core.sources.lab.meanings import Clause, outline

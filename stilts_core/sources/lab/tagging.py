@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from stilts_core.families.tagging import TaggingExample
+from stilts_core.families.examples import TaggingExample
 from stilts_core.sources.lab import worlds
 from stilts_core.sources.lab.dice import Dice
 from stilts_core.sources.lab.meanings import Clause, Name, Sentence
