@@ -194,8 +194,8 @@ def _tokenizer(texts: list[str], pieces: int):
         vocab_size=pieces, special_tokens=list(SPECIAL), unk_token="<unk>", show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
-    # The trainer sums in another order each time, so that last digits differ, and the letters that it keeps only to spell
-    # what it never saw get scores that fall from the lowest by 0.0001, in any order: these are made equal.
+    # The trainer sums in another order each time, so that last digits differ; and the letters that it keeps only to
+    # spell what it never saw get scores that fall from the lowest by 0.0001, in any order: these are made equal.
     learnt = json.loads(tokenizer.to_str())["model"]["vocab"][len(SPECIAL) :]
     lowest = round(min(score for _, score in learnt), 4)
     scores = {piece: lowest if score < lowest + SPELLING else round(score, 4) for piece, score in learnt}
