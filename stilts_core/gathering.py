@@ -9,10 +9,12 @@ from stilts_core.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, task
 from stilts_core.config import ConfigError, RunConfig
 from stilts_core.encoder import identity
 from stilts_core.families.examples import RetrievalExample, RetrievalSet
+from stilts_core.families.sham import permuted
 from stilts_core.sources import lab
 from stilts_core.sources import load as publishers
 from stilts_core.sources.retrieval import paired_set
 
+FORMAT = "3"  # raise it when the same config and data would make another encoder in the intermediate phase
 CANDIDATES = 10  # how many candidates a reduced retrieval set has for each of its queries
 
 
@@ -59,11 +61,28 @@ def gather(config: RunConfig) -> Data:
 
     Raises ConfigError for a task in the wrong role or a language that is not at hand, DataError for faulty data.
     """
+    return gather_target(config, gather_intermediate(config))
+
+
+def gather_intermediate(config: RunConfig) -> Data:
+    """The part of `gather` that the intermediate phase needs; its labels are permuted where the config asks for it."""
     data = Data(source_of(config))
-    languages = languages_of(config)
     for name in intermediate_tasks(config):
         train = select(data.read(name, "train"), config.intermediate_examples, config.seed)
+        train = permuted(train, config.seed) if config.sham_labels else train
         data.intermediate[name] = (train, select(data.read(name, "dev"), config.dev_examples, 0))
+    for language in _text_languages(config):
+        texts = data.source.unlabelled(language)
+        data.texts += texts.items
+        data.files |= texts.files
+    publishers.forget_files()
+    return data
+
+
+def gather_target(config: RunConfig, data: Data | None = None) -> Data:
+    """The part of `gather` that the target phase and the evaluation need, added to `data`."""
+    data = data or Data(source_of(config))
+    languages = languages_of(config)
     if task(config.target).trained_on:
         train = select(data.read(config.target, "train"), config.target_examples, config.seed)
         dev = select(data.read(config.target, "dev"), config.dev_examples, 0)
@@ -75,10 +94,6 @@ def gather(config: RunConfig) -> Data:
         if (config.target, data.source) == ("xcopa", publishers) and (right := publishers.repaired_questions(language)):
             test = data.tests[language]
             data.repaired[language] = [replace(e, question=right.get(e.id, e.question)) for e in test]
-    for language in _text_languages(config):
-        texts = data.source.unlabelled(language)
-        data.texts += texts.items
-        data.files |= texts.files
     publishers.forget_files()
     return data
 
@@ -86,38 +101,41 @@ def gather(config: RunConfig) -> Data:
 def files_of(config: RunConfig) -> dict[str, str]:
     """The `files` of what `gather` would read, without making examples of them; raises the same ConfigError."""
     source = source_of(config)
-    parts = [(name, split, "en") for name in intermediate_tasks(config) for split in ("train", "dev")]
-    if task(config.target).trained_on:
-        parts += [(config.target, split, "en") for split in ("train", "dev")]
+    parts = [(config.target, split, "en") for split in ("train", "dev")] if task(config.target).trained_on else []
     for split in ("test", "dev") if config.target == "bucc2018" else ("test",):
         parts += [(config.target, split, language) for language in languages_of(config)]
-    files = {}
+    files = _intermediate_files(config)
     for part in parts:
         files |= source.checksums(*part)
+    return files
+
+
+def _intermediate_files(config: RunConfig) -> dict[str, str]:
+    """The `files` of what `gather_intermediate` would read."""
+    source, files = source_of(config), {}
+    for name in intermediate_tasks(config):
+        files |= source.checksums(name, "train") | source.checksums(name, "dev")
     for language in _text_languages(config):
         files |= source.text_checksums(language)
     return files
 
 
 def _text_languages(config: RunConfig) -> tuple[str, ...]:
-    """The languages of the unlabelled text that a run reads."""
-    if not config.mlm_weight or not intermediate_tasks(config):
+    """The languages of the unlabelled text that a run reads, which do not depend on its target."""
+    if config.intermediate == "none" or not (config.mlm_weight or config.intermediate == "mlm"):
         return ()
-    if config.mlm_languages:
-        return tuple(config.mlm_languages.split(","))
-    scored = languages_of(config)
-    return tuple(code for code in scored if lab.LANGUAGES[code].texts) if source_of(config) is lab else scored
+    return tuple(config.mlm_languages.split(",")) if config.mlm_languages else source_of(config).text_languages()
 
 
 def intermediate_tasks(config: RunConfig) -> tuple[str, ...]:
     """The names of the intermediate tasks that `config.intermediate` asks for: none, one, several, or all nine."""
-    if config.intermediate == "none":
+    if config.intermediate in ("none", "mlm"):
         return ()
     names = INTERMEDIATE_TASKS if config.intermediate == "all" else tuple(config.intermediate.split(","))
     for name in names:
         if "intermediate" not in task(name).roles:
             known = ", ".join(INTERMEDIATE_TASKS)
-            raise ConfigError(f"{name} is no intermediate task; choose from none, {known}, socialiqa, all")
+            raise ConfigError(f"{name} is no intermediate task; choose from none, {known}, socialiqa, all, mlm")
     return tuple(names)
 
 
@@ -189,6 +207,16 @@ def run_folder(config: RunConfig, files: dict[str, str]) -> Path:
 
     `files` are those of `gather` or of `files_of`.
     """
-    data = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
     weights = identity(config.encoder)
-    return Path(config.runs_dir) / config.profile / config.run_id(weights=weights, data=data)
+    return Path(config.runs_dir) / config.profile / config.run_id(weights=weights, data=_digest(files))
+
+
+def checkpoint_folder(config: RunConfig) -> Path:
+    """Where the encoder after the intermediate phase is kept, for all targets: named after all that decides it."""
+    weights = identity(config.encoder)
+    facts = {"weights": weights, "data": _digest(_intermediate_files(config)), "format": FORMAT}
+    return Path(config.runs_dir) / "checkpoints" / config.intermediate_id(**facts)
+
+
+def _digest(files: dict[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()

@@ -1,9 +1,8 @@
 """The two phases of training; the intermediate one is computed once and shared by every target that asks for it."""
 
-import hashlib
-import json
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,6 @@ from stilts_core.families.head import Head
 from stilts_core.families.mlm import MLMHead
 from stilts_core.families.setting import Setting
 from stilts_core.training import Phase, Schedule, TrainingTask, train
-
-FORMAT = 2  # raise it when the same data and schedule would train another encoder
 
 
 @dataclass
@@ -48,17 +45,20 @@ def train_phase(
 ) -> tuple[dict, dict[str, Head], Phase]:
     """Train the encoder on `tasks` with new heads; returns what the record keeps, the heads, and the phase.
 
-    Heads start anew in every phase, as in the paper, from the schedule's seed.
+    Heads start anew in every phase, as in the paper, from the schedule's seed. Without tasks, masked language modelling
+    on `unlabelled` is the phase.
     """
     torch.manual_seed(schedule.seed)
     heads = {task.name: task.setting.family.head(encoder, task.setting) for task in tasks}
     training = [TrainingTask(task.name, task.train, heads[task.name]) for task in tasks]
     mlm = TrainingTask("mlm", unlabelled, MLMHead(encoder)) if unlabelled is not None else None
+    if not tasks:
+        training, mlm = [mlm], None
     phase = train(
         encoder,
         training,
         schedule,
-        title=f"{name} phase ({', '.join(task.name for task in tasks)})",
+        title=f"{name} phase ({', '.join(task.name for task in training)})",
         checkpoints=checkpoints,
         compute=compute,
         mlm=mlm,
@@ -66,8 +66,8 @@ def train_phase(
     return_freed_memory()
     report = {
         "name": name,
-        "tasks": [task.name for task in tasks],
-        "examples": {task.name: len(np.unique(task.train.example)) for task in tasks},
+        "tasks": [task.name for task in training],
+        "examples": {task.name: len(np.unique(task.features.example)) for task in training},
         "steps": phase.steps,
         "epochs": schedule.epochs,
         "reused": False,
@@ -79,7 +79,7 @@ def train_phase(
         "tokens_per_second": round(phase.tokens / phase.seconds, 1) if phase.seconds else None,
         "padding_share": round(phase.padding_share, 4),
         "flops": 3 * encoder.flops(phase.tokens, phase.squares),
-        "cut": {task.name: asdict(task.train.cut) for task in tasks},
+        "cut": {task.name: asdict(task.features.cut) for task in training},
     }
     return report, heads, phase
 
@@ -94,53 +94,47 @@ def dev_score(encoder: Encoder, head: Head, task: TaskData, compute: Compute) ->
     return {"metric": metric, "score": score.metrics[metric], "metrics": score.metrics, "n": score.n}
 
 
-def intermediate_encoder(
-    encoder: Encoder,
-    tasks: list[TaskData],
-    schedule: Schedule,
-    compute: Compute,
-    store: Path,
-    *,
-    unlabelled: Features | None = None,
-) -> tuple[Encoder, dict]:
-    """The encoder after the intermediate phase, with its full vocabulary, and the phase's part of the record.
+@dataclass
+class Intermediate:
+    """What the intermediate phase trains on, and the facts about it that are kept with its result (a dict for JSON)."""
 
-    The result is kept in `store` under a hash of all that decides it (encoder, features, schedule, precision). It is
-    computed once: a second process that asks for it waits for the first, and a killed one is resumed.
+    tasks: list[TaskData]
+    schedule: Schedule
+    unlabelled: Features | None = None
+    facts: dict = field(default_factory=dict)
+
+
+def intermediate_encoder(
+    encoder: Encoder, folder: Path, prepare: Callable[[Encoder], Intermediate], compute: Compute
+) -> tuple[Encoder, dict, dict]:
+    """The encoder after the intermediate phase, with its full vocabulary; the phase's part of the record; the facts.
+
+    The result is kept in `folder`, whose name says all that decides it. It is computed once, and only then is `prepare`
+    called: a second process that asks for it waits for the first, and a killed one is resumed.
     """
-    decides = {
-        "format": FORMAT,
-        "encoder": encoder.fingerprint,
-        "tasks": {task.name: [task.train.digest(), task.dev.digest()] for task in tasks},
-        "heads": {t.name: [t.setting.labels, t.setting.pooling, t.setting.dropout] for t in tasks},
-        "unlabelled": unlabelled.digest() if unlabelled is not None else None,
-        "schedule": asdict(schedule),
-        "dropout": [encoder.dropout, encoder.attention_dropout],
-        "compute": [compute.device, compute.precision],
-    }
-    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
-    folder = store / f"{'+'.join(task.name for task in tasks)}-s{schedule.seed}-{key}"
     with checkpoint.locked(folder):
         reused = folder.exists()
         if not reused:
-            _train_and_keep(encoder, tasks, schedule, compute, folder, unlabelled)
+            _train_and_keep(encoder, prepare(encoder), compute, folder)
             encoder = encoder.reloaded()
     tensors, state = checkpoint.read(folder)
     kept_rows = tensors.pop("kept_rows").numpy()
     encoder.restore(tensors, kept_rows, state["unused_scale"])
-    return encoder, state["report"] | {"reused": reused, "checkpoint": folder.name}
+    return encoder, state["report"] | {"reused": reused, "checkpoint": folder.name}, state["facts"]
 
 
-def _train_and_keep(encoder, tasks, schedule, compute, folder: Path, unlabelled: Features | None) -> None:
+def _train_and_keep(encoder: Encoder, material: Intermediate, compute: Compute, folder: Path) -> None:
     """Run the intermediate phase and write its encoder to `folder`: the rows of the vocabulary that it used."""
-    parts = [features for task in tasks for features in (task.train, task.dev)] + [unlabelled] * (
-        unlabelled is not None
-    )
+    tasks, texts = material.tasks, material.unlabelled
+    parts = [features for task in tasks for features in (task.train, task.dev)] + [texts] * (texts is not None)
     encoder.trim_vocabulary(used_ids(*parts))
     partial = folder.with_name(f".{folder.name}")
-    report, _, phase = train_phase("intermediate", encoder, tasks, schedule, compute, partial, unlabelled=unlabelled)
+    report, _, phase = train_phase(
+        "intermediate", encoder, tasks, material.schedule, compute, partial, unlabelled=texts
+    )
     tensors = encoder.model.state_dict() | {"kept_rows": torch.from_numpy(encoder.kept_rows)}
+    state = {"report": report, "unused_scale": phase.unused_scale, "facts": material.facts}
     with distributed.first_ahead():
         if not folder.exists():
-            checkpoint.write(folder, tensors, {"report": report, "unused_scale": phase.unused_scale})
+            checkpoint.write(folder, tensors, state)
     shutil.rmtree(partial, ignore_errors=True)

@@ -1,6 +1,8 @@
 """A run from its configuration to its record: data, intermediate phase, target phase, zero-shot evaluation."""
 
 import shutil
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -8,18 +10,25 @@ from safetensors.torch import save_file
 
 from stilts_core import distributed
 from stilts_core.batching import used_ids
-from stilts_core.catalogue import task
+from stilts_core.catalogue import INTERMEDIATE_TASKS, task
 from stilts_core.checkpoint import locked
 from stilts_core.compute import Compute
-from stilts_core.config import RunConfig
+from stilts_core.config import ConfigError, RunConfig
 from stilts_core.encoder import Encoder, load_encoder
 from stilts_core.evaluation import Evaluation
 from stilts_core.families.head import Head
 from stilts_core.families.setting import Setting
 from stilts_core.feature_cache import features_of, text_features
-from stilts_core.gathering import Data, gather, run_folder
+from stilts_core.gathering import (
+    checkpoint_folder,
+    files_of,
+    gather_intermediate,
+    gather_target,
+    intermediate_tasks,
+    run_folder,
+)
 from stilts_core.laps import Laps
-from stilts_core.phases import TaskData, intermediate_encoder, train_phase
+from stilts_core.phases import Intermediate, TaskData, intermediate_encoder, train_phase
 from stilts_core.progress import Progress
 from stilts_core.records import RECORD, SCHEMA, environment, now, peak_memory_bytes, read_record, write_record
 from stilts_core.training import Schedule
@@ -36,24 +45,33 @@ def run(config: RunConfig) -> dict:
     """
     laps = Laps()
     config = config.resolved()
-    data = gather(config)
-    folder = run_folder(config, data.files)
+    files = files_of(config)
+    folder = run_folder(config, files)
     with locked(folder):
         if (folder / RECORD).exists():
             return read_record(folder / RECORD)
-        record = _run(config, data, folder, laps)
+        record = _run(config, files, folder, laps)
         if distributed.rank() == 0:
             write_record(folder, record)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return record
 
 
-def _run(config: RunConfig, data: Data, folder: Path, laps: Laps) -> dict:
+def intermediate(config: RunConfig) -> dict:
+    """Compute the encoder after the intermediate phase, which targets share, or find it; returns the phase's report."""
+    config = config.resolved()
+    if config.intermediate == "none":
+        raise ConfigError("intermediate is 'none', which has no phase to compute; choose a task, all, or mlm")
+    return _intermediate_phase(config, Compute.of(config))[1][0]
+
+
+def _run(config: RunConfig, files: dict[str, str], folder: Path, laps: Laps) -> dict:
     """The run itself, and its record."""
     started = now()
     compute = Compute.of(config)
+    data = gather_target(config)
     laps.end("data")
-    encoder, phases = _intermediate_phase(config, data, compute)
+    encoder, phases, facts = _intermediate_phase(config, compute)
     laps.end("intermediate")
 
     target = task_data(config.target, data.target, config, encoder)
@@ -81,7 +99,7 @@ def _run(config: RunConfig, data: Data, folder: Path, laps: Laps) -> dict:
     for done, language in enumerate(evaluation.score(sets, features), start=1):
         progress.update(done, language=language, score=f"{evaluation.scores[language]['score']:.1f}")
     laps.end("evaluation")
-
+    shown = data.target[0] or next(iter(data.tests.values()))
     return {
         "schema": SCHEMA,
         "run_id": folder.name,
@@ -90,8 +108,8 @@ def _run(config: RunConfig, data: Data, folder: Path, laps: Laps) -> dict:
         "started": started,
         "finished": now(),
         "config": config.to_dict(),
-        "notes": data.notes,
-        "same_data": bool(set(data.intermediate) & set(setting.task.same_data)),
+        "notes": list(dict.fromkeys([*facts["notes"], *data.notes])),
+        "same_data": bool(set(intermediate_tasks(config)) & set(setting.task.same_data)),
         "encoder": encoder.describe(),
         "phases": phases,
         "metric": metric,
@@ -99,9 +117,9 @@ def _run(config: RunConfig, data: Data, folder: Path, laps: Laps) -> dict:
         "scores": evaluation.scores,
         "averages": evaluation.averages(),
         "layers": evaluation.layers,
-        "cards": _cards(config, data),
+        "cards": facts["cards"] | {config.target: _cards(config.target, shown)},
         "errors": evaluation.mistakes(),
-        "data": {"files": data.files, "dropped": data.dropped},
+        "data": {"files": files, "dropped": facts["dropped"] | data.dropped},
         "cost": {
             "seconds": round(sum(laps.seconds.values()), 2),
             "seconds_by_part": laps.seconds,
@@ -120,41 +138,53 @@ def _keep(folder: Path, encoder: Encoder, head: Head, unused_scale: float) -> No
     save_file(head.state_dict(), folder / "head.safetensors")
 
 
-def _intermediate_phase(config: RunConfig, data: Data, compute: Compute) -> tuple[Encoder, list[dict]]:
-    """The encoder that the target phase starts from, and the record of how it came about."""
-    if not data.intermediate:
-        return load_encoder(config.encoder, dropout=config.dropout), []
+def _intermediate_phase(config: RunConfig, compute: Compute) -> tuple[Encoder, list[dict], dict]:
+    """The encoder that the target phase starts from, the record of how it came about, and what to tell of its data."""
     encoder = load_encoder(config.encoder, dropout=config.dropout)
+    if config.intermediate == "none":
+        return encoder, [], {"notes": [], "dropped": {}, "cards": {}}
+    prepare = partial(_intermediate_material, config)
+    encoder, report, facts = intermediate_encoder(encoder, checkpoint_folder(config), prepare, compute)
+    return encoder, [report], facts
+
+
+def _intermediate_material(config: RunConfig, encoder: Encoder) -> Intermediate:
+    """The features of the intermediate phase and its schedule.
+
+    Masked language modelling alone takes as many steps as one task with as many examples would.
+    """
+    data = gather_intermediate(config)
     tasks = [task_data(name, parts, config, encoder) for name, parts in data.intermediate.items()]
-    texts = text_features(data.texts, encoder.tokens, tasks[0].setting.max_length) if data.texts else None
-    encoder, report = intermediate_encoder(
-        encoder,
-        tasks,
-        schedule_of(config, "intermediate", tasks[0].setting),
-        compute,
-        Path(config.runs_dir) / "checkpoints",
-        unlabelled=texts,
-    )
-    return encoder, [report]
+    setting = tasks[0].setting if tasks else setting_of(INTERMEDIATE_TASKS[0], config, encoder)
+    schedule = schedule_of(config, "intermediate", setting)
+    if not tasks:
+        schedule = replace(schedule, cap=config.intermediate_examples)
+    texts = text_features(data.texts, encoder.tokens, setting.max_length) if data.texts else None
+    cards = {name: _cards(name, train) for name, (train, _) in data.intermediate.items()}
+    return Intermediate(tasks, schedule, texts, {"notes": data.notes, "dropped": data.dropped, "cards": cards})
 
 
 def task_data(name: str, parts: tuple[list, list], config: RunConfig, encoder: Encoder) -> TaskData:
     """The features of a task's English train and dev parts, under the setting that the run treats it in."""
     train, dev = parts
+    setting = setting_of(name, config, encoder)
+    if setting.task.family == "tagging" and not setting.labels:
+        setting = replace(setting, labels=tuple(sorted({tag for example in train for tag in example.tags})))
+    return TaskData(
+        setting, features_of(train, encoder.tokens, setting), dev, features_of(dev, encoder.tokens, setting)
+    )
+
+
+def setting_of(name: str, config: RunConfig, encoder: Encoder) -> Setting:
+    """How the run treats a task; its labels are the catalogue's."""
     row = task(name)
-    labels = row.labels
-    if row.family == "tagging" and not labels:
-        labels = tuple(sorted({tag for example in train for tag in example.tags}))
-    setting = Setting(
+    return Setting(
         task=row,
-        labels=labels,
+        labels=row.labels,
         max_length=min(config.max_length or row.paper.max_length, encoder.max_length),
         dropout=encoder.dropout,
         pooling=config.pooling,
         layer=round(encoder.layers * 14 / 24) if config.layer is None else config.layer,
-    )
-    return TaskData(
-        setting, features_of(train, encoder.tokens, setting), dev, features_of(dev, encoder.tokens, setting)
     )
 
 
@@ -176,14 +206,7 @@ def schedule_of(config: RunConfig, phase: str, setting: Setting) -> Schedule:
     )
 
 
-def _cards(config: RunConfig, data: Data) -> dict[str, list[dict]]:
-    """Two examples of every task of the run, with their right answers."""
-    shown = {name: train for name, (train, _) in data.intermediate.items()}
-    shown[config.target] = data.target[0] or next(iter(data.tests.values()))
-    return {
-        name: [
-            {"text": texts, "label": right}
-            for texts, right in islice(Setting(task(name)).family.cards(examples), CARDS)
-        ]
-        for name, examples in shown.items()
-    }
+def _cards(name: str, examples: list) -> list[dict]:
+    """Two examples of a task, with their right answers."""
+    cards = Setting(task(name)).family.cards(examples)
+    return [{"text": texts, "label": right} for texts, right in islice(cards, CARDS)]

@@ -18,7 +18,7 @@ from toy import examples, features, setting, unlabelled
 
 from stilts_core.compute import Compute
 from stilts_core.encoder import Encoder, load_encoder
-from stilts_core.phases import TaskData, intermediate_encoder
+from stilts_core.phases import Intermediate, TaskData, intermediate_encoder
 from stilts_core.training import Schedule
 
 SCHEDULE = Schedule(epochs=3, lr=1e-3, batch_size=4, seed=3, mlm_weight=0.5)
@@ -33,11 +33,13 @@ def task_data(encoder: Encoder, name: str, *, seed: int = 0, **changes) -> TaskD
 
 def ask(encoder_folder: str, folder: Path, process: str) -> None:
     """Ask for the intermediate encoder; leaves its weights, with the full vocabulary, and its report."""
+
+    def prepare(encoder: Encoder) -> Intermediate:
+        tasks = [task_data(encoder, "mnli"), task_data(encoder, "udpos")]
+        return Intermediate(tasks, SCHEDULE, unlabelled(encoder, 8))
+
     encoder = load_encoder(encoder_folder, dropout=0.1)
-    tasks = [task_data(encoder, "mnli"), task_data(encoder, "udpos")]
-    compute = Compute(checkpoint_seconds=0)
-    texts = unlabelled(encoder, 8)
-    encoder, report = intermediate_encoder(encoder, tasks, SCHEDULE, compute, folder / "store", unlabelled=texts)
+    encoder, report, _ = intermediate_encoder(encoder, folder / "store/kept", prepare, Compute(checkpoint_seconds=0))
     save_file(encoder.model.state_dict(), folder / f"{process}.safetensors")
     (folder / f"{process}.json").write_text(json.dumps(report))
 

@@ -28,6 +28,36 @@ def test_run_id_is_readable():
 
 
 @pytest.mark.parametrize(
+    "row, fields",
+    [
+        ("none", {}),
+        ("none", {"mlm_weight": 0.5}),
+        ("mnli", {"intermediate": "mnli"}),
+        ("mnli+squad", {"intermediate": "mnli,squad"}),
+        ("all+mlm", {"intermediate": "all", "mlm_weight": 0.5}),
+        ("mlm", {"intermediate": "mlm"}),
+        ("mnli+sham", {"intermediate": "mnli", "sham_labels": True}),
+    ],
+)
+def test_row_says_what_the_intermediate_training_is(row, fields):
+    config = RunConfig(**fields).resolved()
+    assert config.row == row and config.run_id().startswith(f"{row}-xnli-")
+
+
+@pytest.mark.parametrize(
+    "fields, named",
+    [
+        ({"sham_labels": True}, "sham_labels"),
+        ({"intermediate": "mlm", "sham_labels": True}, "sham_labels"),
+        ({"intermediate": "mlm", "mlm_weight": 1.0}, "mlm_weight is 1.0"),
+    ],
+)
+def test_row_that_makes_no_sense_is_an_error(fields, named):
+    with pytest.raises(ConfigError, match=named):
+        RunConfig(**fields).resolved()
+
+
+@pytest.mark.parametrize(
     "field, value",
     [
         ("profile", "huge"),

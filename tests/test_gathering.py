@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -8,9 +9,19 @@ import toy_data
 from stilts_core.config import ConfigError, RunConfig
 from stilts_core.families.pair import PairExample
 from stilts_core.families.retrieval import Passage, RetrievalSet
-from stilts_core.gathering import files_of, gather, run_folder, select, smaller_set
+from stilts_core.gathering import (
+    checkpoint_folder,
+    files_of,
+    gather,
+    gather_intermediate,
+    gather_target,
+    run_folder,
+    select,
+    smaller_set,
+)
 from stilts_core.sources import parts
 from stilts_core.sources.lab.languages import LANGUAGES
+from stilts_core.sources.reading import NotAtHand
 
 
 @pytest.fixture
@@ -68,7 +79,14 @@ def test_run_folder_changes_with_the_data(data, monkeypatch, tiny_xlmr):
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"target": "tatoeba"}, {"intermediate": "none", "mlm_weight": 0.5}, {"mlm_weight": 0.5}]
+    "fields",
+    [
+        {},
+        {"target": "tatoeba"},
+        {"intermediate": "none", "mlm_weight": 0.5},
+        {"mlm_weight": 0.5},
+        {"intermediate": "mlm", "mlm_languages": "sw"},
+    ],
 )
 def test_files_of_a_run_are_known_without_reading_its_examples(data, fields):
     assert files_of(config(**fields)) == gather(config(**fields)).files
@@ -109,9 +127,9 @@ def test_folder_of_a_run_is_known_without_pytorch(data, tiny_xlmr):
 def test_file_of_several_parts_is_cut_into_rows_once(data, monkeypatch):
     cut, read = parts.FORMATS["english/mnli"], []
     monkeypatch.setitem(parts.FORMATS, "english/mnli", (lambda *text: read.append(text) or cut[0](*text), cut[1]))
-    gather(config())  # the train and dev parts of MNLI, as intermediate task and as XNLI's training data
+    gather_intermediate(config())  # the train and dev parts of MNLI
     assert len(read) == 1
-    gather(config())
+    gather_target(config())  # the same parts, which XNLI is trained on
     assert len(read) == 2  # nothing is kept in memory when all is gathered
 
 
@@ -119,6 +137,53 @@ def test_unlabelled_text_is_read_only_for_masked_language_modelling(data):
     assert not gather(config()).texts
     texts = gather(config(mlm_weight=0.5, mlm_languages="de,sw")).texts
     assert {text.language for text in texts} == {"de", "sw"}
+    alone = gather(config(intermediate="mlm"))
+    assert {text.language for text in alone.texts} == {"de", "en", "sw"} and not alone.intermediate
+
+
+def test_unlabelled_text_does_not_depend_on_the_target(data):
+    texts = [gather(config(intermediate="mlm", target=target)).texts for target in ("xnli", "tatoeba")]
+    assert texts[0] == texts[1]
+
+
+def test_missing_text_is_named_with_the_remedy(data):
+    shutil.rmtree(data / "text")
+    with pytest.raises(NotAtHand, match="put sentences there, one a line"):
+        gather(config(intermediate="mlm"))
+
+
+def test_sham_labels_are_the_intermediate_training_labels_only(data):
+    given, sham = gather(config()), gather(config(sham_labels=True))
+    (train, dev), (permuted, same) = given.intermediate["mnli"], sham.intermediate["mnli"]
+    assert [example.text_b for example in permuted] == [example.text_b for example in train]
+    assert permuted != train and same == dev and sham.target == given.target
+
+
+@pytest.mark.parametrize("change", [
+    {"seed": 5}, {"intermediate_lr": 2e-3}, {"intermediate_epochs": 1.0}, {"intermediate_examples": 9},
+    {"dev_examples": 9}, {"weight_decay": 0.1}, {"dropout": 0.1}, {"pooling": "first"}, {"intermediate": "qqp,mnli"},
+    {"mlm_weight": 0.1}, {"sham_labels": True}, {"precision": "bf16"}, {"max_length": 64}, {"batch_size": 8},
+], ids=str)  # fmt: skip
+def test_what_decides_the_intermediate_phase_decides_its_checkpoint(data, tiny_xlmr, change, monkeypatch):
+    monkeypatch.setattr("stilts_core.sources.load.checksums", lambda name, split: {f"{name}/{split}": "0"})
+    base = {"encoder": str(tiny_xlmr)}
+    assert checkpoint_folder(config(**base, **change)) != checkpoint_folder(config(**base))
+
+
+def test_targets_and_what_decides_no_result_share_the_checkpoint(data, tiny_xlmr):
+    base = {"encoder": str(tiny_xlmr)}
+    same = {
+        "target": "tatoeba", "languages": "de", "target_examples": 9, "test_examples": 9, "target_epochs": 1.0,
+        "target_lr": 1e-5, "layer": 1, "token_budget": 64, "quiet": True,
+    }  # fmt: skip
+    assert checkpoint_folder(config(**base, **same)) == checkpoint_folder(config(**base))
+
+
+def test_other_weights_or_data_give_another_checkpoint(data, tiny_xlmr, tiny_bert):
+    folders = {checkpoint_folder(config(encoder=str(encoder))) for encoder in (tiny_xlmr, tiny_bert)}
+    with (data / "english/mnli/dev_matched.tsv").open("a") as file:
+        file.write("a\tb\tneutral\n")
+    assert len({*folders, checkpoint_folder(config(encoder=str(tiny_xlmr)))}) == 3
 
 
 def test_smaller_set_keeps_right_candidates_and_half_of_the_answered_queries():

@@ -13,7 +13,7 @@ from toy import unlabelled
 from stilts_core import checkpoint, phases
 from stilts_core.compute import Compute
 from stilts_core.encoder import load_encoder
-from stilts_core.phases import intermediate_encoder, train_phase
+from stilts_core.phases import Intermediate, intermediate_encoder, train_phase
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SCHEDULE = replace(SCHEDULE, epochs=1, mlm_weight=0.0)
@@ -21,14 +21,17 @@ SCHEDULE = replace(SCHEDULE, epochs=1, mlm_weight=0.0)
 
 @pytest.fixture
 def ask(tiny_xlmr, tmp_path):
-    """Asks for an intermediate encoder with some changes; returns it and its report."""
+    """Asks for an intermediate encoder; returns it, its report and the facts."""
 
-    def ask(*, names=("mnli",), data=0, dropout=0.1, pooling="first", texts=0, compute=None, **changes):
-        encoder = load_encoder(str(tiny_xlmr), dropout=dropout)
-        tasks = [task_data(encoder, name, seed=data, pooling=pooling) for name in names]
-        schedule = replace(SCHEDULE, **changes)
-        extra = {"unlabelled": unlabelled(encoder, texts)} if texts else {}
-        return intermediate_encoder(encoder, tasks, schedule, compute or Compute(), tmp_path / "store", **extra)
+    def ask(*, names=("mnli",), texts=0, compute=None, **changes):
+        def prepare(encoder):
+            tasks = [task_data(encoder, name) for name in names]
+            return Intermediate(
+                tasks, replace(SCHEDULE, **changes), unlabelled(encoder, texts) if texts else None, {"cards": names}
+            )
+
+        encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
+        return intermediate_encoder(encoder, tmp_path / "store" / "kept", prepare, compute or Compute())
 
     return ask
 
@@ -42,9 +45,10 @@ def without(report: dict, *names: str) -> dict:
 
 
 def test_intermediate_encoder_is_computed_once_and_found_again(ask, tmp_path, monkeypatch):
-    first, report = ask()
+    first, report, facts = ask()
     monkeypatch.setattr(phases, "train", None)  # it must not be needed
-    second, again = ask()
+    second, again, found = ask()
+    assert facts == found == {"cards": ["mnli"]}
     assert (report["reused"], again["reused"]) == (False, True)
     assert without(report, "reused") == without(again, "reused")
     assert equal(first.model.state_dict(), second.model.state_dict())
@@ -54,7 +58,7 @@ def test_intermediate_encoder_is_computed_once_and_found_again(ask, tmp_path, mo
 
 
 def test_intermediate_encoder_is_what_training_with_the_full_vocabulary_gives(ask, tiny_xlmr, tmp_path):
-    found, _ = ask(weight_decay=0.5, lr=1e-2)
+    found, *_ = ask(weight_decay=0.5, lr=1e-2)
     encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
     schedule = replace(SCHEDULE, weight_decay=0.5, lr=1e-2)
     train_phase("intermediate", encoder, [task_data(encoder, "mnli")], schedule, Compute(), tmp_path / "whole")
@@ -62,41 +66,11 @@ def test_intermediate_encoder_is_what_training_with_the_full_vocabulary_gives(as
     assert found.rows == encoder.vocabulary
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"data": 5},
-        {"seed": 5},
-        {"lr": 2e-3},
-        {"epochs": 2},
-        {"weight_decay": 0.1},
-        {"dropout": 0.0},
-        {"pooling": "mean"},
-        {"names": ("udpos",)},
-        {"names": ("mnli", "udpos")},
-        {"texts": 4, "mlm_weight": 0.1},
-        {"compute": Compute(precision="bf16")},
-    ],
-    ids=str,
-)
-def test_what_decides_the_result_decides_the_checkpoint(ask, change):
-    assert ask()[1]["checkpoint"] != ask(**change)[1]["checkpoint"]
-
-
-def test_other_weights_give_another_checkpoint(ask, tiny_xlmr, tmp_path):
-    encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
-    with torch.no_grad():
-        encoder.word_embeddings[5] += 1
-    encoder.save(tmp_path / "other")
-    encoder = load_encoder(str(tmp_path / "other"), dropout=0.1)
-    _, report = intermediate_encoder(encoder, [task_data(encoder, "mnli")], SCHEDULE, Compute(), tmp_path / "store")
-    assert report["checkpoint"] != ask()[1]["checkpoint"]
-
-
-def test_what_decides_no_result_finds_the_same_checkpoint(ask):
-    _, first = ask()
-    _, second = ask(compute=Compute(token_budget=50, checkpoint_seconds=1.0, quiet=False, why="by chance"))
-    assert second["reused"] and second["checkpoint"] == first["checkpoint"]
+def test_masked_language_modelling_alone_is_a_phase_as_long_as_a_task_with_as_many_examples(ask):
+    encoder, report, _ = ask(names=(), texts=50, cap=12)
+    assert report["tasks"] == ["mlm"] and {point["task"] for point in report["curve"]} == {"mlm"}
+    assert report["steps"] == 3 and report["examples"] == {"mlm": 50}
+    assert report["dev"] == {} and encoder.rows == encoder.vocabulary
 
 
 def test_phase_that_was_trained_but_not_kept_is_not_trained_again(ask, tmp_path, monkeypatch):
@@ -113,7 +87,7 @@ def test_phase_that_was_trained_but_not_kept_is_not_trained_again(ask, tmp_path,
             ask(compute=always)
     with monkeypatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", None)  # it must not be needed
-        resumed, report = ask(compute=always)
+        resumed, report, _ = ask(compute=always)
     assert not report["reused"]
     assert not list((tmp_path / "store").glob(".*"))
     checkpoint.shutil.rmtree(tmp_path / "store")
@@ -121,7 +95,7 @@ def test_phase_that_was_trained_but_not_kept_is_not_trained_again(ask, tmp_path,
 
 
 def test_damaged_checkpoint_is_an_error_that_names_it(ask, tmp_path):
-    _, report = ask()
+    _, report, _ = ask()
     (tmp_path / "store" / report["checkpoint"] / checkpoint.TENSORS).write_bytes(b"")
     with pytest.raises(checkpoint.CheckpointError, match=f"{report['checkpoint']}.*delete the folder and run again"):
         ask()

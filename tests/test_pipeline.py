@@ -11,7 +11,7 @@ from stilts_core.config import RunConfig
 from stilts_core.encoder import load_encoder
 from stilts_core.families.setting import Setting
 from stilts_core.laps import process_seconds
-from stilts_core.pipeline import run, schedule_of
+from stilts_core.pipeline import intermediate, run, schedule_of
 from stilts_core.records import RECORD
 from stilts_core.sources.load import load
 from stilts_core.submission import score_folders, write_gold
@@ -24,9 +24,9 @@ def do(tmp_path, monkeypatch, tiny_xlmr):
     """Does a run on the toy data with a tiny encoder."""
     monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
 
-    def do(**fields) -> dict:
+    def do(what=run, **fields) -> dict:
         sizes = {"encoder": str(tiny_xlmr), "batch_size": 8, "runs_dir": str(tmp_path / "runs"), "quiet": True}
-        return run(RunConfig(**{"profile": "small", "intermediate": "mnli", "target": "xnli"} | sizes | fields))
+        return what(RunConfig(**{"profile": "small", "intermediate": "mnli", "target": "xnli"} | sizes | fields))
 
     return do
 
@@ -103,6 +103,33 @@ def test_kept_model_is_an_encoder_of_its_own_with_its_head(do):
 def test_masked_language_modelling_is_trained_beside_the_intermediate_task(do):
     curve = do(mlm_weight=0.5)["phases"][0]["curve"]
     assert {point["task"] for point in curve} == {"mnli", "mlm"}
+
+
+def test_masked_language_modelling_alone_takes_as_many_steps_as_a_task_would(do):
+    alone, task = do(intermediate="mlm", intermediate_examples=24), do(intermediate_examples=24)
+    assert alone["phases"][0]["steps"] == task["phases"][0]["steps"] == 6
+    assert alone["phases"][0]["tasks"] == ["mlm"] and set(alone["cards"]) == {"xnli"}
+    assert alone["phases"][0]["tokens"] > 0 and not alone["same_data"]
+
+
+def test_sham_labels_reach_the_record(do):
+    sham = do(sham_labels=True)
+    texts = [card["text"] for card in sham["cards"]["mnli"]]
+    assert texts == [card["text"] for card in do()["cards"]["mnli"]] and "mnli+sham" in sham["run_id"]
+
+
+def test_intermediate_phase_alone_reads_no_data_of_the_target(do, monkeypatch):
+    monkeypatch.setattr("stilts_core.pipeline.gather_target", None)
+    report = do(intermediate)
+    assert report["tasks"] == ["mnli"] and not report["reused"]
+
+
+def test_pair_whose_intermediate_phase_is_done_reads_no_data_of_it(do, monkeypatch):
+    notes = do()["notes"]
+    monkeypatch.setattr("stilts_core.pipeline.gather_intermediate", None)
+    record = do(target_lr=1e-3)
+    assert record["phases"][0]["reused"] and record["notes"] == notes
+    assert len(record["cards"]["mnli"]) == 2
 
 
 def test_retrieval_without_training_sweeps_all_layers(do):

@@ -231,22 +231,39 @@ def available_languages(name: str, split: str = "test", data: Path | str | None 
 
 def unlabelled(language: str, data: Path | str | None = None) -> Examples:
     """Unlabelled text of a language for MLM and adversaries: one sentence a line in `text/LANG.txt`."""
+    path, name = _text_file(language, data)
+    texts = lines(read_text(path, name))
+    items = [TextExample(str(number), language, text) for number, text in enumerate(texts, start=1) if text.strip()]
+    dropped = Counter()
+    _count(dropped, "empty line", texts, items)
+    return Examples(items, {name: checksum(path)}, dict(dropped), None)
+
+
+def text_checksums(language: str, data: Path | str | None = None) -> dict[str, str]:
+    """The `files` of what `unlabelled` gives."""
+    path, name = _text_file(language, data)
+    return {name: checksum(path)}
+
+
+def _text_file(language: str, data: Path | str | None) -> tuple[Path, str]:
     root, name = data_root(data), f"text/{language}.txt"
     if root is None or not (root / name).is_file():
         raise NotAtHand(
             f"no unlabelled text in '{language}': looked for {name} under {root or 'STILTS_DATA, which is not set'}; "
             "put sentences there, one a line"
         )
-    texts = lines(read_text(root / name, name))
-    items = [TextExample(str(number), language, text) for number, text in enumerate(texts, start=1) if text.strip()]
-    dropped = Counter()
-    _count(dropped, "empty line", texts, items)
-    return Examples(items, {name: checksum(root / name)}, dict(dropped), None)
+    return root / name, name
 
 
-def text_checksums(language: str, data: Path | str | None = None) -> dict[str, str]:
-    """The `files` of what `unlabelled` gives."""
-    return unlabelled(language, data).files
+def text_languages(data: Path | str | None = None) -> tuple[str, ...]:
+    """The languages whose unlabelled text is at hand; raises NotAtHand where there is none."""
+    root = data_root(data)
+    if root is None or not (found := found_languages(root, "text/{language}.txt")):
+        raise NotAtHand(
+            f"no unlabelled text: looked for text/LANGUAGE.txt under {root or 'STILTS_DATA, which is not set'}; "
+            "put sentences there, one a line"
+        )
+    return tuple(sorted(found))
 
 
 def repaired_questions(language: str, data: Path | str | None = None) -> dict[str, str]:

@@ -125,6 +125,11 @@ def text_checksums(language: str) -> dict[str, str]:
     return {GENERATOR: generator()}
 
 
+def text_languages() -> tuple[str, ...]:
+    """The languages that have pretraining text."""
+    return tuple(code for code, language in LANGUAGES.items() if language.texts)
+
+
 @cache
 def realiser(language: str) -> Realiser:
     """Who says meanings in a language; raises DataError naming the known ones."""
