@@ -34,6 +34,10 @@ class IpcClient(PapermillNotebookClient):
             manager.transport = "ipc"
             manager.ip = os.path.join(self.sockets, "kernel")
             manager.connection_file = os.path.join(self.sockets, "connection.json")
+            if "STILTS_WARM" in os.environ:  # this process was forked from a warm one, and so may the kernel be
+                from stilts_core.workflow.forked import WarmProvisioner
+
+                manager.provisioner = WarmProvisioner.of(manager)
         return manager
 
 

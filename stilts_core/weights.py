@@ -34,14 +34,14 @@ def load_model(folder: Path, dropout: float | None = None) -> "nn.Module":
     kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     if kind not in KINDS:
         raise EncoderError(f"{folder} is of type {kind!r}; encoders may be {', '.join(KINDS)}")
-    architecture = _architecture(kind)
-    config = architecture.config_class.from_pretrained(folder)
+    model_class = architecture(kind)
+    config = model_class.config_class.from_pretrained(folder)
     config.dtype = torch.float32
     if dropout is not None:
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
     with torch.device("meta"):  # nothing is drawn at random only to be overwritten
-        model = architecture(config, add_pooling_layer=False)
-    expected, prefix = model.state_dict(), f"{architecture.base_model_prefix}."
+        model = model_class(config, add_pooling_layer=False)
+    expected, prefix = model.state_dict(), f"{model_class.base_model_prefix}."
     try:
         stored = {name.removeprefix(prefix): place for name, place in stored_tensors(folder).items()}
         tensors = _mapped({name: stored[name] for name in expected if name in stored})
@@ -64,7 +64,7 @@ def load_model(folder: Path, dropout: float | None = None) -> "nn.Module":
     return model.eval()
 
 
-def _architecture(kind: str) -> type:
+def architecture(kind: str) -> type:
     """transformers' class for encoders of a kind.
 
     Importing it takes most of a start, so it is kept short: by no way over AutoModel, which prepares for every kind
