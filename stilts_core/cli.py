@@ -1,9 +1,10 @@
-"""The `stilts` command: tasks, run, score, bench, report."""
+"""The `stilts` command: tasks, run, intermediate, sweep, pretrain, score, bench, report."""
 
 import json
 import os
 import sys
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import click
@@ -33,9 +34,9 @@ def tasks(name: str | None) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(shown)
 
 
-def config_options(command):
-    """One option for every field of RunConfig."""
-    for field in reversed(fields(RunConfig)):
+def config_options(command, but: tuple[str, ...] = ()):
+    """One option for every field of RunConfig, but for those named."""
+    for field in reversed([field for field in fields(RunConfig) if field.name not in but]):
         kinds = {"str": str, "int": int, "float": float, "bool": bool}
         kind = kinds[field.type.removesuffix(" | None") if isinstance(field.type, str) else _name(field.type)]
         flag = f"--{field.name.replace('_', '-')}"
@@ -76,6 +77,47 @@ def run(**chosen) -> None:
         if not first:
             return
     _show(run_notebook(config))
+
+
+@main.command()
+@config_options
+def intermediate(**chosen) -> None:
+    """Compute the intermediate checkpoint that a run needs, which other targets share, and nothing else of it."""
+    from stilts_core import pipeline
+
+    report = pipeline.intermediate(RunConfig(**chosen))
+    dev = ", ".join(f"{name} {dev['score']:.1f}" for name, dev in report["dev"].items())
+    click.echo(f"{'Found' if report['reused'] else 'Computed'}: {report['checkpoint']}" + f" (dev: {dev})" * bool(dev))
+
+
+@main.command()
+@click.option(
+    "--intermediate", default="", help="rows, joined by commas: none, a task, all, mlm, mnli+mlm, mnli+sham …"
+)
+@click.option("--target", default="", help="columns, joined by commas (default: the nine targets of XTREME)")
+@click.option("--seeds", default="0", show_default=True, help="seeds, joined by commas")
+@click.option("--mlm", is_flag=True, help="also the rows mlm, mnli+mlm and all+mlm")
+@click.option("--sham", is_flag=True, help="also every row with its labels permuted: the control")
+@click.option("--cores", type=int, help="runs at once, of one thread each (default: as many as there are cores)")
+@click.option("--jobs-per-gpu", type=int, default=1, show_default=True, help="runs that share a GPU")
+@click.option("--executor", type=click.Choice(["local", "slurm"]), default="local", show_default=True)
+@click.option("--dry-run", is_flag=True, help="say what there is to do, and do nothing")
+@partial(config_options, but=("intermediate", "target", "seed", "sham_labels", "quiet"))
+@click.argument("snakemake", nargs=-1, type=click.UNPROCESSED)
+def sweep(intermediate, target, seeds, mlm, sham, cores, jobs_per_gpu, executor, dry_run, snakemake, **chosen) -> None:
+    """Do the grid of a profile: every row (intermediate training) with every column (target) and seed.
+
+    What is done already is not done again, so a sweep that was stopped goes on. Options of a run hold for all of them.
+    What follows after `--` is handed to Snakemake.
+    """
+    from stilts_core.workflow import plan
+    from stilts_core.workflow.sweep import sweep
+
+    rows = plan.rows_of(intermediate.split(",") if intermediate else plan.ROWS, mlm, sham)
+    targets = target.split(",") if target else plan.TARGETS
+    configs = plan.grid(RunConfig(**chosen, quiet=True), rows, targets, [int(seed) for seed in seeds.split(",")])
+    cores = cores or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count()))
+    sweep(configs, cores=cores, executor=executor, jobs_per_gpu=jobs_per_gpu, dry_run=dry_run, more=snakemake)
 
 
 def _show(record: dict) -> None:

@@ -8,6 +8,7 @@ from stilts_core.config import RunConfig
 from stilts_core.gathering import files_of, run_folder
 from stilts_core.records import RECORD, read_record
 
+UNFINISHED = "unfinished.ipynb"  # the executed notebook of a run that failed or was stopped: it shows where
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "pair.ipynb"
 START_TIMEOUT = 600  # seconds until a kernel answers: a busy file system has held one up for more than papermill's 60
 
@@ -26,7 +27,8 @@ def run_notebook(config: RunConfig) -> dict:
     folder = run_folder(resolved, files_of(resolved))
     if not ((folder / RECORD).exists() and (folder / NOTEBOOK.name).exists()):
         folder.mkdir(parents=True, exist_ok=True)
-        _execute(config, folder / NOTEBOOK.name)
+        _execute(config, folder / UNFINISHED)
+        (folder / UNFINISHED).replace(folder / NOTEBOOK.name)
     return read_record(folder / RECORD)
 
 

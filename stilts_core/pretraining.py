@@ -73,13 +73,18 @@ def lab_identity(seed: int, recipe: Recipe = RECIPE) -> str:
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
+def lab_place(seed: int = 0, recipe: Recipe = RECIPE) -> Path:
+    """Where `lab_folder` is, or will be."""
+    return cache_folder() / "encoders" / f"lab-{lab_identity(seed, recipe)[:16]}"
+
+
 def lab_folder(seed: int = 0, recipe: Recipe = RECIPE, *, quiet: bool = True) -> Path:
     """The Hugging Face folder of the laboratory's encoder of a pretraining seed, which is trained if it is not there.
 
     Processes that ask at once train once; one that is killed is resumed by the next, and ends with the same weights.
     The folder holds a `pretraining.json` beside the encoder: how it was trained and what it can do as it is.
     """
-    folder = cache_folder() / "encoders" / f"lab-{lab_identity(seed, recipe)[:16]}"
+    folder = lab_place(seed, recipe)
     if not folder.exists():
         from stilts_core import checkpoint
 

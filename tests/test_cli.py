@@ -66,7 +66,7 @@ def test_failed_run_names_the_error_and_leaves_the_notebook_that_shows_it(tmp_pa
     failed = subprocess.run([*COMMAND, "run", *options], capture_output=True, text=True, check=False)
     assert failed.returncode == 1 and "Traceback" not in failed.stderr
     assert "TrainingError" in failed.stderr and "lower the learning rate" in failed.stderr
-    (notebook,) = tmp_path.glob("runs/small/*/pair.ipynb")
+    (notebook,) = tmp_path.glob("runs/small/*/unfinished.ipynb")
     assert str(notebook) in failed.stderr and "TrainingError" in notebook.read_text()
 
 

@@ -69,7 +69,7 @@ class WarmProcess:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def command(self, *arguments: str) -> list[str]:
-        """The command that runs `stilts` with these arguments in the warm process."""
+        """The command that runs `stilts` in the warm process, with these arguments."""
         return [sys.executable, "-I", "-S", str(Path(__file__).with_name("ask.py")), self.address, "stilts", *arguments]
 
 
