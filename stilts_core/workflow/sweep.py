@@ -1,6 +1,5 @@
 """`stilts sweep`: the grid of a profile, through Snakemake, with a line for each run that ends."""
 
-import io
 import os
 import shlex
 import shutil
@@ -60,18 +59,18 @@ def sweep(
             settings += [f"gpu={int(slots > 0)}"]
         elif profile != "lab":  # whose encoders are too small for a GPU to pay
             settings += ["gpu=1"]
+        said = plan.with_name("snakemake.log")
         if dry_run:
-            said = io.StringIO()
-            with redirect_stderr(said), redirect_stdout(said):
-                status = _snakemake([*arguments, "--dry-run", *more, "--config", *settings])
-            if status:
-                raise SweepError(f"Snakemake does not accept the plan:\n{said.getvalue()}")
+            if _snakemake([*arguments, "--dry-run", *more, "--config", *settings], said):
+                raise SweepError(f"Snakemake does not accept the plan:\n{said.read_text()}")
             return
-        with _command(gpus, executor) as stilts, Watch(left, max(cores, slots)) as watch:
+        with Watch(left, max(cores, slots)) as watch, _command(gpus, executor) as stilts:
             settings += [f"stilts={stilts}"] if stilts else []
-            status = _snakemake([*arguments, *more, "--config", *settings])
-    if watch.failed or status:
+            status = _snakemake([*arguments, *more, "--config", *settings], said)
+    if watch.failed:
         raise SweepError(watch.verdict())
+    if status:
+        raise SweepError(f"The sweep was stopped with {len(watch.open)} left to do. {said} tells:\n{_tail(said)}")
 
 
 @contextmanager
@@ -97,15 +96,20 @@ def _alone(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _snakemake(arguments: list[str]) -> int:
-    """Snakemake's exit status; it runs in this process, so that nothing of it outlives this one."""
+def _snakemake(arguments: list[str], said: Path) -> int:
+    """Snakemake's exit status; it runs in this process, so that nothing of it outlives this one. `said` has its words."""
     from snakemake.cli import main
 
-    try:
-        main(arguments)
-    except SystemExit as end:
-        return int(end.code or 0)
+    with said.open("w", encoding="utf-8") as file, redirect_stderr(file), redirect_stdout(file):
+        try:
+            main(arguments)
+        except SystemExit as end:
+            return int(end.code or 0)
     return 0
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8").splitlines()[-5:])
 
 
 def visible_gpus() -> list[str]:

@@ -1,12 +1,11 @@
 """What a sweep tells while it is at work: a line for each run that ends, with its score and the time that is left."""
 
 import re
+import sys
 import threading
 import time
 from datetime import timedelta
 from pathlib import Path
-
-import click
 
 from stilts_core.records import RECORD, read_record
 from stilts_core.workflow.plan import Job
@@ -25,7 +24,7 @@ class Watch(threading.Thread):
         self.total, self.open, self.failed, self.workers = len(jobs), list(jobs), [], workers
         self.begun: dict[Path, float] = {}
         self.seconds: dict[str, list[float]] = {}
-        self.ended = threading.Event()
+        self.ended, self.out = threading.Event(), sys.stdout
         for job in jobs:  # what an earlier sweep left
             job.log.unlink(missing_ok=True)
             job.failed_log.unlink(missing_ok=True)
@@ -58,7 +57,7 @@ class Watch(threading.Thread):
             number = self.total - len(self.open)
             result = _score(job) if job.done else "failed"
             line = f"{number:>4}/{self.total}  {job.title:<44} {result:>6}  {took:>5.0f} s  {self.left()}"
-            click.echo(line.rstrip())
+            print(line.rstrip(), file=self.out, flush=True)
 
     def left(self) -> str:
         """The time that is left, if jobs take as long as those of their kind did; nothing before one has ended."""
@@ -70,11 +69,11 @@ class Watch(threading.Thread):
 
     def verdict(self) -> str:
         """What failed and why, and what could not be begun."""
-        lines = [f"{len(self.failed)} of {self.total} failed:"] if self.failed else ["The sweep ended early."]
+        lines = [f"{len(self.failed)} of {self.total} failed:"]
         lines += [f"  {job.title}: {_reason(job.failed_log)}\n    {job.failed_log}" for job in self.failed]
         if self.open:
-            lines.append(f"{len(self.open)} more were not done, as they need these." if self.failed else "")
-        return "\n".join(filter(None, [*lines, "The same command does what is left."]))
+            lines.append(f"{len(self.open)} more were not done, as they need what failed.")
+        return "\n".join([*lines, "The same command does what is left."])
 
 
 def _score(job: Job) -> str:
