@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from stilts_core.config import ConfigError, RunConfig
+from stilts_core.config import PROFILES, ConfigError, RunConfig
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -199,14 +199,28 @@ def bench(workload, repetitions, seeds, encoder, quick, path, runs_dir) -> None:
 
 
 @main.command()
+@click.option(
+    "--profile", default=RunConfig.profile, show_default=True, help="show the runs of this profile, and no other"
+)
 @click.option("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--book-dir", type=click.Path(path_type=Path), default=Path("book"), show_default=True)
-def report(runs_dir: Path, book_dir: Path) -> None:
-    """Write the book's generated pages from the records of all runs."""
-    from stilts_core.report.book import build_pages
+@click.option(
+    "--keep", is_flag=True, help="copy the records, without any text of the data, to BOOK_DIR/results/PROFILE"
+)
+def report(profile: str, runs_dir: Path, book_dir: Path, keep: bool) -> None:
+    """Write the book's generated pages from the records of one profile's runs.
 
-    pages = build_pages(runs_dir, book_dir)
-    click.echo(f"{len(pages)} pages written under {book_dir}")
+    Records under RUNS_DIR are shown, and those of other runs that the book keeps.
+    """
+    from stilts_core.report import book, kept
+
+    if profile not in PROFILES:
+        raise ConfigError(f"profile {profile!r} is unknown; choose one of {', '.join(PROFILES)}")
+    if keep:
+        files = kept.keep(profile, runs_dir, book_dir)
+        click.echo(f"{len(files)} records kept under {book_dir / 'results' / profile}")
+    pages = book.build_pages(runs_dir, book_dir, profile)
+    click.echo(f"{len(pages)} files of profile {profile} under {book_dir}")
 
 
 def entry() -> None:

@@ -1,105 +1,123 @@
-"""The book's generated pages: one for every run, and what records and reference tables say, as MyST Markdown."""
+"""The book's generated pages, as MyST Markdown: what the records of one profile say, and the reference tables."""
 
-import shutil
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import nbformat
-
-from stilts_core.records import find_records
-from stilts_core.report import cost, reference
-from stilts_core.report.cards import title
+from stilts_core.report import cost, pairs, reference, results, targets, transfer
+from stilts_core.report.distances import LABORATORY
+from stilts_core.report.grid import Grid
+from stilts_core.report.kept import encoders_of, records_of
 from stilts_core.report.markup import duration, metric_name, pipe_table
+from stilts_core.report.pages import Pages
 
-NO_RUNS = "No run has been recorded yet: `make book` makes one of each task family, `stilts run` any other.\n"
 
+def build_pages(runs_dir: Path, book_dir: Path, profile: str) -> list[Path]:
+    """Write the pages of one profile below `book_dir/generated` and `book_dir/pairs`, and return the files' paths.
 
-def build_pages(runs_dir: Path, book_dir: Path) -> list[Path]:
-    """Write `book_dir/generated/*.md`, and `book_dir/pairs/*.ipynb` from the runs' notebooks; returns their paths.
-
-    What an earlier call left there is removed first. Raises RecordError for a record that cannot be read.
+    A file that would not change is left alone; what an earlier report wrote and this one does not is removed. Raises
+    RecordError for a record that cannot be read.
     """
-    records = find_records(runs_dir)
-    generated, pairs = book_dir / "generated", book_dir / "pairs"
-    for folder in (generated, pairs):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    pages = {}
-    for record, name in zip(records, _titles(records), strict=True):
-        notebook = runs_dir / record["profile"] / record["run_id"] / "pair.ipynb"
-        if notebook.exists():
-            pages[record["run_id"]] = _publish(notebook, pairs / f"{record['run_id']}.ipynb", name)
+    records, encoders = records_of(profile, runs_dir, book_dir), encoders_of(profile, runs_dir, book_dir / "results")
+    grid, pages = Grid(records), Pages(book_dir)
+    pairs.publish(records, runs_dir, pages)
     texts = {
         "tasks": reference.tasks(),
         "languages": reference.languages(),
         "parameters": reference.parameters(),
         "published": reference.published(),
-        "runs": _runs(records, pages),
-        "status": _status(records),
-        "cost": cost.page(book_dir / "results" / "bench.json", generated),
+        "results": _results(grid, profile, pages),
+        "transfer": transfer.page(grid, encoders, profile, pages) if records else no_runs(profile),
+        "runs": _runs(records, grid, profile),
+        "status": _status(records, profile),
+        "cost": cost.page(book_dir / "results" / "bench.json", pages),
     }
+    texts |= {
+        f"targets/{target}": targets.page(grid, target, pages, lambda record: f"../../pairs/{record['run_id']}.html")
+        for target in grid.targets
+    }
+    if profile == LABORATORY:
+        from stilts_core.report import laboratory
+
+        texts["languages"] = laboratory.overview() + "\n" + texts["languages"]
+        texts |= {f"languages/{name}": text for name, text in laboratory.pages().items()}
     for name, text in texts.items():
-        (generated / f"{name}.md").write_text(text, encoding="utf-8")
-    return [*pages.values(), *(generated / f"{name}.md" for name in texts)]
+        pages.write(f"generated/{name}.md", text)
+    return pages.finish()
 
 
-def _titles(records: Sequence[dict]) -> list[str]:
-    """The records' titles; those that several share get the end of their run id."""
-    shared = Counter(map(title, records))
-    return [
-        title(record) if shared[title(record)] == 1 else f"{title(record)} ({record['run_id'].rsplit('-', 1)[-1]})"
-        for record in records
-    ]
+def no_runs(profile: str) -> str:
+    """What to do where there is nothing to show."""
+    return (
+        f"No run of profile `{profile}` has been recorded yet: `make book PROFILE={profile}` makes its grid, "
+        f"`stilts run --profile {profile}` one run, and `stilts report --profile {profile}` these pages.\n"
+    )
 
 
-def _publish(notebook: Path, page: Path, name: str) -> Path:
-    """Copy an executed notebook to its page, under the title of its run and with its parameters folded away."""
-    content = nbformat.read(notebook, as_version=4)
-    heading = next(cell for cell in content.cells if cell.cell_type == "markdown" and cell.source.startswith("# "))
-    heading.source = "\n".join([f"# {name}", *heading.source.splitlines()[1:]])
-    for cell in content.cells:
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.metadata.tags.append("hide-input")
-            cell.metadata["mystnb"] = {"code_prompt_show": "Show the parameters that were chosen"}
-    nbformat.write(content, page)
-    return page
+def _results(grid: Grid, profile: str, pages: Pages) -> str:
+    if not grid.records:
+        return no_runs(profile)
+    seeds = sorted({record["config"]["seed"] for record in grid.records})
+    encoders = _distinct(record["encoder"]["name"] for record in grid.records)
+    said = (
+        f"Profile `{profile}`, encoder {', '.join(f'`{name}`' for name in encoders)}: {len(grid.records)} runs in "
+        f"{len(grid.rows)} rows and {len(grid.targets)} columns, "
+    )
+    said += f"seed {seeds[0]} alone." if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}."
+    if len(seeds) == 1:
+        said += " One seed cannot tell an effect from the luck of a seed: `stilts sweep --seeds 0,1,2` adds others."
+    table = results.page(grid, pages, lambda record: f"pairs/{record['run_id']}.html")
+    return "\n\n".join([said, table]) + "\n" + _notes(grid.records)
 
 
-def _runs(records: Sequence[dict], pages: dict[str, Path]) -> str:
+def _runs(records: Sequence[dict], grid: Grid, profile: str) -> str:
     if not records:
-        return NO_RUNS
-    rows = []
-    for record, name in zip(records, _titles(records), strict=True):
-        page = pages.get(record["run_id"])
+        return no_runs(profile)
+    rows, apart = [], {record["run_id"] for record in grid.apart}
+    titles = pairs.titles_of(records)
+    for record in records:
         others = record["averages"]["non_english"]
         rows.append(
             [
-                f"[{name}](pairs/{page.name})" if page else name,
-                record["encoder"]["name"],
+                f"[{titles[record['run_id']]}](pairs/{record['run_id']})",
+                record["config"]["seed"],
                 metric_name(record["metric"]),
                 f"{record['scores']['en']['score']:.1f}" if "en" in record["scores"] else "–",
                 f"{others['score']:.1f} ({others['low']:.1f} – {others['high']:.1f})" if others else "–",
                 others["languages"] if others else 0,
                 "yes" if record["same_data"] else "no",
+                "no" if record["run_id"] in apart else "yes",
             ]
         )
-    columns = ["run", "encoder", "metric", "English", "mean without English (95 %)", "languages", "same data"]
-    return pipe_table(columns, rows) + _notes(records)
+    columns = [
+        "run",
+        "seed",
+        "metric",
+        "English",
+        "mean without English (95 %)",
+        "languages",
+        "same data",
+        "in Results",
+    ]
+    explained = (
+        f"\n{len(apart)} of these runs have other parameters or languages than the rest of their column, or were "
+        "repeated later: they are not in the tables of [Results](results.md).\n"
+    )
+    return pipe_table(columns, rows) + explained * bool(apart) + _notes(records)
 
 
-def _status(records: Sequence[dict]) -> str:
+def _status(records: Sequence[dict], profile: str) -> str:
     if not records:
-        return NO_RUNS
+        return no_runs(profile)
+    titles = pairs.titles_of(records)
     runs = [
         [
-            name,
+            titles[record["run_id"]],
             record["finished"],
             duration(record["cost"]["seconds"]),
             f"{record['cost']['peak_memory_bytes'] / 2**30:.2f} GiB",
             record["environment"]["device"],
         ]
-        for record, name in zip(records, _titles(records), strict=True)
+        for record in records
     ]
     machines = _distinct(
         f"{machine['cpu']}, {machine['threads']} threads, {machine['device']}, {machine['platform']}"
@@ -112,7 +130,9 @@ def _status(records: Sequence[dict]) -> str:
         if version
     )
     revisions = _distinct(f"`{record['environment']['git_revision']}`" for record in records)
+    seconds = sum(record["cost"]["seconds"] for record in records)
     parts = [
+        f"Profile `{profile}`: {len(records)} runs, {duration(seconds)} in all.",
         pipe_table(["run", "finished", "time", "peak memory", "device"], runs),
         f"**Machine:** {'; '.join(machines)}.",
         f"**Versions:** {', '.join(versions)}.",

@@ -6,24 +6,48 @@ from IPython.display import HTML
 
 from stilts_core.catalogue import INTERMEDIATE_TASKS, task
 from stilts_core.languages import language
+from stilts_core.report.grid import parts_of, row_of
 from stilts_core.report.markup import metric_name, notes, table, text
 
 LONGEST_TEXT = 400  # characters of one field that a card or an error shows
+TITLES = {
+    "none": "No intermediate task",
+    "all": f"All {len(INTERMEDIATE_TASKS)} intermediate tasks",
+    "mlm": "Multilingual MLM",
+}
+SHORT = {
+    "none": "none",
+    "all": "all nine",
+    "mlm": "MLM alone",
+    "anli": "ANLI+",
+    "mnli": "MNLI",
+    "qqp": "QQP",
+    "ccg": "CCG",
+    "udpos": "POS",
+    "panx": "PAN-X",
+    "tydiqa": "TyDiQA",
+    "bucc2018": "BUCC",
+    "lareqa": "LAReQA",
+}
 
 
 def title(record: dict) -> str:
     """The run's title as a page bears it: `MNLI → XNLI`."""
-    config = record["config"]
-    return f"{intermediate_title(config['intermediate'])} → {task(config['target']).title}"
+    return f"{row_title(row_of(record))} → {task(record['config']['target']).title}"
 
 
-def intermediate_title(intermediate: str) -> str:
-    """The title of an `intermediate` parameter: none, all, one task, or several joined by commas."""
-    if intermediate == "none":
-        return "No intermediate task"
-    if intermediate == "all":
-        return f"All {len(INTERMEDIATE_TASKS)} intermediate tasks"
-    return " + ".join(task(name).title for name in intermediate.split(","))
+def row_title(row: str) -> str:
+    """The title of a row of the grid: none, all, mlm, one task, or several joined by commas, with +mlm and +sham."""
+    tasks, mlm, sham = parts_of(row)
+    named = " + ".join(TITLES.get(name) or task(name).title for name in tasks)
+    return named + " with MLM" * mlm + ", labels shuffled" * sham
+
+
+def short_title(row: str) -> str:
+    """A row's or a task's name where there is little room."""
+    tasks, mlm, sham = parts_of(row)
+    named = " + ".join(SHORT.get(name) or task(name).title for name in tasks)
+    return named + " + MLM" * mlm + ", shuffled" * sham
 
 
 def summary(record: dict) -> HTML:

@@ -10,8 +10,9 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from stilts_core.bench.table import HEADINGS, reached, rows
 from stilts_core.bench.workloads import PEERS, WORKLOADS
-from stilts_core.report.figures import COLOURS, MARKERS, STYLE, WIDTH
+from stilts_core.report.figures import COLOURS, MARKERS, STYLE, WIDTH, drawn
 from stilts_core.report.markup import pipe_table
+from stilts_core.report.pages import Pages
 
 NOT_MEASURED = (
     "Nothing has been measured here yet: `make bench` measures all workloads on the machine that it runs on and leaves "
@@ -28,18 +29,15 @@ AXES = {
 SPEEDS = ("examples_per_second", "seconds")
 
 
-def page(bench: Path, pictures: Path) -> str:
-    """The generated part of the page, from the JSON of `stilts bench` where there is one.
-
-    Figures are written into the folder `pictures`, whose name the text takes as that of a neighbour of the page.
-    """
+def page(bench: Path, pages: Pages) -> str:
+    """The generated part of the page, from the JSON of `stilts bench` where there is one, and its figures."""
     parts = [_workloads()]
     if not bench.exists():
         return "\n\n".join([NOT_MEASURED, *parts]) + "\n"
     result = json.loads(bench.read_text(encoding="utf-8"))
     shown = []
     with rc_context(STYLE):
-        drawn = {
+        pictures = {
             "speed": (_ratios(result, SPEEDS, "How many times faster than the peer"), "Ratio of speeds by workload."),
             "memory": (
                 _ratios(result, ("peak_memory_bytes",), "How much of the peer's memory"),
@@ -47,10 +45,10 @@ def page(bench: Path, pictures: Path) -> str:
             ),
             "growth": (_growth(result.get("growth", {})), "Cost by size, on logarithmic axes."),
         }
-        for name, (figure, text) in drawn.items():
+        for name, (figure, text) in pictures.items():
             if figure:
-                figure.savefig(pictures / f"cost-{name}.svg", metadata={"Date": None})
-                shown.append(f"![{text}]({pictures.name}/cost-{name}.svg)")
+                pages.write(f"generated/cost-{name}.svg", drawn(figure))
+                shown.append(f"![{text}](generated/cost-{name}.svg)")
     reduced = [f"`{name}`" for name, facts in result["provenance"].items() if facts["reduced"]]
     if reduced:
         shown.insert(0, f"**Measured at sizes for trying out, which say nothing:** {', '.join(reduced)}.")

@@ -9,17 +9,18 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stilts_core.languages import language, languages
+from stilts_core.languages import language
 from stilts_core.report.cards import title
+from stilts_core.report.distances import by_distance
 from stilts_core.report.markup import metric_name
 
 # Okabe and Ito's colours, told apart with every kind of colour vision; markers tell the groups apart without any.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "os^Dv"
 SCRIPTS = {
-    "Latin script": ("Latn",),
-    "Cyrillic, Greek, Georgian": ("Cyrl", "Grek", "Geor"),
-    "Arabic, Hebrew": ("Arab", "Hebr"),
+    "Latin script": ("Latn", "Latin"),
+    "Cyrillic, Greek, Georgian": ("Cyrl", "Grek", "Geor", "Cyrillic", "Greek"),
+    "Arabic, Hebrew": ("Arab", "Hebr", "Arabic"),
     "scripts of India": ("Beng", "Deva", "Gujr", "Guru", "Mlym", "Taml", "Telu"),
     "East and South-East Asian": ("Hans", "Jpan", "Kore", "Mymr", "Thai"),
 }
@@ -42,7 +43,7 @@ STYLE = {
 
 def by_language(record: dict) -> SVG:
     """Every language's score with its 95 % interval, nearest to English in syntax on top, marked by script."""
-    codes = [code for code in languages() if code in record["scores"]]
+    codes = by_distance(record["scores"])
     with rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.9 + 0.27 * len(codes)), layout="constrained")
         axes = figure.add_subplot()
@@ -57,11 +58,9 @@ def by_language(record: dict) -> SVG:
         axes.set_xlabel(f"{metric_name(record['metric'])}, 0–100, with 95 % bootstrap interval")
         if len(codes) > 4:  # room for the words
             axes.set_ylabel("far from English ⟶ near")
-        figure.suptitle(
-            textwrap.fill(message(record), TITLE_CHARACTERS), x=0.02, ha="left", fontsize=11.5, fontweight="bold"
-        )
+        titled(figure, message(record))
         figure.legend(loc="outside lower center", ncols=2, fontsize=9.5)
-        return _svg(figure)
+        return SVG(drawn(figure))
 
 
 def curves(record: dict) -> SVG | HTML:
@@ -73,7 +72,7 @@ def curves(record: dict) -> SVG | HTML:
         figure = Figure(figsize=(WIDTH, 2.6 * len(phases) + 0.3), layout="constrained")
         for axes, phase in zip(figure.subplots(len(phases), squeeze=False)[:, 0], phases, strict=True):
             _curve(axes, phase)
-        return _svg(figure)
+        return SVG(drawn(figure))
 
 
 def layers(record: dict) -> SVG | None:
@@ -93,7 +92,7 @@ def layers(record: dict) -> SVG | None:
         axes.set_xlabel("hidden state (0 = embeddings)")
         axes.set_ylabel(f"{metric_name(record['metric'])}, 0–100")
         axes.legend(fontsize=9.5)
-        return _svg(figure)
+        return SVG(drawn(figure))
 
 
 def _points(axes: Axes, rows: Sequence[int], scores: Sequence[dict], group: str, index: int) -> None:
@@ -135,7 +134,13 @@ def _curve(axes: Axes, phase: dict) -> None:
     axes.legend(fontsize=9.5)
 
 
-def _svg(figure: Figure) -> SVG:
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return SVG(drawn.getvalue())
+def drawn(figure: Figure) -> str:
+    """The figure as SVG, the same for the same figure."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()
+
+
+def titled(figure: Figure, text: str, characters: int = TITLE_CHARACTERS) -> None:
+    """Set a sentence above a figure, flush left and wrapped to its width."""
+    figure.suptitle(textwrap.fill(text, characters), x=0.02, ha="left", fontsize=11.5, fontweight="bold")

@@ -109,14 +109,14 @@ def _value(value: object) -> str:
 
 def published() -> str:
     """The published numbers that were verified, each with its source."""
-    claims = [[row["claim"], row["value"], row["unit"], row["source"]] for row in _facts("published_claims")]
+    claims = [[row["claim"], row["value"], row["unit"], row["source"]] for row in facts("published_claims")]
     scores = [
         [row["system"], TASKS[row["task"]].title, metric_name(row["metric"]), row["score"], row["source"]]
-        for row in _facts("published_scores")
+        for row in facts("published_scores")
     ]
     retrieval = [
         [row["task"], row["lang"], f"{100 * float(row['score']):.1f}", row["metric"]]
-        for row in _facts("published_retrieval_xlmr_large")
+        for row in facts("published_retrieval_xlmr_large")
     ]
     parts = [
         "## What the paper claims",
@@ -131,6 +131,6 @@ def published() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _facts(name: str) -> list[dict[str, str]]:
+def facts(name: str) -> list[dict[str, str]]:
     text = (files("stilts_core") / "facts" / f"{name}.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))

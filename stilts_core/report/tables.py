@@ -7,7 +7,8 @@ from html import escape
 from IPython.display import HTML
 
 from stilts_core.config import PROFILES, RunConfig
-from stilts_core.languages import language, languages
+from stilts_core.languages import language
+from stilts_core.report.distances import by_distance, distance_meant
 from stilts_core.report.markup import duration, metric_name, number, table
 
 
@@ -31,7 +32,7 @@ def phases(record: dict) -> HTML:
 
 def scores(record: dict) -> HTML:
     """Every language's metrics with n and a 95 % interval, nearest to English in syntax first, then the means."""
-    codes = [code for code in languages() if code in record["scores"]]
+    codes = by_distance(record["scores"])
     extra = [metric for code in codes for metric in record["scores"][code]["metrics"]]
     metrics = list(dict.fromkeys([*record["metrics"], *extra]))
     rows = [
@@ -62,7 +63,7 @@ def scores(record: dict) -> HTML:
     columns = ["language", *headings, "95 % interval", "n", "family", "distance"]
     explained = (
         f"Scores on a scale of 0 to 100. The interval is that of {metric_name(record['metric'])}, by bootstrap over "
-        "test items. Distance: to English, in syntax (URIEL)."
+        f"test items. Distance: to English, {distance_meant(record['profile'])}."
     )
     return table(columns, rows + means, [explained, *record["notes"]], totals=len(means))
 

