@@ -117,8 +117,8 @@ def _design() -> str:
         "Among the languages of the world, those far from English are mostly those of which little was read in "
         "pretraining, so that a low score has two explanations. Here grammars and sizes are set, as K et al. "
         "{cite}`k2020crosslingual` and Dufter and Schütze {cite}`dufter2020identifying` set scripts and word order. "
-        "Four distances meet four sizes of pretraining text; script, cognates and sounds are laid over them so that every "
-        "level of one meets every level of another equally often.",
+        "Four distances meet four sizes of pretraining text; script, cognates and sounds are laid over them so that "
+        "every level of one meets every level of another equally often.",
         pipe_table(["language", "distance", "pretraining texts", "other script", "cognates", "sounds"], rows),
         "## Does anything correlate?",
         "Pearson's correlations of what was set, over the sixteen languages:",

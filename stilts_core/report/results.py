@@ -16,7 +16,7 @@ from stilts_core.report.reference import facts
 AVERAGES = {"all": "mean over all languages", "non_english": "mean over the languages that are not English"}
 INTERVALS = (
     "± is half of a 95 % interval. Where a cell has one run, it comes from the bootstrap over test items, and takes "
-    "both runs of a difference as independent: it says what other test items would give, and nothing about other seeds. "
+    "both runs of a difference as independent: it says what other test items would give, nothing about other seeds. "
     "Where there are several runs (numbered), it comes from the spread over seeds, by Welch's t. Bold: the interval "
     "leaves zero out, as one in twenty would where nothing is to be found."
 )

@@ -99,8 +99,8 @@ def _explained(shown: Fit, profile: str) -> str:
         f"Each point is a language, {shown.name}: its mean over {targets} target{'s' * (targets > 1)} and {seeds} "
         f"seed{'s' * (seeds > 1)}; targets that have other languages are put on one mean first. Bars are 95 % "
         "intervals of that mean. The line comes from one model with both factors, with the other at its mean. Distance "
-        f"to English is {distance_meant(profile)}, the size of the pretraining text that of {size_unit(profile)}. Over these "
-        f"languages the two correlate at {minus(f'{together:.2f}')}, {apart}."
+        f"to English is {distance_meant(profile)}, the size of the pretraining text that of {size_unit(profile)}. Over "
+        f"these languages the two correlate at {minus(f'{together:.2f}')}, {apart}."
     )
 
 
