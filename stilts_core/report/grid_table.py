@@ -8,6 +8,7 @@ from stilts_core.report.grid import Cell
 from stilts_core.report.measured import Measured
 
 MISSING = '<td class="missing" aria-label="not run">–</td>'
+WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---\n"  # of a page whose tables take all the room there is
 Link = Callable[[dict], str]
 
 
@@ -92,4 +93,4 @@ def scale(end: float) -> str:
         f'<span class="swatch" style="background: {css(diverging(sign * end, end))}"></span> {signed(sign * end)}'
         for sign in (-1, 1)
     )
-    return f'<p class="stilts-note">Colour: {" and below to ".join(ends)} and above.</p>\n'
+    return f'<p class="stilts-note">Colour: {" and below to ".join(ends)} and above.</p>\n\n'

@@ -30,17 +30,16 @@ def table(
 ) -> HTML:
     """A table that scrolls inside itself where the screen is narrower than it is, with `remarks` printed under it.
 
-    Numbers are set flush right; strings are taken as HTML (see `text`). The last `totals` rows are set apart.
+    Numbers are set flush right; strings are taken as HTML (see `text`). The last `totals` rows are set apart: no
+    reader's sorting moves them.
     """
-    set_apart = ' style="border-top: 1px solid"'
-    head = "".join(f"<th>{column}</th>" for column in columns)
-    body = "".join(
-        f"<tr{set_apart if index == len(rows) - totals else ''}>{''.join(map(_cell, row))}</tr>"
-        for index, row in enumerate(rows)
-    )
+    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    lines = [f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows]
+    body, foot = lines[: len(rows) - totals], lines[len(rows) - totals :]
+    below = f'<tfoot style="border-top: 1px solid">{"".join(foot)}</tfoot>' if foot else ""
     return HTML(
         '<div class="stilts-table mathjax_ignore" style="overflow-x: auto">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{notes(remarks)}"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>{below}</table></div>{notes(remarks)}"
     )
 
 

@@ -24,7 +24,7 @@ def page(grid: Grid, target: str, pages: Pages, link: Link) -> str:
     codes = by_distance(cells[0].records[0]["scores"])
     trained = f"trained on the English data of {task(row.trained_on).title}" if row.trained_on else "not trained"
     parts = [
-        f"# {row.title}",
+        f"{grid_table.WIDE}# {row.title}",
         f"Profile `{profile}`: {len(codes)} languages, {len(cells)} rows of the grid; {trained}, scored by "
         f"{metric_name(row.metric)}. [All targets](../../results.md)",
     ]
@@ -60,7 +60,7 @@ def _languages(grid: Grid, target: str, codes: list[str], profile: str, pages: P
         [
             grid_table.column("learnt first"),
             *(_head(code, profile) for code in codes),
-            grid_table.column("mean, no English"),
+            grid_table.column("mean<small>no English</small>"),
         ],
         _facts("distance", [f"{distance(code):.2f}" for code in codes]),
         _facts(f"pretraining, {size_unit(profile)}", [size_said(code, profile) for code in codes]),

@@ -15,6 +15,7 @@ from stilts_core.report.measured import Measured
 from stilts_core.report.slopes import Slope
 
 NAMED = 20  # languages that are written out; more of them go by their codes
+NAMED_LINES = 3  # the best of many lines, which are named at their ends
 SPREAD = 0.012  # of the axis, by which points of one level are drawn apart
 
 
@@ -85,8 +86,12 @@ def retrieval(sweeps: dict[str, np.ndarray], seen: dict[str, bool], candidates: 
         axes.set_xlabel("hidden state (0 = embeddings)")
         axes.set_ylabel(f"accuracy among {candidates}, 0–100")
         axes.set_ylim(bottom=0)
+        axes.set_xlim(right=len(mean) - 0.6)  # room for names
         axes.legend(fontsize=9.5)
         titled(figure, title, TITLE_CHARACTERS)
+        best = sorted(others, key=lambda code: -others[code][-1])[:NAMED_LINES]
+        ends = [float(others[code][-1]) for code in best]
+        label(axes, [len(mean) - 1] * len(best), ends, names(best), [(end, end) for end in ends])
         return drawn(figure)
 
 
