@@ -1,6 +1,7 @@
 """What a run reads: the examples of every part, chosen and checked, and the folder that the result belongs in."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -37,13 +38,20 @@ class Data:
     dropped: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def read(self, name: str, split: str, language: str = "en") -> list:
-        """The examples of one part of one task; remembers where they came from."""
-        examples = self.source.load(name, split, language)
+    def read(self, name: str, split: str, language: str = "en", *, limit: int = 0, seed: int = 0) -> list:
+        """At most `limit` of the examples of one part of one task; remembers where they came from.
+
+        The laboratory makes only those that are chosen.
+        """
+        if self.source is lab and limit:
+            numbers = _chosen(range(lab.SIZES[split]), limit, seed)
+            examples = lab.load(name, split, language, numbers=numbers)
+        else:
+            examples = self.source.load(name, split, language)
         self.files |= examples.files
         self.dropped |= {f"{name} {split} {language}: {reason}": n for reason, n in examples.dropped.items()}
         self.note(examples.stand_in)
-        return examples.items
+        return select(examples.items, limit, seed)
 
     def note(self, text: str | None) -> None:
         """Something that every table of the run must say."""
@@ -68,9 +76,9 @@ def gather_intermediate(config: RunConfig) -> Data:
     """The part of `gather` that the intermediate phase needs; its labels are permuted where the config asks for it."""
     data = Data(source_of(config))
     for name in intermediate_tasks(config):
-        train = select(data.read(name, "train"), config.intermediate_examples, config.seed)
+        train = data.read(name, "train", limit=config.intermediate_examples, seed=config.seed)
         train = permuted(train, config.seed) if config.sham_labels else train
-        data.intermediate[name] = (train, select(data.read(name, "dev"), config.dev_examples, 0))
+        data.intermediate[name] = (train, data.read(name, "dev", limit=config.dev_examples))
     for language in _text_languages(config):
         texts = data.source.unlabelled(language)
         data.texts += texts.items
@@ -84,13 +92,13 @@ def gather_target(config: RunConfig, data: Data | None = None) -> Data:
     data = data or Data(source_of(config))
     languages = languages_of(config)
     if task(config.target).trained_on:
-        train = select(data.read(config.target, "train"), config.target_examples, config.seed)
-        dev = select(data.read(config.target, "dev"), config.dev_examples, 0)
+        train = data.read(config.target, "train", limit=config.target_examples, seed=config.seed)
+        dev = data.read(config.target, "dev", limit=config.dev_examples)
         data.target = (train, [paired_set(dev)] if isinstance(dev[0], RetrievalExample) else dev)
     for language in languages:
-        data.tests[language] = _reduced(data.read(config.target, "test", language), config.test_examples, data)
+        data.tests[language] = _scored(data, config, "test", language)
         if config.target == "bucc2018":
-            data.tuning[language] = _reduced(data.read(config.target, "dev", language), config.test_examples, data)
+            data.tuning[language] = _scored(data, config, "dev", language)
         if (config.target, data.source) == ("xcopa", publishers) and (right := publishers.repaired_questions(language)):
             test = data.tests[language]
             data.repaired[language] = [replace(e, question=right.get(e.id, e.question)) for e in test]
@@ -160,15 +168,21 @@ def select(examples: list, limit: int, seed: int) -> list:
     """
     if not limit or len(examples) <= limit:
         return list(examples)
-    rank = [hashlib.sha256(f"{seed} {example.id}".encode()).digest() for example in examples]
-    chosen = sorted(range(len(examples)), key=rank.__getitem__)[:limit]
-    return [examples[index] for index in sorted(chosen)]
+    return [examples[index] for index in _chosen([example.id for example in examples], limit, seed)]
 
 
-def _reduced(test: list, limit: int, data: Data) -> list:
-    """At most `limit` test examples, the same in every run; a retrieval set gets at most that many queries."""
-    if not isinstance(test[0], RetrievalSet):
-        return select(test, limit, 0)
+def _chosen(ids: Iterable, limit: int, seed: int) -> list[int]:
+    """The positions of those of the ids that `select` chooses."""
+    rank = [hashlib.sha256(f"{seed} {number}".encode()).digest() for number in ids]
+    return sorted(sorted(range(len(rank)), key=rank.__getitem__)[:limit])
+
+
+def _scored(data: Data, config: RunConfig, split: str, language: str) -> list:
+    """At most as many examples as are to be scored, the same in every run; a retrieval set gets that many queries."""
+    limit = config.test_examples
+    if task(config.target).family != "retrieval":
+        return data.read(config.target, split, language, limit=limit)
+    test = data.read(config.target, split, language)
     smaller = smaller_set(test[0], limit)
     if len(smaller.candidates) < len(test[0].candidates):
         data.note(

@@ -33,13 +33,14 @@ class MLMHead(Head):
     """RoBERTa's masked-LM head: dense, GELU, LayerNorm, then the transposed word embeddings and a bias.
 
     It starts from the checkpoint's own head where that has one. With a trimmed vocabulary the softmax runs over the
-    kept rows: they are the candidates for a masked place.
+    kept rows: they are the candidates for a masked place. `masked` is the share of sub-words to predict.
     """
 
     rows = False
 
-    def __init__(self, encoder: Encoder):
+    def __init__(self, encoder: Encoder, masked: float = MASKED):
         super().__init__()
+        self.masked = masked
         self.encoder = [encoder]  # in a list, so that the encoder's weights are not counted as the head's
         self.dense = initialise(nn.Linear(encoder.hidden_size, encoder.hidden_size))
         self.norm = nn.LayerNorm(encoder.hidden_size, eps=encoder.model.config.layer_norm_eps)
@@ -61,7 +62,7 @@ class MLMHead(Head):
         share, fate, candidate = torch.zeros(3, *batch.ids.shape, dtype=torch.float64)
         share[batch.mask], fate[batch.mask], candidate[batch.mask] = torch.from_numpy(np.concatenate(drawn, axis=1))
         special = torch.isin(batch.ids, torch.tensor(encoder.tokens.specials))
-        chosen = (share < MASKED) & batch.mask & ~special
+        chosen = (share < self.masked) & batch.mask & ~special
         kept = torch.from_numpy(encoder.kept_ids).long()
         random = kept[(candidate * len(kept)).long()]
         ids = torch.where(chosen & (fate < 0.8), encoder.tokens.mask, batch.ids)

@@ -4,20 +4,29 @@
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from pathlib import Path
 
 from stilts_core.catalogue import task
-from stilts_core.families.examples import RetrievalSet, TextExample
+from stilts_core.families.examples import (
+    ChoiceExample,
+    PairExample,
+    RetrievalSet,
+    SpanExample,
+    TaggingExample,
+    TextExample,
+)
 from stilts_core.sources.lab import choices, pairs, questions, retrieval, tagging, worlds
 from stilts_core.sources.lab.dice import Dice
+from stilts_core.sources.lab.kept import kept
 from stilts_core.sources.lab.languages import LANGUAGES
 from stilts_core.sources.lab.realise import Realiser
 from stilts_core.sources.reading import DataError, Examples, NotAtHand
 from stilts_core.sources.retrieval import multilingual_pool, sentence_of_answer
 
-SIZES = {"train": 4000, "dev": 500, "test": 500}
+SIZES = {"train": 20_000, "dev": 1000, "test": 1000}
+QUERIES = 300  # of a retrieval set
 
 # How an item of a task is drawn, from dice and for a part.
 MAKERS: dict[str, Callable] = {
@@ -43,28 +52,41 @@ MAKERS: dict[str, Callable] = {
 }
 
 
+EXAMPLES = {"pair": PairExample, "choice": ChoiceExample, "tagging": TaggingExample, "span": SpanExample}
 GENERATOR = "stilts_core/sources/lab"  # what stands in the place of files
 _OTHERS = ("tatoeba", "bucc2018", "lareqa")
 
 
-def items(name: str, split: str, language: str = "en", *, seed: int = 0, examples: int) -> list:
-    """What the items of a part mean, in no language: item i depends on seed, part and i alone.
+def items(
+    name: str, split: str, language: str = "en", *, seed: int = 0, examples: int = 0, numbers: Iterable[int] = ()
+) -> list:
+    """What the first `examples` items of a part mean, or those of the `numbers`, in no language.
 
-    Where a task is parallel, and in English, all languages share the items; elsewhere each has its own.
+    Item i depends on seed, part and i alone. Where a task is parallel, and in English, all languages share the items;
+    elsewhere each has its own.
     """
     own = "" if task(name).parallel or language == "en" else language
-    return list(_items(name, split, own, seed, examples))
+    return list(_items(name, split, own, seed, tuple(numbers or range(examples))))
 
 
-@lru_cache(maxsize=16)
-def _items(name: str, split: str, own: str, seed: int, examples: int) -> tuple:
-    return tuple(MAKERS[name](Dice(seed, name, own, split, number), split) for number in range(examples))
+@lru_cache(maxsize=4)
+def _items(name: str, split: str, own: str, seed: int, numbers: tuple[int, ...]) -> tuple:
+    return tuple(MAKERS[name](Dice(seed, name, own, split, number), split) for number in numbers)
 
 
-def load(name: str, split: str, language: str = "en", *, seed: int = 0, examples: int | None = None) -> Examples:
+def load(
+    name: str,
+    split: str,
+    language: str = "en",
+    *,
+    seed: int = 0,
+    examples: int | None = None,
+    numbers: Iterable[int] = (),
+) -> Examples:
     """The examples of one part ('train', 'dev' or 'test') of a task in one language of the laboratory.
 
-    `examples` is their number (default: SIZES), of a retrieval set that of its queries. As with the publishers' data,
+    `examples` is their number (default: SIZES), of a retrieval set that of its queries (default: QUERIES); or only
+    those of the `numbers` are made, which are their ids. As with the publishers' data,
     the train and dev parts of a target are English and come from the task it is trained on; BUCC's dev part is the
     language's own; LAReQA's test part takes 'mul' for the multilingual pool.
 
@@ -79,12 +101,17 @@ def load(name: str, split: str, language: str = "en", *, seed: int = 0, examples
         raise DataError(f"{name} has no {split} part in '{language}' in the laboratory, only in {', '.join(known)}")
     count = SIZES[split] if examples is None else examples
     if split != "test" and row.trained_on not in (None, name):
-        given = load(row.trained_on, split, seed=seed, examples=count).items
+        given = load(row.trained_on, split, seed=seed, examples=count, numbers=numbers).items
         return _examples([sentence_of_answer(item) for item in given] if row.family == "retrieval" else given)
     if row.family == "retrieval":
-        return _examples(_retrieval_sets(name, split, language, seed, count))
-    said, drawn = realiser(language), items(name, split, language, seed=seed, examples=count)
-    return _examples([item.example(number, said) for number, item in enumerate(drawn)])
+        return _examples(_retrieval_sets(name, split, language, seed, QUERIES if examples is None else examples))
+    numbers = tuple(numbers or range(count))
+
+    def made() -> list:
+        said, drawn = realiser(language), items(name, split, language, seed=seed, numbers=numbers)
+        return [item.example(number, said) for number, item in zip(numbers, drawn, strict=True)]
+
+    return _examples(kept(made, EXAMPLES[row.family], generator(), name, split, language, seed, numbers))
 
 
 def checksums(name: str, split: str, language: str = "en") -> dict[str, str]:

@@ -80,7 +80,7 @@ def hypothesis(dice: Dice) -> Clause:
     kind = _noun(dice, frame.agents)
     if NOUNS.above[kind] == "thing":  # only a still wider kind would imply what is said of every or no person
         kind = dice.pick(frame.agents)
-    agent = worlds.person(dice) if dice.chance(40) else worlds.quantifier(dice, kind)
+    agent = worlds.person(dice) if dice.chance(70) else worlds.quantifier(dice, kind)
     return Clause(
         verb,
         agent,
@@ -100,7 +100,7 @@ def premise(dice: Dice, statement: Clause, label: str) -> Clause:
     """
     while True:
         found = dice.pick((statement, denied(statement)))
-        for _ in range(dice.pick((1, 1, 2, 3))):
+        for _ in range(dice.pick((1, 1, 2))):
             found = dice.pick((_other_agent, _other_object, _other_object, _other_place, _other_time))(dice, found)
         if found != statement and relation(found, statement) == label:
             return found._replace(verb=worlds.worded(dice, found.verb))

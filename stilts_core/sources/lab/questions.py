@@ -68,7 +68,7 @@ def _asked(dice: Dice, split: str, sentences: int, answered: bool = True, reword
 
 def _event(dice: Dice) -> Clause:
     """Something done to something, at a place and a time."""
-    event = worlds.event(dice, _VERBS)
+    event = worlds.event(dice, _VERBS, usual=False)
     return event._replace(
         place=worlds.place(dice), time=worlds.time(dice), negated=False, moved=dice.pick(("", "time"))
     )
@@ -101,9 +101,11 @@ def _reworded(question: Clause) -> Clause:
 
 
 def _near(told: Clause, role: str, dice: Dice) -> Clause:
-    """An event like the one asked for but for one of the things that the question names."""
+    """Half of the time an event like the one asked for but for one of the things that the question names."""
     event = _event(dice)
     named = [name for name in ("agent", "patient") if name != role]
+    if dice.chance(50):
+        return event
     change = dice.pick(("verb", *named))
     others = _verbs_between(_noun(told.agent), _noun(told.patient))
     if change == "verb" and len(others) > 1:

@@ -92,8 +92,8 @@ def _past(verb: str) -> str:
 class InventedWords:
     """The words of an invented language.
 
-    Content words are cognate with English, that is, equal but for the script, in `cognates` percent of cases; all
-    others follow the language's sounds. No two words are written alike, not even in an abjad.
+    Words are shared with English in `cognates` percent of cases, and written as there in every script, as
+    loanwords often are; all others follow the language's sounds. No two words are written alike, not even in an abjad.
     """
 
     def __init__(self, code: str, grammar: Grammar, script: Script, sounds: Sounds, cognates: int):
@@ -112,12 +112,11 @@ class InventedWords:
         self._stems: dict[tuple[str, str], str] = {}
         for kind, word in vocabulary():
             dice = Dice("word", code, kind, word)
-            if kind in FUNCTION_WORDS:
-                self._stems[kind, word] = new(invented(dice, 1))
-            elif dice.chance(cognates) and script.write(word) not in taken:
+            if not word.isupper() and dice.chance(cognates) and script.write(word) not in taken:
                 self._stems[kind, word] = new(iter([word]))
             else:
-                self._stems[kind, word] = new(invented(dice, dice.pick((1, 2, 2, 2, 3))))
+                syllables = 1 if kind in FUNCTION_WORDS else dice.pick((1, 2, 2, 2, 3))
+                self._stems[kind, word] = new(invented(dice, syllables))
         self._inflections: dict[tuple, Word] = {}
         taken.clear()  # an affix may sound like a word
         self._affixes = {key: new(invented(Dice("affix", code, key), 1)) for key in _affix_keys(grammar.exponence)}
@@ -129,7 +128,7 @@ class InventedWords:
     def plain(self, kind: str, word: str, case: str = "") -> Word:
         """A word without inflection but for its case."""
         marks = [case] if case and self._grammar.case == "affix" else []
-        inflected = self._inflected(word, self.stem(kind, word), marks, kind == "name")
+        inflected = self._inflected(word, self.stem(kind, word), marks)
         return inflected._replace(form=self._script.capital(inflected.form)) if kind == "days" else inflected
 
     def noun(self, word: str, plural: bool, case: str, definite: bool) -> Word:
@@ -144,7 +143,7 @@ class InventedWords:
         marks += ["3PL"] if plural and self._grammar.agreement == "affix" else []
         return self._inflected(word, self.stem("aux" if word == "do" else "verb", word), marks)
 
-    def _inflected(self, word: str, stem: str, marks: list[str], name: bool = False) -> Word:
+    def _inflected(self, word: str, stem: str, marks: list[str]) -> Word:
         key = (stem, word, *marks)
         if key not in self._inflections:
             marks = [".".join(marks)] if marks and self._grammar.exponence == "fused" else marks
@@ -152,14 +151,14 @@ class InventedWords:
             if self._grammar.affixes == "before":
                 parts.reverse()
             morphemes, gloss = ("-".join(side) for side in zip(*parts, strict=True))
-            self._inflections[key] = Word(self._spelt(morphemes.split("-"), name), morphemes, gloss)
+            self._inflections[key] = Word(self._spelt(parts), morphemes, gloss)
         return self._inflections[key]
 
-    def _spelt(self, morphemes: list[str], name: bool) -> str:
-        """The word in the language's script; a name keeps its Latin letters, as foreign names do in every script."""
-        if name:
-            return "".join(part if part[0].isupper() else self._script.write(part) for part in morphemes)
-        return self._script.write("".join(morphemes).lower())
+    def _spelt(self, parts: list[tuple[str, str]]) -> str:
+        """The word in the language's script; a name, or a stem shared with English, keeps its Latin letters."""
+        if any(morpheme == meaning for morpheme, meaning in parts):
+            return "".join(m if m == meaning else self._script.write(m) for m, meaning in parts)
+        return self._script.write("".join(morpheme for morpheme, _ in parts))
 
 
 def _affix_keys(exponence: str) -> list[str]:

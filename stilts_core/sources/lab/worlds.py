@@ -3,6 +3,7 @@
 Everything is drawn by value: the same dice tell the same world, and a meaning belongs to one part (train, dev, test).
 """
 
+import zlib
 from collections.abc import Callable
 from functools import cache, partial
 from typing import TypeVar
@@ -29,6 +30,8 @@ EVENT_VERBS = tuple(verb for verb in VERBS if verb not in (*lexicon.SYNONYMS, "l
 TRANSITIVE = tuple(verb for verb in EVENT_VERBS if VERBS[verb].patients)
 PEOPLE = NOUNS.below("person")
 FIRST_NAMES = (*LISTS["women"], *LISTS["men"])
+
+COMPANY = 3  # how many words of a kind go with another
 
 M = TypeVar("M")
 
@@ -87,11 +90,26 @@ def company(dice: Dice) -> Name:
     return Name((dice.pick(dice.pick((LISTS["families"], LISTS["towns"]))),), "ORG", dice.pick(LISTS["companies"]))
 
 
-def described(dice: Dice, nouns: tuple[str, ...]) -> Noun:
+def usual(dice: Dice, options: tuple[str, ...], *beside: str) -> str:
+    """One of the options: in three of four cases one of the few that keep company with the words beside.
+
+    Which these are is a matter of the concepts, and so the same in every language: words are known by the company they
+    keep (Firth 1957). Without words beside, all options are equally likely.
+    """
+    return dice.pick(_company(options, beside) if beside and dice.chance(75) else options)
+
+
+@cache
+def _company(options: tuple[str, ...], beside: tuple[str, ...]) -> list[str]:
+    return sorted(options, key=lambda option: zlib.crc32(repr((option, beside)).encode()))[:COMPANY]
+
+
+def described(dice: Dice, nouns: tuple[str, ...], *beside: str) -> Noun:
     """One of the nouns, definite or not, one or several, with or without an adjective."""
-    noun = dice.pick(nouns)
+    noun = usual(dice, nouns, *beside)
     det, plural = dice.pick(("the", "the", "the", "a", "a", "some", "number")), dice.chance(20)
-    adjectives = (worded(dice, dice.pick(lexicon.adjectives(noun))),) if dice.chance(33) else ()
+    company = (noun,) if beside else ()
+    adjectives = (worded(dice, usual(dice, lexicon.adjectives(noun), *company)),) if dice.chance(33) else ()
     if noun in lexicon.MASS:
         return Noun(noun, "the" if det == "the" else "some", adjectives)
     if det == "number":
@@ -106,17 +124,17 @@ def _named(nouns: tuple[str, ...]) -> bool:
     return any(noun in PEOPLE for noun in nouns)
 
 
-def participant(dice: Dice, nouns: tuple[str, ...]) -> Thing:
+def participant(dice: Dice, nouns: tuple[str, ...], *beside: str) -> Thing:
     """One of the nouns described or, where people can be meant, half of the time somebody by name."""
-    return person(dice) if _named(nouns) and dice.chance(50) else described(dice, nouns)
+    return person(dice) if _named(nouns) and dice.chance(50) else described(dice, nouns, *beside)
 
 
-def place(dice: Dice) -> Adjunct:
+def place(dice: Dice, *beside: str) -> Adjunct:
     """Where: "in the garden", "near Keld"."""
     if dice.chance(25):
         return named_place(dice)
-    relation = dice.pick(tuple(lexicon.PLACES))
-    return Adjunct(relation, Noun(worded(dice, dice.pick(lexicon.PLACES[relation]))))
+    relation = usual(dice, tuple(lexicon.PLACES), *beside)
+    return Adjunct(relation, Noun(worded(dice, usual(dice, lexicon.PLACES[relation], *beside))))
 
 
 def named_place(dice: Dice) -> Adjunct:
@@ -135,17 +153,21 @@ def time(dice: Dice) -> Adjunct:
     return Adjunct("in", Noun(dice.pick(NOUNS.below("season"))))
 
 
-def event(dice: Dice, verbs: tuple[str, ...] = EVENT_VERBS) -> Clause:
-    """Something that happened, or did not."""
+def event(dice: Dice, verbs: tuple[str, ...] = EVENT_VERBS, *, usual: bool = True) -> Clause:
+    """Something that happened, or did not; `usual`: mostly with those things and places that go with the verb."""
     verb = dice.pick(verbs)
     frame = VERBS[verb]
-    agent = company(dice) if verb in ("buy", "sell", "build") and dice.chance(15) else participant(dice, frame.agents)
+
+    def beside(role: str) -> tuple[str, ...]:
+        return (verb, role) if usual else ()
+
+    by_company = verb in ("buy", "sell", "build") and dice.chance(15)
     told = Clause(
         worded(dice, verb),
-        agent,
-        participant(dice, frame.patients) if frame.patients else None,
-        participant(dice, frame.recipients) if frame.recipients else None,
-        place(dice) if dice.chance(45) else None,
+        company(dice) if by_company else participant(dice, frame.agents, *beside("agent")),
+        participant(dice, frame.patients, *beside("patient")) if frame.patients else None,
+        participant(dice, frame.recipients, *beside("recipient")) if frame.recipients else None,
+        place(dice, *beside("place")) if dice.chance(45) else None,
         time(dice) if dice.chance(35) else None,
         negated=dice.chance(12),
     )
@@ -251,20 +273,44 @@ def two_events(dice: Dice) -> tuple[Sentence, ...]:
     return (Joined(event(dice), dice.pick(("and", "but")), event(dice)),)
 
 
+def answered(dice: Dice) -> tuple[Sentence, ...]:
+    """A question for one role of an event and the event that answers it; half of the time it was told before, too."""
+    told = event(dice, usual=dice.chance(50))._replace(negated=False)
+    asked = asking(told, dice.pick([role for role in WH if getattr(told, role)]))
+    if dice.chance(50):
+        return asked, told
+    before = dice.sample((told, event(dice)), 2)
+    return *before, asked, told._replace(moved="")
+
+
+def again(dice: Dice) -> tuple[Sentence, ...]:
+    """An event told twice: in another order of its adjuncts, or once without one of them."""
+    told = event(dice, usual=dice.chance(50))
+    if not adjuncts(told):
+        told = told._replace(place=place(dice))
+    if dice.chance(50):
+        less = told._replace(**{dice.pick(adjuncts(told)): None}, moved="")
+    else:
+        less = told._replace(moved=dice.pick([role for role in ("", *adjuncts(told)) if role != told.moved]))
+    return (told, less) if dice.chance(50) else (less, told)
+
+
 def _alone(make: Callable[[Dice], Sentence]) -> Callable[[Dice], tuple[Sentence, ...]]:
     return lambda dice: (make(dice),)
 
 
 # What texts are made of: up to which percentage, what.
 _KINDS = (
-    (45, _alone(event)),
-    (52, _alone(state)),
-    (60, _alone(question)),
-    (67, _alone(quantified)),
-    (78, fact),
-    (88, cause),
-    (92, two_events),
-    (100, partial(story, length=3)),
+    (25, _alone(event)),
+    (30, _alone(state)),
+    (33, _alone(question)),
+    (40, _alone(quantified)),
+    (48, fact),
+    (57, cause),
+    (61, two_events),
+    (68, partial(story, length=3)),
+    (84, answered),
+    (100, again),
 )
 
 
