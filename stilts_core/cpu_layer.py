@@ -9,6 +9,7 @@ followed by its layer norm), to rounding. It is faster because it
 - keeps for the backward pass only what that reads, in bf16 what was computed in bf16.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -17,6 +18,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import gelu
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from stilts_core.fused_layer import FusedLayer, fits, packed, seeds
+from stilts_core.kernels import STEP
 from stilts_core.unpadded import Packing
 
 aten = torch.ops.aten
@@ -51,10 +54,14 @@ class CpuLayer:
 
     layer: nn.Module
     _versions: list = field(default_factory=list)
-    _cast: list[Tensor] = field(default_factory=list)
+    _cast: object = None
 
     def __call__(self, x: Tensor, packing: Packing, dtype: torch.dtype) -> Tensor:
         """The next hidden state, (sub-words, hidden size) in fp32, of one such."""
+        if fits(self.layer):
+            training, parameters = torch.is_grad_enabled(), parameters_of(self.layer)
+            fields = self._kept_for((dtype, training), lambda weights: packed(weights, dtype, training))
+            return FusedLayer.apply(x, packing, self, fields, dtype, training, *parameters)
         return _Layer.apply(x, packing, self, self._matrices(dtype), *parameters_of(self.layer))
 
     @property
@@ -77,12 +84,21 @@ class CpuLayer:
 
     def _matrices(self, dtype: torch.dtype) -> list[Tensor]:
         """Weights and biases of the four products in `dtype`: cast anew when they may have changed."""
-        parameters = parameters_of(self.layer)
-        versions = [dtype, _steps, *((id(parameter), parameter._version) for parameter in parameters)]
-        if versions != self._versions:
-            qw, qb, kw, kb, vw, vb, ow, ob, _, _, uw, ub, dw, db, _, _ = (p.detach() for p in parameters)
+
+        def cast(weights: list[Tensor]) -> list[Tensor]:
+            qw, qb, kw, kb, vw, vb, ow, ob, _, _, uw, ub, dw, db, _, _ = weights
             joined = [torch.cat([qw, kw, vw]), torch.cat([qb, kb, vb]), ow, ob, uw, ub, dw, db]
-            self._cast = [tensor.to(dtype) for tensor in joined]
+            return [tensor.to(dtype) for tensor in joined]
+
+        return self._kept_for((dtype,), cast)
+
+    def _kept_for(self, purpose: tuple, make: Callable):
+        """What `make` makes of the layer's parameters for a purpose, anew when they may have changed."""
+        parameters = parameters_of(self.layer)
+        versions = [*purpose, _steps, *((id(parameter), parameter._version) for parameter in parameters)]
+        if versions != self._versions:
+            self._cast = None  # first frees what it replaces
+            self._cast = make([parameter.detach() for parameter in parameters])
             self._versions = versions
         return self._cast
 
@@ -95,17 +111,18 @@ class _Layer(torch.autograd.Function):
         wqkv, bqkv, wo, bo, wu, bu, wd, bd = matrices
         norm_y, norm_out = parameters[8:10], parameters[14:16]
         dtype, size, dropout = wo.dtype, x.shape[1:], layer.dropout
+        seed_weights, seed_attended, seed_down = seeds(layer)
         xb = x.to(dtype)
         qkv = _by_head(torch.addmm(bqkv, xb, wqkv.t()), packing, 3 * layer.heads)
-        attended, weights, keep_weights = _attend(qkv, packing, layer.attention_dropout)
+        attended, weights, keep_weights = _attend(qkv, packing, layer.attention_dropout, seed_weights)
         attended = _flat(attended, packing)
-        keep_attended = _kept(x.shape, dropout)
+        keep_attended = _kept(seed_attended, x.shape, dropout)
         before_y = x + _dropped(torch.addmm(bo, attended, wo.t()), keep_attended, dropout)
         y, mean_y, scale_y = torch.native_layer_norm(before_y, size, *norm_y, layer.eps)
         yb = y.to(dtype)
         up = torch.addmm(bu, yb, wu.t())
         active = gelu(up)
-        keep_down = _kept(x.shape, dropout)
+        keep_down = _kept(seed_down, x.shape, dropout)
         before_out = y + _dropped(torch.addmm(bd, active, wd.t()), keep_down, dropout)
         out, mean_out, scale_out = torch.native_layer_norm(before_out, size, *norm_out, layer.eps)
         ctx.packing, ctx.layer, ctx.matrices = packing, layer, matrices
@@ -170,7 +187,7 @@ def _flat(by_head: Tensor, packing: Packing) -> Tensor:
     return packing.flatten(by_head.permute(1, 2, 0, 3).flatten(2))
 
 
-def _attend(qkv: Tensor, packing: Packing, dropout: float) -> tuple[Tensor, Tensor, Tensor | None]:
+def _attend(qkv: Tensor, packing: Packing, dropout: float, seed: int) -> tuple[Tensor, Tensor, Tensor | None]:
     """What attention gives, by head, its weights (heads x sequences, length, length), and which of them dropout kept.
 
     `qkv` holds the queries of all heads, then their keys, then their values.
@@ -180,7 +197,7 @@ def _attend(qkv: Tensor, packing: Packing, dropout: float) -> tuple[Tensor, Tens
     bias = None if packing.full else packing.key_bias.repeat(heads, 1, 1)
     weights = qkv.new_empty(heads * sequences, length, length)
     out = torch.empty_like(query)
-    keep = _kept(weights.shape, dropout)
+    keep = _kept_weights(seed, packing, heads, dropout)
     for part in _parts(weights):
         scores = torch.bmm(query[part], key[part].transpose(1, 2)).float().mul_(size**-0.5)
         if bias is not None:
@@ -218,13 +235,39 @@ def _some(keep: Tensor | None, part: slice) -> Tensor | None:
     return None if keep is None else keep[part]
 
 
-def _kept(shape: torch.Size, dropout: float) -> Tensor | None:
-    """Which values of a tensor dropout keeps, None for all; `dropout` is exact to 1 in 65,536."""
+def _kept(seed: int, shape: torch.Size, dropout: float) -> Tensor | None:
+    """Which values of a tensor dropout keeps, None for all."""
     if not dropout:
         return None
-    # Four 16-bit numbers from each draw take a third of the time of bernoulli_.
-    drawn = torch.empty(-(-shape.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    return (drawn.view(torch.int16)[: shape.numel()] >= round(dropout * 2**16) - 2**15).view(shape)
+    drawn = _drawn(seed, torch.arange(-(-shape.numel() // 4)))
+    return _is_kept(drawn[: shape.numel()], dropout).view(shape)
+
+
+def _kept_weights(seed: int, packing: Packing, heads: int, dropout: float) -> Tensor | None:
+    """Which of attention's weights, (heads x sequences, length, length), dropout keeps, None for all."""
+    if not dropout:
+        return None
+    length = packing.mask.shape[1]
+    columns = -(-length // STEP) * STEP
+    rows = torch.arange(heads)[:, None, None] * len(packing.places) + packing.starts[:-1, None] + torch.arange(length)
+    numbers = rows.flatten(0, 1)[..., None] * (columns // 4) + torch.arange(columns // 4)
+    return _is_kept(_drawn(seed, numbers)[..., :length], dropout)
+
+
+def _drawn(seed: int, numbers: Tensor) -> Tensor:
+    """Four 16-bit integers from each number, side by side: splitmix64, whose numbers depend on nothing else."""
+
+    def mixed(z: Tensor, shift: int, factor: int) -> Tensor:
+        return (z ^ ((z >> shift) & (2 ** (64 - shift) - 1))) * factor
+
+    z = (numbers + 1) * (0x9E3779B97F4A7C15 - 2**64) + seed
+    z = mixed(mixed(z, 30, 0xBF58476D1CE4E5B9 - 2**64), 27, 0x94D049BB133111EB - 2**64)
+    return mixed(z, 31, 1).view(torch.int16)
+
+
+def _is_kept(drawn: Tensor, dropout: float) -> Tensor:
+    """Whether dropout, exact to 1 in 65,536, keeps what a 16-bit number was drawn for."""
+    return drawn >= round(dropout * 2**16) - 2**15
 
 
 def _dropped(values: Tensor, keep: Tensor | None, dropout: float) -> Tensor:

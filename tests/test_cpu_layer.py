@@ -5,9 +5,20 @@ from transformers.models.bert.modeling_bert import BertLayer
 from transformers.models.xlm_roberta.modeling_xlm_roberta import XLMRobertaLayer
 
 from stilts_core.cpu_layer import CpuLayer, _kept
+from stilts_core.kernels import kernels
 from stilts_core.unpadded import Packing
 
-SIZES = {"hidden_size": 48, "num_attention_heads": 4, "intermediate_size": 96, "attn_implementation": "eager"}
+SIZES = {"hidden_size": 48, "num_attention_heads": 3, "intermediate_size": 96, "attn_implementation": "eager"}
+
+
+@pytest.fixture(params=["kernels", "operations"], autouse=True)
+def way(request, monkeypatch):
+    """Each test runs with the kernels, where there are any, and with PyTorch's operations."""
+    if request.param == "operations":
+        monkeypatch.setattr("stilts_core.cpu_layer.fits", lambda layer: False)
+    elif kernels().library is None:
+        pytest.skip(kernels().why)
+    return request.param
 
 
 @pytest.fixture(params=[(BertLayer, BertConfig), (XLMRobertaLayer, XLMRobertaConfig)], ids=["bert", "xlm-roberta"])
@@ -52,12 +63,12 @@ def test_states_and_gradients_are_those_of_transformers_layer(layer, packing, dt
             assert difference < tolerance, f"{name}: {difference}"
 
 
-@pytest.mark.parametrize("way", ["in place", "by a fused optimiser"])
-def test_weights_that_change_are_read_anew(layer, packing, way):
+@pytest.mark.parametrize("change", ["in place", "by a fused optimiser"])
+def test_weights_that_change_are_read_anew(layer, packing, change):
     x = torch.randn(len(packing.places), 48)
     ours = CpuLayer(layer)
     before = ours(x, packing, torch.bfloat16)
-    if way == "in place":
+    if change == "in place":
         with torch.no_grad():
             layer.output.dense.weight.mul_(2)
     else:
@@ -89,7 +100,7 @@ def test_gradient_goes_through_what_dropout_kept(layer, packing, where):
 
 def test_dropout_keeps_its_share_and_is_off_outside_training(layer, packing):
     torch.manual_seed(0)
-    assert _kept(torch.Size([1000, 1001]), 0.3).float().mean() == pytest.approx(0.7, abs=2e-3)
+    assert _kept(5, torch.Size([1000, 1001]), 0.3).float().mean() == pytest.approx(0.7, abs=2e-3)
     x = torch.randn(len(packing.places), 48)
     plain = CpuLayer(layer)(x, packing, torch.float32)
     layer.output.dropout.p = layer.attention.self.dropout.p = 0.2

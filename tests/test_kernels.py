@@ -1,0 +1,67 @@
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from stilts_core.kernels import kernels
+
+SCRIPT = """
+import re, sys, torch
+from stilts_core.kernels import kernels
+print(kernels().why)
+print(len(set(re.findall(r"\\S*libgomp\\S*", open("/proc/self/maps").read()))))
+"""
+
+
+def loaded(tmp_path, **environment) -> list[str]:
+    """What a new process with an empty cache says of its kernels, and how many OpenMP libraries it has."""
+    changed = os.environ | {"STILTS_CACHE": str(tmp_path)} | environment
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=changed, check=True)
+    return done.stdout.splitlines()
+
+
+def test_processes_that_compile_at_once_leave_one_file_and_have_one_set_of_threads(tmp_path):
+    if kernels().library is None:
+        pytest.skip(kernels().why)
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda _: loaded(tmp_path), range(2)))
+    assert found == [["kernels compiled on this machine", "1"]] * 2
+    assert len(list(tmp_path.rglob("*"))) == 2  # the folder and the file in it
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [({"CC": "no-such-compiler"}, "compiler"), ({"CC": "false"}, "false failed"), ({"STILTS_KERNELS": "off"}, "off")],
+)
+def test_without_a_compiler_operations_compute_and_the_reason_is_told(tmp_path, environment, reason):
+    if kernels().library is None:
+        pytest.skip(kernels().why)
+    why, _ = loaded(tmp_path, **environment)
+    assert why.startswith("PyTorch's operations") and reason in why
+    assert not list(tmp_path.rglob("*.so*"))
+
+
+def test_a_forked_process_computes(tmp_path):
+    if kernels().library is None:
+        pytest.skip(kernels().why)
+    script = """
+import os, torch
+from transformers import BertConfig
+from transformers.models.bert.modeling_bert import BertLayer
+from stilts_core.cpu_layer import CpuLayer
+from stilts_core.unpadded import Packing
+torch.set_num_threads(2)
+layer = CpuLayer(BertLayer(BertConfig(hidden_size=64, num_attention_heads=2, intermediate_size=128)).eval())
+def compute():
+    return float(layer(torch.ones(300, 64), Packing(torch.ones(3, 100, dtype=torch.bool)), torch.float32).sum())
+read, write = os.pipe()
+if os.fork() == 0:
+    os.write(write, repr(compute()).encode())
+    os._exit(0)
+os.wait()
+print(float(os.read(read, 100)) == compute())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=240)
+    assert done.stdout == "True\n"
