@@ -92,7 +92,7 @@ class FusedLayer(torch.autograd.Function):
         d_out = d_out.contiguous()
         sizes = {"d_down": hidden, "d_up": inner, "d_added": hidden, "d_attended": hidden, "d_qkv": 3 * hidden}
         passing = {name: d_out.new_empty(tokens, size, dtype=dtype) for name, size in sizes.items()}
-        deep, widest = tokens + tokens % 2, max(3 * hidden, inner) + 64
+        deep, widest = tokens + tokens % 2 + 64, max(3 * hidden, inner) + 64
         passing |= {name: d_out.new_empty(deep, widest, dtype=dtype) for name in ("left", "right")}
         passing["sums"] = sums = d_out.new_empty(call.threads, 9 * hidden + inner)
         shapes = {"qkv": (3 * hidden, hidden), "out": (hidden, hidden), "up": (inner, hidden), "down": (hidden, inner)}

@@ -43,6 +43,10 @@ typedef struct {
     float *g_qkv, *g_out, *g_up, *g_down;
 } Layer;
 
+/* Words between neighbouring panels: an odd number of cache lines, so that they do not share the cache's sets. */
+#define APART(WORDS) (((WORDS) / 16 | 1) * 16 + 32)
+#define AHEAD(PLACE) _mm_prefetch((const char *)(PLACE), _MM_HINT_T0)
+
 /* ---- numbers ---- */
 
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -568,6 +572,7 @@ INLINE void weight_gradient(const Layer *l, const void *d, int64_t m, const void
                             float *sums, const int bf16) {
     __m512i ones = bf16 ? _mm512_set1_epi32(0x3f803f80) : _mm512_set1_epi32(0x3f800000);
     int64_t each = bf16 ? 2 : 1, deep = up_to(l->tokens, each) / each, groups = up_to(m, TILE) / TILE;
+    int64_t left_step = APART(TILE * deep), right_step = APART(PANEL * deep);
 #pragma omp for schedule(static)
     for (int64_t p = 0; p < deep; p++) {
         int two = each * p + 1 < l->tokens;
@@ -579,21 +584,21 @@ INLINE void weight_gradient(const Layer *l, const void *d, int64_t m, const void
             _mm512_storeu_si512(line + c, words);
         }
         for (int64_t g = 0; g < groups; g++) {
-            word *to = l->left + (g * deep + p) * TILE;
+            word *to = l->left + g * left_step + p * TILE;
             _mm_storeu_si128((__m128i *)to, _mm_loadu_si128((__m128i *)(line + g * TILE)));
             _mm_storel_epi64((__m128i *)(to + 4), _mm_loadl_epi64((__m128i *)(line + g * TILE + 4)));
         }
         for (int64_t c = 0; c < n; c += 16)
-            _mm512_storeu_si512(l->right + c / PANEL * PANEL * deep + p * PANEL + c % PANEL,
+            _mm512_storeu_si512(l->right + c / PANEL * right_step + p * PANEL + c % PANEL,
                                 below16(at(inputs, each * p * n, bf16), n, two, c, bf16));
     }
     int64_t blocks = up_to(groups, BLOCK / TILE) / (BLOCK / TILE), panels = up_to(n, PANEL) / PANEL;
 #pragma omp for schedule(static)
     for (int64_t task = 0; task < blocks * panels; task++) {
         int64_t column = task / blocks * PANEL, start = task % blocks * BLOCK, stop = least(m, start + BLOCK);
-        Right right = {l->right + column * deep, least(PANEL, n - column), 0, PANEL};
+        Right right = {l->right + column / PANEL * right_step, least(PANEL, n - column), 0, PANEL};
         for (int64_t row = start; row < stop; row += TILE) {
-            Left left = {l->left + row * deep, least(TILE, stop - row), deep, 1, TILE};
+            Left left = {l->left + row / TILE * left_step, least(TILE, stop - row), deep, 1, TILE};
             PRODUCT(left, right, bf16, _mm512_storeu_ps(gradient + (row + i) * n + column + j, v));
         }
     }
@@ -618,6 +623,7 @@ INLINE void backward(const Layer *l, const int bf16) {
             norm_backward(l, rows, l->d_out + place, l->norm_out + place, l->scale_out + first, l->gain_out,
                           l->seed_down, first, d_y, d_down, sums, bf16);
             PRODUCT(rows_of(d_down, rows, hidden, bf16), packed(l->v_down, inner, hidden, bf16), bf16, {
+                AHEAD(at(slope, (i + TILE) * inner + j, bf16));
                 v = _mm512_mul_ps(v, get(slope, i * inner + j, bf16));
                 put(d_up, i * inner + j, v, bf16);
             });

@@ -70,6 +70,8 @@ def environment(compute: "Compute") -> dict:
     """Where a run took place: versions, machine, device, driver and git revision."""
     import torch
 
+    from stilts_core.kernels import kernels
+
     cuda = compute.device == "cuda"
     return {
         "python": platform.python_version(),
@@ -80,6 +82,7 @@ def environment(compute: "Compute") -> dict:
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "driver": torch.version.cuda if cuda else None,
         "precision": f"{compute.precision} ({compute.why})",
+        "layers": None if cuda else kernels().why,
         "packages": {name: _version(name) for name in PACKAGES},
         "git_revision": _git_revision(),
     }

@@ -33,7 +33,7 @@ Nehir gece yükseldi ve eski köprü sabaha yok olmuştu.
 SIZES = {
     "hidden_size": 32,
     "num_hidden_layers": 3,
-    "num_attention_heads": 4,
+    "num_attention_heads": 2,  # of 16 dimensions, for which there are kernels
     "intermediate_size": 64,
     "initializer_range": 0.2,  # so that layers do something: 0.02 is meant for hundreds of dimensions
 }

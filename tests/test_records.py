@@ -7,6 +7,7 @@ import pytest
 
 from stilts_core import records
 from stilts_core.compute import Compute
+from stilts_core.kernels import kernels
 from stilts_core.records import (
     RECORD,
     SCHEMA,
@@ -70,6 +71,7 @@ def test_environment_says_what_the_numbers_depend_on():
     facts = environment(Compute(precision="fp32", why="as asked for"))
     assert facts["python"] == platform.python_version()
     assert facts["precision"] == "fp32 (as asked for)"
+    assert facts["layers"] == kernels().why
     assert facts["device"] == "cpu" and facts["driver"] is None
     assert facts["packages"].keys() == set(records.PACKAGES) and facts["packages"]["torch"]
     json.dumps(facts)

@@ -8,14 +8,14 @@ import numpy as np
 
 from stilts_core.batching import columns
 from stilts_core.bench import training
-from stilts_core.bench.measuring import Options, exponent, in_fresh_process, say, timed
+from stilts_core.bench.measuring import Options, added_memory, exponent, in_fresh_process, say, timed
 from stilts_core.bench.retrieving import random_vectors
 from stilts_core.bench.workloads import ALONE, MEASURES, Workload
 from stilts_core.encoder import load_encoder
 from stilts_core.evaluation import predict
 from stilts_core.families.mining import NEIGHBOURHOOD, mutual_neighbours
 from stilts_core.gathering import gather
-from stilts_core.records import find_records, peak_memory_bytes
+from stilts_core.records import find_records
 
 DOUBLINGS = 4  # points of a curve, each twice the size of the last
 LONG_INPUTS = 16  # examples of the curve over length
@@ -34,9 +34,10 @@ def measure(workload: Workload, options: Options) -> dict:
         "grid": grid(options),
     }
     result = {}
-    for name, points in curves.items():
+    for name, measured in curves.items():
+        points = [point for point in measured if point[1] > 0]  # what was too little to see has no logarithm
         if len(points) < 2:
-            say(f"growth: {name} has {len(points)} points, and needs two; it is left out")
+            say(f"growth: {name} has {len(points)} points above nothing, and needs two; it is left out")
             continue
         entry = {"unit": MEASURES[name].unit, "points": [list(point) for point in points], "exponent": exponent(points)}
         say(f"growth: {name} ~ size ** {entry['exponent']:.2f}")
@@ -108,9 +109,7 @@ def corpus_memory(workload: Workload) -> list[tuple[int, int]]:
 def _search_memory(rows: int) -> int:
     mutual_neighbours(random_vectors(1, 0), random_vectors(1, 1), 1)  # loads what a search needs
     queries, candidates = random_vectors(rows, 0), random_vectors(rows, 1)
-    before = peak_memory_bytes()
-    mutual_neighbours(queries, candidates, NEIGHBOURHOOD)
-    return peak_memory_bytes() - before
+    return added_memory(lambda: mutual_neighbours(queries, candidates, NEIGHBOURHOOD))
 
 
 def grid(options: Options) -> list[tuple[int, float]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from stilts_core.bench.workloads import MEASURES
-from stilts_core.compute import Compute
+from stilts_core.compute import Compute, return_freed_memory
 from stilts_core.records import peak_memory_bytes
 
 
@@ -99,6 +99,20 @@ def in_fresh_process(function: Callable, *arguments):
 def peak_memory(function: Callable, *arguments) -> int:
     """The peak memory, in bytes, of a new process that calls `function`; on a GPU that of its tensors."""
     return in_fresh_process(_peak_after, function, *arguments)
+
+
+def added_memory(call: Callable[[], object]) -> int:
+    """The bytes that `call` takes at its peak beside what this process holds.
+
+    Where the peak so far cannot be forgotten (outside Linux), a call that stays below it takes 0.
+    """
+    return_freed_memory()
+    forget = Path("/proc/self/clear_refs")
+    if forget.exists():
+        forget.write_text("5")  # sets the peak to what is resident now
+    before = peak_memory_bytes()
+    call()
+    return peak_memory_bytes() - before
 
 
 def _threads() -> int:

@@ -83,6 +83,7 @@ def cost(record: dict) -> HTML:
         ["floating-point operations", f"{spent['flops']:.2e}"],
         ["device", f"{escape(machine['device'])} ({escape(machine['cpu'])}, {machine['threads']} threads)"],
         ["precision", escape(machine["precision"])],
+        *([["layers computed by", escape(machine["layers"])]] if machine.get("layers") else []),
     ]
     return table(["cost", ""], rows, record["notes"])
 

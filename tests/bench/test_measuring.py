@@ -1,6 +1,7 @@
 import pytest
 
 from stilts_core.bench.measuring import (
+    added_memory,
     compared,
     exponent,
     fastest,
@@ -47,3 +48,8 @@ def test_memory_is_that_of_a_process_of_its_own():
     large = peak_memory(bytearray, 2**29)
     small = peak_memory(bytearray, 2**10)
     assert small < 2**29 < large
+
+
+def test_memory_that_a_call_adds_is_seen_below_an_earlier_peak():
+    bytes(bytearray(2**28))  # an earlier peak, freed again
+    assert 2**26 <= added_memory(lambda: bytes(bytearray(2**26))) < 2**28
