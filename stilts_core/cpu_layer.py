@@ -56,13 +56,14 @@ class CpuLayer:
     _versions: list = field(default_factory=list)
     _cast: object = None
 
-    def __call__(self, x: Tensor, packing: Packing, dtype: torch.dtype) -> Tensor:
-        """The next hidden state, (sub-words, hidden size) in fp32, of one such."""
+    def __call__(self, x: Tensor, packing: Packing, dtype: torch.dtype, places: Tensor | None = None) -> Tensor:
+        """The next hidden state, (sub-words, hidden size) in fp32, of one such; of the sub-words at `places` alone."""
         if fits(self.layer):
             training, parameters = torch.is_grad_enabled(), parameters_of(self.layer)
             fields = self._kept_for((dtype, training), lambda weights: packed(weights, dtype, training))
-            return FusedLayer.apply(x, packing, self, fields, dtype, training, *parameters)
-        return _Layer.apply(x, packing, self, self._matrices(dtype), *parameters_of(self.layer))
+            return FusedLayer.apply(x, packing, self, fields, dtype, training, places, *parameters)
+        out = _Layer.apply(x, packing, self, self._matrices(dtype), *parameters_of(self.layer))
+        return out if places is None else out.index_select(0, places)
 
     @property
     def heads(self) -> int:

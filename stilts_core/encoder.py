@@ -135,12 +135,14 @@ class Encoder:
         types: "torch.Tensor | None" = None,
         places: "torch.Tensor | None" = None,
         layer: int | None = None,
+        read: "torch.Tensor | None" = None,
     ) -> "torch.Tensor":
         """The last hidden state, or hidden state `layer` (0: embeddings), (sequences, length, hidden size).
 
         `ids` and `mask` (true where there is a token) are (sequences, length), padded on the right; `places` says where
         `mask` is true, counted row by row (a GPU waits where it has to find that out). The padding is not computed, its
-        states are zero; nor is any layer above `layer`. Raises EncoderError for input that is too long,
+        states are zero; nor is any layer above `layer`. `read` are the places, ascending and counted as those are, of
+        the states that will be read: a CPU may leave the others zero. Raises EncoderError for input that is too long,
         an id that was trimmed away, or a layer that is not there.
         """
         if layer is not None and not 0 <= layer <= self.layers:
@@ -149,7 +151,10 @@ class Encoder:
 
         packing = Packing(mask, places)
         last = self.layers if layer is None else layer
-        return packing.pad(next(islice(self._flat_states(packing, ids, types), last, None)))
+        states = next(islice(self._flat_states(packing, ids, types, last, read), last, None))
+        if len(states) == len(packing.places):
+            return packing.pad(states)
+        return states.new_zeros(ids.numel(), states.shape[1]).index_copy(0, read, states).view(*ids.shape, -1)
 
     def hidden_states(
         self,
@@ -165,9 +170,17 @@ class Encoder:
         return map(packing.pad, self._flat_states(packing, ids, types))
 
     def _flat_states(
-        self, packing: "Packing", ids: "torch.Tensor", types: "torch.Tensor | None"
+        self,
+        packing: "Packing",
+        ids: "torch.Tensor",
+        types: "torch.Tensor | None",
+        last: int | None = None,
+        read: "torch.Tensor | None" = None,
     ) -> "Iterator[torch.Tensor]":
-        """The hidden states of the sub-words alone, (sub-words, hidden size), without the padding."""
+        """The hidden states of the sub-words alone, (sub-words, hidden size), without the padding.
+
+        Of hidden state `last` a CPU computes only what is `read`.
+        """
         import torch
 
         from stilts_core.cpu_layer import CpuLayer
@@ -187,8 +200,9 @@ class Encoder:
         if device == "cpu" and self.model.config.hidden_act == "gelu":
             dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
             self._cpu_layers = self._cpu_layers or [CpuLayer(layer) for layer in self.model.encoder.layer]
-            for layer in self._cpu_layers:
-                states = layer(states, packing, dtype)
+            for number, layer in enumerate(self._cpu_layers, start=1):
+                some = read is not None and number == last
+                states = layer(states, packing, dtype, torch.searchsorted(packing.places, read) if some else None)
                 yield states
         else:
             for layer in self.model.encoder.layer:

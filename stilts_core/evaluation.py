@@ -84,7 +84,8 @@ class Predictor:
                     found = [self.head(state, batch) for layer, state in enumerate(states) if layer in layers]
                     values.append(torch.stack(found, 1).float())
                 else:
-                    found = self.head(self.encoder.hidden(**batch.inputs, layer=self.head.layer), batch)
+                    read = self.head.reads(batch)
+                    found = self.head(self.encoder.hidden(**batch.inputs, layer=self.head.layer, read=read), batch)
                     values.append((found if self.head.rows else found.flatten(0, 1)[batch.places]).float())
         chosen = [np.concatenate(share) if share else np.zeros(0, int) for share in shares]
         lengths = features.lengths[np.concatenate(chosen)].astype(float)

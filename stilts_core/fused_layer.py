@@ -52,30 +52,38 @@ def seeds(layer) -> list[int]:
 
 
 class FusedLayer(torch.autograd.Function):
-    """The two passes of a CpuLayer: x -> attention -> y -> feed-forward (up, gelu, down) -> out."""
+    """The two passes of a CpuLayer: x -> attention -> y -> feed-forward (up, gelu, down) -> out.
+
+    With `places`, ascending, only these rows of x go on after attention, and are returned.
+    """
 
     @staticmethod
-    def forward(ctx, x: Tensor, packing: Packing, layer, fields: dict[str, Tensor], dtype, training, *parameters):
+    def forward(ctx, x: Tensor, packing: Packing, layer, fields: dict, dtype, training: bool, places, *parameters):
         tokens, hidden = x.shape
-        inner, x = len(fields["b_up"]), x.contiguous()
+        rows = tokens if places is None else len(places)
+        inner, x, library = len(fields["b_up"]), x.contiguous(), kernels().library
         call = Layer(
-            *(tokens, len(packing.mask), hidden, layer.heads, inner, -(-packing.mask.shape[1] // STEP) * STEP),
+            *(tokens, rows, len(packing.mask), hidden, layer.heads, inner, -(-packing.mask.shape[1] // STEP) * STEP),
             *(dtype == torch.bfloat16, torch.get_num_threads(), training),
             *(layer.eps, layer.dropout, layer.attention_dropout, *seeds(layer)),
         )
-        saved = {"x": x, "qkv": x.new_empty(tokens, 3 * hidden, dtype=dtype)}
-        saved["attended"] = x.new_empty(tokens, hidden, dtype=dtype)
+        qkv, attended = x.new_empty(tokens, 3 * hidden, dtype=dtype), x.new_empty(tokens, hidden, dtype=dtype)
+        saved = {"x": x, "qkv": qkv, "attended": attended, "places": places}
         if training:
-            saved |= {name: x.new_empty(tokens, inner, dtype=dtype) for name in ("active", "slope")}
-            saved |= {name: x.new_empty(tokens, hidden) for name in ("norm_y", "norm_out")}
-            saved |= {name: x.new_empty(tokens) for name in ("scale_y", "scale_out")}
+            saved |= {name: x.new_empty(rows, inner, dtype=dtype) for name in ("active", "slope")}
+            saved |= {name: x.new_empty(rows, hidden) for name in ("norm_y", "norm_out")}
+            saved |= {name: x.new_empty(rows) for name in ("scale_y", "scale_out")}
             saved["lse"] = x.new_empty(layer.heads, tokens)
-            saved["yb"] = x.new_empty(tokens, hidden, dtype=dtype)
+            saved["yb"] = x.new_empty(rows, hidden, dtype=dtype)
             if dtype != x.dtype:
                 saved["xb"] = x.new_empty(tokens, hidden, dtype=dtype)
-        out = torch.empty_like(x)
-        call.point_to(starts=packing.starts, out=out, **fields, **saved)
-        kernels().library.layer_forward(ctypes.byref(call))
+        call.point_to(starts=packing.starts, **fields, **saved)
+        library.attention(ctypes.byref(call))
+        saved["picked"] = attended if places is None else attended.index_select(0, places)
+        residual = x if places is None else x.index_select(0, places)
+        out = torch.empty_like(residual)
+        call.point_to(picked=saved["picked"], residual=residual, out=out)
+        library.rest(ctypes.byref(call))
         if training:
             if dtype != x.dtype:
                 del saved["x"]  # the backward pass reads its copy
@@ -86,24 +94,33 @@ class FusedLayer(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, d_out: Tensor):
-        call, dtype = ctx.call, ctx.dtype
-        tokens, hidden, inner = call.tokens, call.hidden, call.inner
+        call, dtype, library = ctx.call, ctx.dtype, kernels().library
+        tokens, rows, hidden, inner = call.tokens, call.rows, call.hidden, call.inner
         saved = dict(zip(ctx.names, ctx.saved_tensors, strict=True))
-        d_out = d_out.contiguous()
-        sizes = {"d_down": hidden, "d_up": inner, "d_added": hidden, "d_attended": hidden, "d_qkv": 3 * hidden}
-        passing = {name: d_out.new_empty(tokens, size, dtype=dtype) for name, size in sizes.items()}
+        places, d_out = saved["places"], d_out.contiguous()
+        sizes = {"d_down": hidden, "d_up": inner, "d_added": hidden, "d_picked": hidden}
+        passing = {name: d_out.new_empty(rows, size, dtype=dtype) for name, size in sizes.items()}
+        passing["d_qkv"] = d_out.new_empty(tokens, 3 * hidden, dtype=dtype)
         deep, widest = tokens + tokens % 2 + 64, max(3 * hidden, inner) + 64
         passing |= {name: d_out.new_empty(deep, widest, dtype=dtype) for name in ("left", "right")}
-        passing["sums"] = sums = d_out.new_empty(call.threads, 9 * hidden + inner)
+        passing["sums"] = sums = d_out.new_empty(call.threads, 6 * hidden + inner)
+        passing["sums_qkv"] = sums_qkv = d_out.new_empty(call.threads, 3 * hidden)
         shapes = {"qkv": (3 * hidden, hidden), "out": (hidden, hidden), "up": (inner, hidden), "down": (hidden, inner)}
         gradients = {name: d_out.new_empty(shape) for name, shape in shapes.items()}
         d_x = torch.empty_like(d_out)
-        call.point_to(d_out=d_out, d_x=d_x, **saved, **passing, **{f"g_{name}": g for name, g in gradients.items()})
-        kernels().library.layer_backward(ctypes.byref(call))
-        gain_out, shift_out, gain_y, shift_y, *b_qkv, b_out, b_down, b_up = sums[0].split([*[hidden] * 9, inner])
-        of_query_key_value = zip(gradients["qkv"].chunk(3), b_qkv, strict=True)
+        call.point_to(d_out=d_out, d_residual=d_x, **saved, **passing)
+        call.point_to(**{f"g_{name}": gradient for name, gradient in gradients.items()})
+        library.rest_backward(ctypes.byref(call))
+        d_attended = passing["d_picked"]
+        if places is not None:
+            d_x = d_x.new_zeros(tokens, hidden).index_copy(0, places, d_x)
+            d_attended = d_attended.new_zeros(tokens, hidden).index_copy(0, places, d_attended)
+        call.point_to(d_x=d_x, d_attended=d_attended)
+        library.attention_backward(ctypes.byref(call))
+        gain_out, shift_out, gain_y, shift_y, b_out, b_down, b_up = sums[0].split([*[hidden] * 6, inner])
+        of_query_key_value = zip(gradients["qkv"].chunk(3), sums_qkv[0].chunk(3), strict=True)
         return (
-            *(d_x, None, None, None, None, None),
+            *(d_x, None, None, None, None, None, None),
             *(part for pair in of_query_key_value for part in pair),
             *(gradients["out"], b_out, gain_y, shift_y),
             *(gradients["up"], b_up, gradients["down"], b_down, gain_out, shift_out),

@@ -22,23 +22,25 @@ Rows are sub-words; sizes along them are multiples of 16. Sums over rows depend 
 typedef uint32_t word;
 
 typedef struct {
-    int64_t tokens, sequences, hidden, heads, inner, width, bf16, threads, training;
+    int64_t tokens, rows, sequences, hidden, heads, inner, width, bf16, threads, training;
     double eps, dropout, attention_dropout;
     uint64_t seed_weights, seed_attended, seed_down;
     const int32_t *starts;
+    const int64_t *places; /* of the rows that go on after attention; NULL where all do */
     const word *w_qkv, *w_out, *w_up, *w_down; /* packed to multiply rows by the transposed weights */
     const word *v_qkv, *v_out, *v_up, *v_down; /* packed to multiply gradients of rows by the weights */
     const float *b_qkv, *b_out, *b_up, *b_down, *gain_y, *shift_y, *gain_out, *shift_out;
     const float *x;
     void *xb, *qkv;
     float *lse;
-    void *attended;
+    void *attended, *picked;
+    const float *residual;
     float *norm_y, *scale_y;
     void *yb, *active, *slope;
     float *norm_out, *scale_out, *out;
     const float *d_out;
-    void *d_down, *d_up, *d_added, *d_attended, *d_qkv;
-    float *d_x, *sums;
+    void *d_down, *d_up, *d_added, *d_picked, *d_attended, *d_qkv;
+    float *d_residual, *d_x, *sums, *sums_qkv;
     word *left, *right;
     float *g_qkv, *g_out, *g_up, *g_down;
 } Layer;
@@ -114,6 +116,9 @@ INLINE __m512 dropped(__m512 v, uint64_t seed, int64_t i, double dropout) {
     __mmask16 mask = kept(seed, i, lrint(dropout * 65536) - 32768);
     return _mm512_maskz_mul_ps(mask, v, _mm512_set1_ps(1 / (1 - dropout)));
 }
+
+/* The number of a row's first value, which decides what dropout draws for it. */
+INLINE int64_t number_of(const Layer *l, int64_t row) { return (l->places ? l->places[row] : row) * l->hidden; }
 
 INLINE void add_to(float *sum, __m512 v) { _mm512_storeu_ps(sum, _mm512_add_ps(_mm512_loadu_ps(sum), v)); }
 
@@ -323,7 +328,7 @@ INLINE int64_t as_rows(const void *rows, int64_t stride, int64_t count, int64_t 
 
 INLINE __mmask16 within(int64_t n, int64_t j) { return n - j < 16 ? (1u << (n - j)) - 1 : 0xffff; }
 
-static void attend(const Layer *l, int64_t begin, int64_t n, int64_t head, const int bf16) {
+static void head_forward(const Layer *l, int64_t begin, int64_t n, int64_t head, const int bf16) {
     int64_t size = l->hidden / l->heads, stride = 3 * l->hidden, width = up_to(n, 16), each = bf16 ? 2 : 1;
     const void *query = at(l->qkv, begin * stride + head * size, bf16);
     const void *key = at(query, l->hidden, bf16), *value = at(query, 2 * l->hidden, bf16);
@@ -359,7 +364,7 @@ static void attend(const Layer *l, int64_t begin, int64_t n, int64_t head, const
     }
 }
 
-static void attend_backward(const Layer *l, int64_t begin, int64_t n, int64_t head, const int bf16) {
+static void head_backward(const Layer *l, int64_t begin, int64_t n, int64_t head, const int bf16) {
     int64_t size = l->hidden / l->heads, stride = 3 * l->hidden, width = up_to(n, 16), each = bf16 ? 2 : 1;
     int64_t place = begin * stride + head * size;
     const void *query = at(l->qkv, place, bf16);
@@ -494,13 +499,14 @@ INLINE void norm_backward(const Layer *l, int64_t rows, const float *d_out, cons
             __m512 mean = _mm512_set1_ps(_mm512_reduce_add_ps(sum[r]) / hidden);
             __m512 share = _mm512_set1_ps(_mm512_reduce_add_ps(along[r]) / hidden);
             __m512 factor = _mm512_set1_ps(scale[start + r]);
+            int64_t drawn = number_of(l, first + start + r);
             for (int64_t c = 0; c < hidden; c += 16) {
                 int64_t number = place + r * hidden + c;
                 __m512 d = _mm512_mul_ps(_mm512_loadu_ps(d_out + number), _mm512_loadu_ps(gain + c));
                 d = _mm512_sub_ps(d, _mm512_fmadd_ps(_mm512_loadu_ps(normed + number), share, mean));
                 d = _mm512_mul_ps(d, factor);
                 _mm512_storeu_ps(d_before + number, d);
-                put(d_product, number, dropped(d, seed, first * hidden + number, l->dropout), bf16);
+                put(d_product, number, dropped(d, seed, drawn + c, l->dropout), bf16);
             }
         }
     }
@@ -514,8 +520,8 @@ INLINE void cast(const float *from, void *to, int64_t count, int bf16) {
 
 #define BIASED(BIAS) _mm512_add_ps(v, _mm512_loadu_ps((BIAS) + j))
 
-INLINE void forward(const Layer *l, const int bf16) {
-    int64_t tokens = l->tokens, hidden = l->hidden, inner = l->inner, kept_rows = l->training;
+INLINE void attend_forward(const Layer *l, const int bf16) {
+    int64_t tokens = l->tokens, hidden = l->hidden;
 #pragma omp parallel num_threads(l->threads)
     {
 #pragma omp for schedule(static)
@@ -523,7 +529,7 @@ INLINE void forward(const Layer *l, const int bf16) {
             int64_t rows = least(BLOCK, tokens - first);
             const void *xs = l->x + first * hidden;
             if (bf16) {
-                void *words = kept_rows ? at(l->xb, first * hidden, 1) : room(2 * BLOCK * hidden);
+                void *words = l->training ? at(l->xb, first * hidden, 1) : room(2 * BLOCK * hidden);
                 cast(l->x + first * hidden, words, rows * hidden, 1);
                 xs = words;
             }
@@ -534,18 +540,25 @@ INLINE void forward(const Layer *l, const int bf16) {
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < l->sequences * l->heads; task++) {
             int64_t sequence = task / l->heads, begin = l->starts[sequence];
-            attend(l, begin, l->starts[sequence + 1] - begin, task % l->heads, bf16);
+            head_forward(l, begin, l->starts[sequence + 1] - begin, task % l->heads, bf16);
         }
+    }
+}
+
+INLINE void feed_forward(const Layer *l, const int bf16) {
+    int64_t hidden = l->hidden, inner = l->inner, kept_rows = l->training;
+#pragma omp parallel num_threads(l->threads)
+    {
 #pragma omp for schedule(static)
-        for (int64_t first = 0; first < tokens; first += BLOCK) {
-            int64_t rows = least(BLOCK, tokens - first), place = first * hidden;
+        for (int64_t first = 0; first < l->rows; first += BLOCK) {
+            int64_t rows = least(BLOCK, l->rows - first), place = first * hidden;
             float *before = room(4 * BLOCK * (2 * hidden + hidden + inner)), *y = before + BLOCK * hidden;
             void *yb = kept_rows ? at(l->yb, place, bf16) : y + BLOCK * hidden;
             void *active = kept_rows ? at(l->active, first * inner, bf16) : y + 2 * BLOCK * hidden;
             void *slope = kept_rows ? at(l->slope, first * inner, bf16) : NULL;
-            const float *x = l->x + place;
-            PRODUCT(rows_of(at(l->attended, place, bf16), rows, hidden, bf16), packed(l->w_out, hidden, hidden, bf16), bf16, {
-                v = dropped(BIASED(l->b_out), l->seed_attended, place + i * hidden + j, l->dropout);
+            const float *x = l->residual + place;
+            PRODUCT(rows_of(at(l->picked, place, bf16), rows, hidden, bf16), packed(l->w_out, hidden, hidden, bf16), bf16, {
+                v = dropped(BIASED(l->b_out), l->seed_attended, number_of(l, first + i) + j, l->dropout);
                 _mm512_storeu_ps(before + i * hidden + j, _mm512_add_ps(v, _mm512_loadu_ps(x + i * hidden + j)));
             });
             norm(l, rows, before, l->gain_y, l->shift_y, y, yb, kept_rows ? l->norm_y + place : NULL,
@@ -557,7 +570,7 @@ INLINE void forward(const Layer *l, const int bf16) {
                 if (slope) put(slope, i * inner + j, steep, bf16);
             });
             PRODUCT(rows_of(active, rows, inner, bf16), packed(l->w_down, hidden, inner, bf16), bf16, {
-                v = dropped(BIASED(l->b_down), l->seed_down, place + i * hidden + j, l->dropout);
+                v = dropped(BIASED(l->b_down), l->seed_down, number_of(l, first + i) + j, l->dropout);
                 _mm512_storeu_ps(before + i * hidden + j, _mm512_add_ps(v, _mm512_loadu_ps(y + i * hidden + j)));
             });
             norm(l, rows, before, l->gain_out, l->shift_out, l->out + place, NULL,
@@ -568,14 +581,14 @@ INLINE void forward(const Layer *l, const int bf16) {
 
 /* The gradient (m, n) of weights, from that of their outputs (tokens, m) and their inputs (tokens, n), and that of the
 bias, whose part of this thread goes to `sums`. Called by all threads of a region. */
-INLINE void weight_gradient(const Layer *l, const void *d, int64_t m, const void *inputs, int64_t n, float *gradient,
+INLINE void weight_gradient(const Layer *l, int64_t rows, const void *d, int64_t m, const void *inputs, int64_t n, float *gradient,
                             float *sums, const int bf16) {
     __m512i ones = bf16 ? _mm512_set1_epi32(0x3f803f80) : _mm512_set1_epi32(0x3f800000);
-    int64_t each = bf16 ? 2 : 1, deep = up_to(l->tokens, each) / each, groups = up_to(m, TILE) / TILE;
+    int64_t each = bf16 ? 2 : 1, deep = up_to(rows, each) / each, groups = up_to(m, TILE) / TILE;
     int64_t left_step = APART(TILE * deep), right_step = APART(PANEL * deep);
 #pragma omp for schedule(static)
     for (int64_t p = 0; p < deep; p++) {
-        int two = each * p + 1 < l->tokens;
+        int two = each * p + 1 < rows;
         word *line = room(4 * (m + 16));
         for (int64_t c = 0; c < m; c += 16) {
             __m512i words = below16(at(d, each * p * m, bf16), m, two, c, bf16);
@@ -604,22 +617,29 @@ INLINE void weight_gradient(const Layer *l, const void *d, int64_t m, const void
     }
 }
 
-/* `sums` holds for each thread its part of the gradients of the vectors: gain and shift of the last norm and of the
-first, biases of query, key, value, out, down and up. The first thread's become the sums over all. */
-INLINE void backward(const Layer *l, const int bf16) {
-    int64_t tokens = l->tokens, hidden = l->hidden, inner = l->inner, each = 9 * hidden + inner;
+/* Let the first thread's part of what every thread has summed become the sum over all. */
+INLINE void join(float *sums, int64_t each) {
+#pragma omp for schedule(static)
+    for (int64_t c = 0; c < each; c += 16)
+        for (int64_t thread = 1; thread < omp_get_num_threads(); thread++)
+            add_to(sums + c, _mm512_loadu_ps(sums + thread * each + c));
+}
+
+/* `sums` holds for each thread its part of the gradients of gain and shift of the last norm and of the first, and of
+the biases of out, down and up. */
+INLINE void feed_forward_backward(const Layer *l, const int bf16) {
+    int64_t hidden = l->hidden, inner = l->inner, each = 6 * hidden + inner;
 #pragma omp parallel num_threads(l->threads)
     {
-        float *sums = l->sums + omp_get_thread_num() * each;
-        float *biases = sums + 4 * hidden;
+        float *sums = l->sums + omp_get_thread_num() * each, *biases = sums + 4 * hidden;
         memset(sums, 0, sizeof(float) * each);
 #pragma omp for schedule(static)
-        for (int64_t first = 0; first < tokens; first += BLOCK) {
-            int64_t rows = least(BLOCK, tokens - first), place = first * hidden;
-            float *d_y = room(4 * BLOCK * hidden), *d_x = l->d_x + place;
+        for (int64_t first = 0; first < l->rows; first += BLOCK) {
+            int64_t rows = least(BLOCK, l->rows - first), place = first * hidden;
+            float *d_y = room(4 * BLOCK * hidden);
             void *d_down = at(l->d_down, place, bf16), *d_up = at(l->d_up, first * inner, bf16);
             void *d_added = at(l->d_added, place, bf16), *slope = at(l->slope, first * inner, bf16);
-            void *d_attended = at(l->d_attended, place, bf16);
+            void *d_picked = at(l->d_picked, place, bf16);
             norm_backward(l, rows, l->d_out + place, l->norm_out + place, l->scale_out + first, l->gain_out,
                           l->seed_down, first, d_y, d_down, sums, bf16);
             PRODUCT(rows_of(d_down, rows, hidden, bf16), packed(l->v_down, inner, hidden, bf16), bf16, {
@@ -629,15 +649,29 @@ INLINE void backward(const Layer *l, const int bf16) {
             });
             PRODUCT(rows_of(d_up, rows, inner, bf16), packed(l->v_up, hidden, inner, bf16), bf16,
                     add_to(d_y + i * hidden + j, v));
-            norm_backward(l, rows, d_y, l->norm_y + place, l->scale_y + first, l->gain_y, l->seed_attended, first, d_x,
-                          d_added, sums + 2 * hidden, bf16);
+            norm_backward(l, rows, d_y, l->norm_y + place, l->scale_y + first, l->gain_y, l->seed_attended, first,
+                          l->d_residual + place, d_added, sums + 2 * hidden, bf16);
             PRODUCT(rows_of(d_added, rows, hidden, bf16), packed(l->v_out, hidden, hidden, bf16), bf16,
-                    put(d_attended, i * hidden + j, v, bf16));
+                    put(d_picked, i * hidden + j, v, bf16));
         }
+        weight_gradient(l, l->rows, l->d_added, hidden, l->picked, hidden, l->g_out, biases, bf16);
+        weight_gradient(l, l->rows, l->d_down, hidden, l->active, inner, l->g_down, biases + hidden, bf16);
+        weight_gradient(l, l->rows, l->d_up, inner, l->yb, hidden, l->g_up, biases + 2 * hidden, bf16);
+        join(l->sums, each);
+    }
+}
+
+/* Adds to d_x what comes through attention; `sums_qkv` holds for each thread its part of the biases' gradients. */
+INLINE void attend_backward(const Layer *l, const int bf16) {
+    int64_t tokens = l->tokens, hidden = l->hidden, each = 3 * hidden;
+#pragma omp parallel num_threads(l->threads)
+    {
+        float *sums = l->sums_qkv + omp_get_thread_num() * each;
+        memset(sums, 0, sizeof(float) * each);
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < l->sequences * l->heads; task++) {
             int64_t sequence = task / l->heads, begin = l->starts[sequence];
-            attend_backward(l, begin, l->starts[sequence + 1] - begin, task % l->heads, bf16);
+            head_backward(l, begin, l->starts[sequence + 1] - begin, task % l->heads, bf16);
         }
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < tokens; first += BLOCK) {
@@ -646,23 +680,17 @@ INLINE void backward(const Layer *l, const int bf16) {
             PRODUCT(rows_of(at(l->d_qkv, first * 3 * hidden, bf16), rows, 3 * hidden, bf16),
                     packed(l->v_qkv, hidden, 3 * hidden, bf16), bf16, add_to(d_x + i * hidden + j, v));
         }
-        weight_gradient(l, l->d_qkv, 3 * hidden, bf16 ? l->xb : l->x, hidden, l->g_qkv, biases, bf16);
-        weight_gradient(l, l->d_added, hidden, l->attended, hidden, l->g_out, biases + 3 * hidden, bf16);
-        weight_gradient(l, l->d_down, hidden, l->active, inner, l->g_down, biases + 4 * hidden, bf16);
-        weight_gradient(l, l->d_up, inner, l->yb, hidden, l->g_up, biases + 5 * hidden, bf16);
-#pragma omp for schedule(static)
-        for (int64_t c = 0; c < each; c += 16)
-            for (int64_t thread = 1; thread < omp_get_num_threads(); thread++)
-                add_to(l->sums + c, _mm512_loadu_ps(l->sums + thread * each + c));
+        weight_gradient(l, tokens, l->d_qkv, 3 * hidden, bf16 ? l->xb : l->x, hidden, l->g_qkv, sums, bf16);
+        join(l->sums_qkv, each);
     }
 }
 
-void layer_forward(const Layer *l) {
-    if (l->bf16) forward(l, 1);
-    else forward(l, 0);
-}
-
-void layer_backward(const Layer *l) {
-    if (l->bf16) backward(l, 1);
-    else backward(l, 0);
-}
+#define ENTRY(NAME, FUNCTION)                                                                                       \
+    void NAME(const Layer *l) {                                                                                     \
+        if (l->bf16) FUNCTION(l, 1);                                                                                \
+        else FUNCTION(l, 0);                                                                                        \
+    }
+ENTRY(attention, attend_forward)
+ENTRY(rest, feed_forward)
+ENTRY(rest_backward, feed_forward_backward)
+ENTRY(attention_backward, attend_backward)

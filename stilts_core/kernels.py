@@ -22,21 +22,22 @@ SOURCE = Path(__file__).with_name("kernels.c")
 FLAGS = ("-O3", "-march=native", "-fopenmp", "-fPIC")
 STEP = 16  # hidden size, head size and the feed-forward's inner size are multiples of it
 
-_NUMBERS = ("tokens", "sequences", "hidden", "heads", "inner", "width", "bf16", "threads", "training")
+_NUMBERS = ("tokens", "rows", "sequences", "hidden", "heads", "inner", "width", "bf16", "threads", "training")
 _RATES = ("eps", "dropout", "attention_dropout")
 _SEEDS = ("seed_weights", "seed_attended", "seed_down")
 _POINTERS = (
-    *("starts", "w_qkv", "w_out", "w_up", "w_down", "v_qkv", "v_out", "v_up", "v_down"),
+    *("starts", "places", "w_qkv", "w_out", "w_up", "w_down", "v_qkv", "v_out", "v_up", "v_down"),
     *("b_qkv", "b_out", "b_up", "b_down", "gain_y", "shift_y", "gain_out", "shift_out"),
-    *("x", "xb", "qkv", "lse", "attended", "norm_y", "scale_y", "yb", "active", "slope"),
+    *("x", "xb", "qkv", "lse", "attended", "picked", "residual", "norm_y", "scale_y", "yb", "active", "slope"),
     *("norm_out", "scale_out", "out"),
-    *("d_out", "d_down", "d_up", "d_added", "d_attended", "d_qkv", "d_x", "sums", "left", "right"),
+    *("d_out", "d_down", "d_up", "d_added", "d_picked", "d_attended", "d_qkv"),
+    *("d_residual", "d_x", "sums", "sums_qkv", "left", "right"),
     *("g_qkv", "g_out", "g_up", "g_down"),
 )
 
 
 class Layer(ctypes.Structure):
-    """What `layer_forward` and `layer_backward` read and write; `kernels.c` says what each field is."""
+    """What the passes of a layer read and write; `kernels.c` says what each field is."""
 
     _fields_ = [
         *((name, ctypes.c_int64) for name in _NUMBERS),
@@ -66,10 +67,11 @@ def kernels() -> Kernels:
         library = _load()
     except (OSError, Unavailable) as error:
         return Kernels(None, f"PyTorch's operations: {error}")
-    library.layer_forward.argtypes = library.layer_backward.argtypes = [ctypes.POINTER(Layer)]
+    passes = library.attention, library.rest, library.rest_backward, library.attention_backward
+    for function in passes:
+        function.argtypes, function.restype = [ctypes.POINTER(Layer)], None
     library.pack.argtypes = [ctypes.c_void_p, *[ctypes.c_int64] * 5, ctypes.c_void_p, ctypes.c_void_p]
-    for function in (library.layer_forward, library.layer_backward, library.pack):
-        function.restype = None
+    library.pack.restype = None
     return Kernels(library, "kernels compiled on this machine")
 
 

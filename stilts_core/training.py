@@ -153,7 +153,7 @@ def _accumulate(
     total = torch.zeros((), device=compute.device)
     for batch in own:
         with compute.autocast():
-            hidden = encoder.hidden(**batch.inputs, layer=task.head.layer)
+            hidden = encoder.hidden(**batch.inputs, layer=task.head.layer, read=task.head.reads(batch))
             loss = task.head.loss(hidden, batch) / count * (not idle)
         (loss * weight).backward()
         total += loss.detach()

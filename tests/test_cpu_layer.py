@@ -107,3 +107,20 @@ def test_dropout_keeps_its_share_and_is_off_outside_training(layer, packing):
     assert not torch.allclose(CpuLayer(layer)(x, packing, torch.float32), plain)
     layer.eval()
     assert torch.equal(CpuLayer(layer)(x, packing, torch.float32), plain)
+
+
+@pytest.mark.parametrize("places", [[0, 9, 26, 27], [], list(range(57))], ids=["first of each", "none", "all"])
+def test_states_at_some_places_and_their_gradients_are_those_of_the_whole(layer, packing, places):
+    layer.output.dropout.p = layer.attention.self.dropout.p = 0.2
+    x = torch.randn(len(packing.places), 48, requires_grad=True)
+    places = torch.tensor(places, dtype=torch.int64)
+    weight = torch.randn(len(places), 48)
+
+    def computed(some: torch.Tensor | None) -> list[torch.Tensor]:
+        torch.manual_seed(1)
+        states = CpuLayer(layer)(x, packing, torch.float32, some)
+        states = states if some is not None else states[places]
+        return [states, *with_gradients(states, x, layer, weight)]
+
+    for part, whole in zip(computed(places), computed(None), strict=True):
+        torch.testing.assert_close(part, whole, rtol=1e-4, atol=1e-4)

@@ -245,3 +245,13 @@ def test_tokenizers_need_no_torch():
     ask = "import sys, stilts_core.encoder; print({'torch', 'transformers'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("layer", [None, 2])
+def test_states_that_are_read_are_the_same_where_the_others_are_not_computed(encoder, layer):
+    ids, mask, types = padded(encoder)
+    read = torch.tensor([0, 1, ids.shape[1], 2 * ids.shape[1] + 3])
+    whole = encoder.hidden(ids, mask, types, layer=layer).flatten(0, 1)
+    part = encoder.hidden(ids, mask, types, layer=layer, read=read).flatten(0, 1)
+    torch.testing.assert_close(part[read], whole[read])
+    assert torch.count_nonzero(part.abs().sum(1)) == len(read)

@@ -44,6 +44,9 @@ class ChoiceHead(Head):
         super().__init__()
         self.scorer = PairHead(hidden_size, 1, dropout, pooling)
 
+    def reads(self, batch: Batch) -> torch.Tensor | None:
+        return self.scorer.reads(batch)
+
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         return self.scorer(hidden, batch)
 

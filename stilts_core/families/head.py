@@ -27,6 +27,10 @@ class Head(nn.Module):
         """How many terms `loss` sums for this batch: the divisor that makes the mean."""
         return len(batch.features)
 
+    def reads(self, batch: Batch) -> torch.Tensor | None:
+        """The places in the padded batch, ascending, whose hidden states the head reads; None for all."""
+        return None
+
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Outputs for hidden states (sequences, length, hidden size)."""
         raise NotImplementedError

@@ -70,6 +70,9 @@ class MLMHead(Head):
         targets = {"place": chosen.flatten().nonzero().squeeze(1)}
         return replace(batch, ids=ids, token_targets={"token": batch.ids.masked_fill(~chosen, IGNORE)}, targets=targets)
 
+    def reads(self, batch: Batch) -> torch.Tensor:
+        return batch.targets["place"]
+
     def count(self, batch: Batch) -> int:
         return int((batch.token_targets["token"] != IGNORE).sum())
 

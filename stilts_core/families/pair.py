@@ -53,6 +53,10 @@ class PairHead(Head):
         self.classifier = initialise(nn.Linear(hidden_size, labels))
         self.dropout = nn.Dropout(dropout)
 
+    def reads(self, batch: Batch) -> torch.Tensor | None:
+        length = batch.ids.shape[1]
+        return torch.arange(0, batch.ids.numel(), length) if self.pooling == "first" else None
+
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         text = hidden[:, 0] if self.pooling == "first" else mean_pool(hidden, batch.mask).to(hidden.dtype)
         pooled = torch.tanh(self.dense(self.dropout(text)))
