@@ -61,8 +61,8 @@ def _linked(shown: str, links: Sequence[str]) -> str:
 
 def _runs(links: Sequence[str]) -> str:
     """Where a cell has several runs: each of them, numbered."""
-    numbered = " ".join(f'<a href="{link}">{index}</a>' for index, link in enumerate(links, start=1))
-    return f"<small>runs {numbered}</small>" if len(links) > 1 else ""
+    numbered = (f'<a href="{link}" aria-label="run {index}">{index}</a>' for index, link in enumerate(links, start=1))
+    return f"<small>{' '.join(numbered)}</small>" if len(links) > 1 else ""
 
 
 def signed(value: float) -> str:

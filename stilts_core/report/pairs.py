@@ -68,9 +68,16 @@ class Neighbours:
         row, target = row_of(record), record["config"]["target"]
         column = [(short_title(r), self._nearest(record, (r, t))) for r, t in self.order if t == target and r != row]
         line = [(short_title(t), self._nearest(record, (r, t))) for r, t in self.order if r == row and t != target]
-        seeds = [(f"{seed_said(run)}, {_ending(run)}", run) for run in self.cells[row, target] if run is not record]
+        same = self.cells[row, target]
+        often = Counter(map(seed_said, same))
+        seeds = [
+            (seed_said(run) + f", {_ending(run)}" * (often[seed_said(run)] > 1), run)
+            for run in same
+            if run is not record
+        ]
         found = {f"{short_title(target)} after": column, f"{short_title(row)}, then": line, "Same pair": seeds}
-        lines = [f"[Results](../results.md) · [{short_title(target)}](../generated/targets/{target}.md)"]
+        target_page = f"[{short_title(target)}](../generated/targets/{target}.md)"
+        lines = [f"[Results](../results.md) · {target_page} · [Runs](../runs.md)"]
         for name, runs in found.items():
             if runs:
                 lines.append(f"{name}: " + " · ".join(f"[{said}]({self.names[run['run_id']]})" for said, run in runs))
@@ -102,6 +109,7 @@ def _from_notebook(notebook: Path, name: str, way: str) -> str:
     cells[place]["source"] = "\n".join([f"# {name}", *_source(cells[place]).splitlines()[1:]])
     links = {"cell_type": "markdown", "id": "neighbours", "metadata": {}, "source": _navigation(way)}
     cells.insert(place + 1, links)
+    content["metadata"]["orphan"] = True  # in no table of contents
     for cell in cells:
         if "injected-parameters" in cell["metadata"].get("tags", []):
             cell["metadata"]["tags"].append("hide-input")
@@ -118,7 +126,7 @@ def _from_record(record: dict, name: str, way: str, pages: Pages) -> str:
     picture = f"generated/{record['run_id']}.svg"
     pages.write(picture, figures.by_language(record).data)
     parts = [
-        f"# {name}",
+        f"---\norphan: true\n---\n# {name}",
         KEPT,
         _navigation(way),
         summary(record).data,

@@ -75,8 +75,8 @@ def _main_table(grid: Grid, pages: Pages, link: Link, average: str, name: str, e
         group = (row != BASELINE, *row_order(row)[:2])
         bodies.setdefault(group, []).append(grid_table.row(short_title(row), cells))
         lines += _csv_lines(grid, row, average)
-    columns = ["row", "target", "runs", "score", "low", "high", "difference", "low", "high", "same_data", "counted"]
-    path = pages.table(name, columns, lines)
+    ends = [f"{number}{end}" for number in ("score", "difference") for end in ("", "_low", "_high")]
+    path = pages.table(name, ["row", "target", "runs", *ends, "same_data", "counted"], lines)
     title = f"Scores without intermediate training, and differences from them; {AVERAGES[average]}"
     return grid_table.grid_table(title, [heads], list(bodies.values())) + f"\n{{download}}`CSV <{path}>`"
 
@@ -137,7 +137,7 @@ def _heat_map(grid: Grid, pages: Pages) -> list[str]:
     if figure is None:
         return []
     pages.write("generated/heat-map.svg", figure)
-    alt = "The table above as a heat map: rows by mean difference, best on top; cells with the same data are hatched."
+    alt = "The table above as a heat map: rows by mean difference, best on top; cells with the same data in italics."
     return ["## Which intermediate task helps which target?", f"![{alt}](generated/heat-map.svg)"]
 
 
