@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stilts_core.report import cost, pairs, reference, results, targets, transfer
 from stilts_core.report.distances import LABORATORY
+from stilts_core.report.failures import Failure, failures_of
 from stilts_core.report.grid import Grid
 from stilts_core.report.kept import encoders_of, records_of
 from stilts_core.report.markup import duration, metric_name, pipe_table
@@ -19,7 +20,9 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str) -> list[Path]:
     """
     records, encoders = records_of(profile, runs_dir, book_dir), encoders_of(profile, runs_dir, book_dir / "results")
     grid, pages = Grid(records), Pages(book_dir)
+    failures = failures_of(profile, runs_dir)
     pairs.publish(records, runs_dir, pages)
+    pairs.publish_failures(failures, pages)
     texts = {
         "tasks": reference.tasks(),
         "languages": reference.languages(),
@@ -27,7 +30,7 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str) -> list[Path]:
         "published": reference.published(),
         "results": _results(grid, profile, pages),
         "transfer": transfer.page(grid, encoders, profile, pages) if records else no_runs(profile),
-        "runs": _runs(records, grid, profile),
+        "runs": _runs(records, grid, failures, profile),
         "status": _status(records, profile),
         "cost": cost.page(book_dir / "results" / "bench.json", pages),
     }
@@ -69,9 +72,11 @@ def _results(grid: Grid, profile: str, pages: Pages) -> str:
     return "\n\n".join([said, table]) + "\n" + _notes(grid.records)
 
 
-def _runs(records: Sequence[dict], grid: Grid, profile: str) -> str:
+def _runs(records: Sequence[dict], grid: Grid, failures: Sequence[Failure], profile: str) -> str:
+    failed = [[f"[{failure.title}](pairs/{failure.run_id})", failure.reason] for failure in failures]
+    failed = f"\n## Runs that failed\n\n{pipe_table(['run', 'error'], failed)}" if failed else ""
     if not records:
-        return no_runs(profile)
+        return no_runs(profile) + failed
     rows, apart = [], {record["run_id"] for record in grid.apart}
     titles = pairs.titles_of(records)
     for record in records:
@@ -102,7 +107,7 @@ def _runs(records: Sequence[dict], grid: Grid, profile: str) -> str:
         f"\n{len(apart)} of these runs have other parameters or languages than the rest of their column, or were "
         "repeated later: they are not in the tables of [Results](results.md).\n"
     )
-    return pipe_table(columns, rows) + explained * bool(apart) + _notes(records)
+    return pipe_table(columns, rows) + explained * bool(apart) + _notes(records) + failed
 
 
 def _status(records: Sequence[dict], profile: str) -> str:

@@ -126,10 +126,8 @@ class Grid:
 
 
 def row_of(record: dict) -> str:
-    """The row of the grid that a run stands in, as RunConfig names it."""
-    config = record["config"]
-    mlm = "+mlm" * bool(config.get("mlm_weight") and config["intermediate"] not in (BASELINE, "mlm"))
-    return config["intermediate"].replace(",", "+") + mlm + "+sham" * bool(config.get("sham_labels"))
+    """The row of the grid that a run stands in."""
+    return RunConfig.from_dict(record["config"]).row
 
 
 def parts_of(row: str) -> tuple[list[str], bool, bool]:

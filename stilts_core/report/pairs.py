@@ -8,6 +8,7 @@ from pathlib import Path
 from stilts_core.catalogue import TARGET_TASKS
 from stilts_core.report import figures, tables
 from stilts_core.report.cards import short_title, summary, title
+from stilts_core.report.failures import Failure
 from stilts_core.report.grid import row_of, row_order
 from stilts_core.report.pages import Pages
 
@@ -28,6 +29,13 @@ def publish(records: Sequence[dict], runs: Path, pages: Pages) -> None:
         said = titles[run], neighbours.way(record)
         made = _from_notebook(notebooks[run], *said) if notebooks[run].exists() else _from_record(record, *said, pages)
         pages.write(f"pairs/{names[run]}", made)
+
+
+def publish_failures(failures: Sequence[Failure], pages: Pages) -> None:
+    """Write a page for every run that failed: its notebook up to the error."""
+    for failure in failures:
+        way = "[Results](../results.md) · [Runs](../runs.md)"
+        pages.write(f"pairs/{failure.run_id}.ipynb", _from_notebook(failure.notebook, failure.title, way))
 
 
 def titles_of(records: Sequence[dict]) -> dict[str, str]:
@@ -103,12 +111,10 @@ def _from_notebook(notebook: Path, name: str, way: str) -> str:
     """
     content = json.loads(notebook.read_text(encoding="utf-8"))
     cells = content["cells"]
-    place = next(
-        index for index, cell in enumerate(cells) if cell["cell_type"] == "markdown" and _source(cell).startswith("# ")
-    )
-    cells[place]["source"] = "\n".join([f"# {name}", *_source(cells[place]).splitlines()[1:]])
-    links = {"cell_type": "markdown", "id": "neighbours", "metadata": {}, "source": _navigation(way)}
-    cells.insert(place + 1, links)
+    while not _source(cells[0]).startswith("# ") or cells[0]["cell_type"] != "markdown":
+        del cells[0]  # papermill's note, above the title, that an error follows
+    cells[0]["source"] = "\n".join([f"# {name}", *_source(cells[0]).splitlines()[1:]])
+    cells.insert(1, {"cell_type": "markdown", "id": "neighbours", "metadata": {}, "source": _navigation(way)})
     content["metadata"]["orphan"] = True  # in no table of contents
     for cell in cells:
         if "injected-parameters" in cell["metadata"].get("tags", []):
