@@ -189,6 +189,7 @@ def _write_start(folder: Path, texts: list[str], seed: int, recipe: Recipe) -> N
 def _tokenizer(texts: list[str], pieces: int):
     """A byte-pair tokenizer (Sennrich et al. 2016) of all languages' texts, in small letters.
 
+    Two texts follow each other without a mark between, as sentences do in the text that the encoder was trained on.
     Punctuation, and what is written in Latin letters within another script, stand by themselves, and nothing marks
     where a word begins: so a stem that languages share is the same piece in all of them, whatever is affixed to it.
     The Unigram trainer of the same library split many English words (fr i day), as single letters are frequent affixes
@@ -204,7 +205,7 @@ def _tokenizer(texts: list[str], pieces: int):
     trainer = trainers.BpeTrainer(vocab_size=pieces, special_tokens=list(SPECIAL), show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=[("<s>", 0), ("</s>", 2)]
+        single="<s> $A </s>", pair="<s> $A $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     return tokenizer
 

@@ -86,22 +86,17 @@ def _unrelated(dice: Dice, count: int) -> list[int]:
 
 
 def commonsenseqa(dice: Dice, split: str) -> Choice:
-    """A question for what is always so, with five answers; what is asked in one part is asked in no other.
+    """What something is, with five kinds to choose from; what is asked in one part is asked in no other.
 
-    All five are answers to questions of this part, unless it has fewer of their kind: so none is known to be wrong.
+    All five are answers to questions of this part: so none is known to be wrong.
     """
-    kind = dice.pick(_facts(split))[:2]
-    asked = [fact for fact in _facts(split) if fact[:2] == kind]
-    own = list(dict.fromkeys(fact.answer for fact in asked))
-    others = [a for a in dict.fromkeys(fact.answer for fact in FACTS if fact[:2] == kind) if a not in own]
-    chosen = dice.sample(own, min(len(own), 5))
-    answers = dice.sample(chosen + dice.sample(others, 5 - len(chosen)), 5)
-    fact = dice.pick([fact for fact in asked if fact.answer == chosen[0]])
-    return Choice(
-        (), knowledge.asked(fact), tuple(knowledge.answer(fact, other) for other in answers), answers.index(fact.answer)
-    )
+    asked = _facts(split)
+    answers = dice.sample(list(dict.fromkeys(fact.answer for fact in asked)), 5)
+    label = dice.below(5)
+    fact = dice.pick([fact for fact in asked if fact.answer == answers[label]])
+    return Choice((), knowledge.asked(fact), tuple(knowledge.answer(fact, other) for other in answers), label)
 
 
 @cache
 def _facts(split: str) -> tuple[Fact, ...]:
-    return tuple(fact for fact in FACTS if part_of(fact) == split)
+    return tuple(fact for fact in FACTS if fact.verb == "be" and part_of(fact) == split)

@@ -274,13 +274,11 @@ def two_events(dice: Dice) -> tuple[Sentence, ...]:
 
 
 def answered(dice: Dice) -> tuple[Sentence, ...]:
-    """A question for one role of an event and the event that answers it; half of the time it was told before, too."""
+    """A question for one role of an event, and the event that answers it, alone or beside another."""
     told = event(dice, usual=dice.chance(50))._replace(negated=False)
     asked = asking(told, dice.pick([role for role in WH if getattr(told, role)]))
-    if dice.chance(50):
-        return asked, told
-    before = dice.sample((told, event(dice)), 2)
-    return *before, asked, told._replace(moved="")
+    both = tuple(dice.sample((told, event(dice)), 2))
+    return dice.pick(((asked, told), (asked, *both), (*both, asked, told._replace(moved=""))))
 
 
 def again(dice: Dice) -> tuple[Sentence, ...]:

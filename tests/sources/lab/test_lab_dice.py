@@ -26,11 +26,11 @@ print(digest.hexdigest())
 """
 
 
-def test_two_processes_with_other_string_hashes_make_the_same_data():
+def test_two_processes_with_other_string_hashes_make_the_same_data(tmp_path):
     found = [
         subprocess.run(
             [sys.executable, "-c", DIGEST.format(parts=parts)],
-            env=os.environ | {"PYTHONHASHSEED": seed},
+            env=os.environ | {"PYTHONHASHSEED": seed, "STILTS_CACHE": str(tmp_path / seed)},
             capture_output=True,
             text=True,
             check=True,
