@@ -17,6 +17,7 @@ Rows are sub-words; sizes along them are multiples of 16. Sums over rows depend 
 #define TILE 6     /* rows of a tile: with PANEL columns its sums fill 24 of the 32 registers */
 #define PANEL 64   /* columns of a tile */
 #define BLOCK 96   /* rows that go through a layer together: what they leave on the way stays in the cache */
+#define NARROW 512 /* columns up to which gradients in fp32 are not packed */
 #define QUERIES 48 /* queries of a sequence that attend together */
 
 typedef uint32_t word;
@@ -586,8 +587,13 @@ INLINE void weight_gradient(const Layer *l, int64_t rows, const void *d, int64_t
     __m512i ones = bf16 ? _mm512_set1_epi32(0x3f803f80) : _mm512_set1_epi32(0x3f800000);
     int64_t each = bf16 ? 2 : 1, deep = up_to(rows, each) / each, groups = up_to(m, TILE) / TILE;
     int64_t left_step = APART(TILE * deep), right_step = APART(PANEL * deep);
+    int as_it_is = !bf16 && m <= NARROW; /* words are numbers, near enough to each other to be read where they are */
 #pragma omp for schedule(static)
     for (int64_t p = 0; p < deep; p++) {
+        if (as_it_is) {
+            for (int64_t c = 0; c < m; c += 16) add_to(sums + c, get(d, p * m + c, 0));
+            continue;
+        }
         int two = each * p + 1 < rows;
         word *line = room(4 * (m + 16));
         for (int64_t c = 0; c < m; c += 16) {
@@ -610,8 +616,10 @@ INLINE void weight_gradient(const Layer *l, int64_t rows, const void *d, int64_t
     for (int64_t task = 0; task < blocks * panels; task++) {
         int64_t column = task / blocks * PANEL, start = task % blocks * BLOCK, stop = least(m, start + BLOCK);
         Right right = {l->right + column / PANEL * right_step, least(PANEL, n - column), 0, PANEL};
+        if (as_it_is) right.words = (const word *)inputs + column, right.row = n;
         for (int64_t row = start; row < stop; row += TILE) {
             Left left = {l->left + row / TILE * left_step, least(TILE, stop - row), deep, 1, TILE};
+            if (as_it_is) left.words = (const word *)d + row, left.next = m;
             PRODUCT(left, right, bf16, _mm512_storeu_ps(gradient + (row + i) * n + column + j, v));
         }
     }
