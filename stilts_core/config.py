@@ -185,7 +185,7 @@ PROFILES: dict[str, dict] = {
         "max_length": 256,
         "dropout": 0.0,
         "pooling": "mean",
-        "token_budget": 1024,
+        "token_budget": 1536,
     },
     # The full replication: every example, and the paper's own recipe for each task (catalogue: `paper`).
     "paper": {
