@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from re import fullmatch
 
-from stilts_core.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS
+from stilts_core.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS, task
 from stilts_core.config import RunConfig
 from stilts_core.report.measured import Measured, mean, of_runs
 
@@ -106,11 +106,12 @@ class Grid:
         return there - here if there and here else None
 
     def counted(self, row: str) -> list[str]:
-        """The targets that a row's average counts: those that were run and share no data with the row."""
+        """The targets that a row's average counts: those of XTREME that were run and share no data with the row."""
         return [
             target
             for target in self.targets
-            if (row, target) in self.cells
+            if "xtreme" in task(target).languages
+            and (row, target) in self.cells
             and not self.cells[row, target].same_data
             and (row == BASELINE or (BASELINE, target) in self.cells)
         ]

@@ -13,6 +13,7 @@ from stilts_core.report.grid import row_of, row_order
 from stilts_core.report.pages import Pages
 
 NOTEBOOK = "pair.ipynb"
+ERROR_NOTE = "papermill-error-cell-tag"  # of papermill's own words, in red and twice as large, around an error
 KEPT = (
     "This run was made elsewhere and its record was kept without any text of the data: the page shows what the record "
     "holds."
@@ -110,9 +111,7 @@ def _from_notebook(notebook: Path, name: str, way: str) -> str:
     Read as plain JSON: nbformat's validation of a hundred notebooks would take most of a report's time.
     """
     content = json.loads(notebook.read_text(encoding="utf-8"))
-    cells = content["cells"]
-    while not _source(cells[0]).startswith("# ") or cells[0]["cell_type"] != "markdown":
-        del cells[0]  # papermill's note, above the title, that an error follows
+    cells = content["cells"] = [cell for cell in content["cells"] if ERROR_NOTE not in cell["metadata"].get("tags", [])]
     cells[0]["source"] = "\n".join([f"# {name}", *_source(cells[0]).splitlines()[1:]])
     cells.insert(1, {"cell_type": "markdown", "id": "neighbours", "metadata": {}, "source": _navigation(way)})
     content["metadata"]["orphan"] = True  # in no table of contents

@@ -55,10 +55,16 @@ def served(folder: Path) -> Iterator[str]:
         thread.join()
 
 
-def visit(site: Path, pages: list[str], scratch: Path) -> tuple[dict[str, int], set[str]]:
-    """Open every page in a frame as wide as a phone: the width each one needs, and the hosts that were asked."""
+def visit(site: Path, pages: list[str], scratch: Path, width: int = PHONE) -> tuple[dict[str, int], set[str]]:
+    """Open every page in a frame of some width: the width each one needs, and the hosts that were asked."""
+    found, hosts = ask(site, MEASURE.replace("PAGES", json.dumps(pages)).replace("WIDTH", str(width)), scratch)
+    return found, hosts
+
+
+def ask(site: Path, question: str, scratch: Path) -> tuple[dict, set[str]]:
+    """Serve the HTML page `question` among the site's: the JSON that its script leaves in its body, and all hosts."""
     measure = site / "measure.html"
-    measure.write_text(MEASURE.replace("PAGES", json.dumps(pages)).replace("WIDTH", str(PHONE)))
+    measure.write_text(question)
     log = scratch / "network.json"
     try:
         with served(site) as address:
@@ -69,8 +75,8 @@ def visit(site: Path, pages: list[str], scratch: Path) -> tuple[dict[str, int], 
             ).stdout  # fmt: skip
     finally:
         measure.unlink()
-    widths = json.loads(dom[dom.index("<body>") + len("<body>") : dom.index("</body>")])
-    return widths, {urlparse(url).hostname for url in _requests(log)}
+    answer = json.loads(dom[dom.index("<body>") + len("<body>") : dom.index("</body>")])
+    return answer, {urlparse(url).hostname for url in _requests(log)}
 
 
 def _requests(log: Path) -> list[str]:

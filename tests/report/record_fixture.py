@@ -133,10 +133,9 @@ def _in_grid(row: str, target: str, seed: int, profile: str, codes: tuple[str, .
         middle = 50 - 30 * distance(code) + 3 * size + effect + draw.gauss(0, 2)
         score |= {"score": middle, "low": middle - 4, "high": middle + 4.5, "n": 100}
         score["metrics"] = dict.fromkeys(facts.metrics, middle)
-    record["averages"] = {
-        "all": _mean([score["score"] for score in record["scores"].values()]),
-        "non_english": _mean([score["score"] for code, score in record["scores"].items() if code != "en"]),
-    }
+    others = [score["score"] for code, score in record["scores"].items() if code != "en"]
+    everywhere = _mean([score["score"] for score in record["scores"].values()])
+    record["averages"] = {"all": everywhere, "non_english": _mean(others) if others else None}
     dev = record["phases"][-1]["dev"][target]
     if facts.trained_on:
         dev["score"] = 70 + effect / 2 + draw.gauss(0, 1)
