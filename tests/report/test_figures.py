@@ -3,19 +3,21 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from record_fixture import synthetic_record
 
-from stilts_core.languages import languages
+from stilts_core.languages import language, languages
 from stilts_core.report import figures
+from stilts_core.sources.lab.languages import LANGUAGES
 
 
-@pytest.mark.parametrize("codes", [("en", "de", "sw"), ("de", "sw"), ("en",), ("zh",), tuple(languages())])
+@pytest.mark.parametrize("codes", [("en", "de", "sw"), ("de", "sw"), ("en",), ("zh",), tuple(languages()), tuple(LANGUAGES)])
 def test_scores_are_drawn_for_any_set_of_languages(codes):
     drawn = figures.by_language(synthetic_record(languages=codes)).data
-    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+    assert ElementTree.fromstring(drawn).tag.endswith("svg") and drawn.count('id="ytick_') == len(codes)
 
 
-def test_every_script_of_the_benchmarks_has_exactly_one_group():
+def test_every_script_of_the_benchmarks_and_the_laboratory_has_exactly_one_group():
     grouped = [script for scripts in figures.SCRIPTS.values() for script in scripts]
-    assert sorted(grouped) == sorted({language.script for language in languages().values()})
+    used = {language.script for language in languages().values()} | {language(code).script for code in LANGUAGES}
+    assert sorted(grouped) == sorted(used)
     assert len(figures.SCRIPTS) <= min(len(figures.COLOURS), len(figures.MARKERS))
 
 

@@ -22,6 +22,12 @@ def test_scores_are_ordered_by_distance_to_english_and_means_come_last():
     assert shown.index("(sw)") < shown.index("mean, 7 languages") < shown.index("mean without English, 6 languages")
 
 
+def test_scores_of_the_laboratory_have_its_languages_and_its_distance():
+    shown = tables.scores(synthetic_record(languages=("en", "qpa", "qal"), profile="lab")).data
+    assert shown.index("Aldan (qal)") < shown.index("Palun (qpa)") and ">0.19<" in shown
+    assert "grammar's parameters" in shown.replace("&#x27;", "'") and "URIEL" not in shown
+
+
 def test_scores_show_what_the_record_says():
     record = synthetic_record(metrics=("f1", "accuracy"))
     shown = tables.scores(record).data
