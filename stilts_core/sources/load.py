@@ -261,7 +261,7 @@ def text_languages(data: Path | str | None = None) -> tuple[str, ...]:
     if root is None or not (found := found_languages(root, "text/{language}.txt")):
         raise NotAtHand(
             f"no unlabelled text: looked for text/LANGUAGE.txt under {root or 'STILTS_DATA, which is not set'}; "
-            "put sentences there, one a line"
+            "put sentences there, one a line, or leave masked language modelling out"
         )
     return tuple(sorted(found))
 

@@ -15,8 +15,8 @@ from stilts_core.notebook_run import NOTEBOOK
 from stilts_core.pretraining import lab_place, pretraining_seed
 
 KINDS = {"pretrain": "encoders to pretrain", "intermediate": "intermediate checkpoints", "pair": "pairs"}
-ROWS = ("none", *INTERMEDIATE_TASKS, "all")
-MLM_ROWS = ("mlm", "mnli+mlm", "all+mlm")
+ROWS = ("none", *INTERMEDIATE_TASKS, "all", "mlm")
+MLM_ROWS = ("mnli+mlm", "all+mlm")
 TARGETS = tuple(name for name in TARGET_TASKS if "xtreme" in task(name).languages)
 MLM_WEIGHT = 1.0  # of a row with +mlm, where the config gives none: both losses count the same
 
@@ -63,7 +63,7 @@ def grid(base: RunConfig, rows: Sequence[str], targets: Sequence[str], seeds: Se
 
 
 def rows_of(rows: Sequence[str], mlm: bool, sham: bool) -> list[str]:
-    """The rows, and as asked for: those of masked language modelling, and beside every labelled row its sham."""
+    """The rows; if asked for, those with masked language modelling beside tasks, too, and the sham of every labelled one."""
     rows = [*rows, *(MLM_ROWS if mlm else ())]
     labelled = [row for row in rows if row not in ("none", "mlm") and not row.endswith(("+mlm", "+sham"))]
     return rows + [f"{row}+sham" for row in labelled if sham]

@@ -97,7 +97,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _snakemake(arguments: list[str], said: Path) -> int:
-    """Snakemake's exit status; it runs in this process, so that nothing of it outlives this one. `said` has its words."""
+    """Snakemake's exit status; its words go to `said`. It runs in this process, so nothing of it outlives this one."""
     from snakemake.cli import main
 
     with said.open("w", encoding="utf-8") as file, redirect_stderr(file), redirect_stdout(file):
