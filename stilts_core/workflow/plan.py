@@ -63,7 +63,7 @@ def grid(base: RunConfig, rows: Sequence[str], targets: Sequence[str], seeds: Se
 
 
 def rows_of(rows: Sequence[str], mlm: bool, sham: bool) -> list[str]:
-    """The rows; if asked for, those with masked language modelling beside tasks, too, and the sham of every labelled one."""
+    """The rows; as asked for, those with masked language modelling beside tasks, and the sham of every labelled one."""
     rows = [*rows, *(MLM_ROWS if mlm else ())]
     labelled = [row for row in rows if row not in ("none", "mlm") and not row.endswith(("+mlm", "+sham"))]
     return rows + [f"{row}+sham" for row in labelled if sham]

@@ -93,12 +93,10 @@ def serve(listener: socket.socket, gpus: list[str]) -> None:
         for key, _ in selector.select():
             if key.fileobj is listener:
                 client, _ = listener.accept()
-                busy = Counter(job.gpu for job in jobs.values())
-                gpu = min(gpus, key=busy.__getitem__, default=None)
-                job = Job(_forked(client, gpu, [listener, *(job.client for job in jobs.values())]), client, gpu)
-                jobs[ended := os.pidfd_open(job.pid)] = job
-                selector.register(ended, selectors.EVENT_READ)
-                selector.register(client, selectors.EVENT_READ, job)
+                if job := _forked(client, [listener, *(job.client for job in jobs.values())], _share(gpus, jobs)):
+                    jobs[ended := os.pidfd_open(job.pid)] = job
+                    selector.register(ended, selectors.EVENT_READ)
+                    selector.register(client, selectors.EVENT_READ, job)
             elif key.fileobj is sys.stdin:
                 for job in jobs.values():
                     _kill(job)
@@ -125,18 +123,31 @@ def warm_up() -> None:
     del sys.modules["pyarrow"]
     for name in IMPORTS:
         import_module(name)
+    from stilts_core.report import figures
     from stilts_core.weights import KINDS, architecture
 
     for kind in KINDS:
         architecture(kind)
+    figures.layers({"layers": {"en": [0.0, 1.0]}, "metric": "accuracy"})  # finds the fonts
     gc.freeze()  # what all share stays shared: no search for garbage touches it
 
 
-def _forked(client: socket.socket, gpu: str | None, inherited: list[socket.socket]) -> int:
-    """Fork what the client asks for; returns the process id."""
+def _share(gpus: list[str], jobs: dict[int, Job]) -> str | None:
+    """The GPU with the fewest jobs."""
+    busy = Counter(job.gpu for job in jobs.values())
+    return min(gpus, key=busy.__getitem__, default=None)
+
+
+def _forked(client: socket.socket, inherited: list[socket.socket], gpu: str | None) -> Job | None:
+    """Fork what the client asks for, if it lives to say it; a kernel stays on the GPU of the run that asks for it."""
     length, descriptors, *_ = socket.recv_fds(client, LENGTH, 3)
-    message = client.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
+    length = int.from_bytes(length, "big")
+    message = client.recv(length, socket.MSG_WAITALL)
+    if not message or len(message) < length:
+        client.close()
+        return None
     arguments, cwd, environment = json.loads(message)
+    gpu = None if arguments[0] == "kernel" else gpu
     address, pid = os.environ[ADDRESS], os.fork()
     if pid == 0:
         status = 1
@@ -161,7 +172,7 @@ def _forked(client: socket.socket, gpu: str | None, inherited: list[socket.socke
     for descriptor in descriptors:
         os.close(descriptor)
     _tell(client, pid)
-    return pid
+    return Job(pid, client, gpu)
 
 
 def _do(what: str, *arguments: str) -> int:
