@@ -212,14 +212,20 @@ def report(profile: str, runs_dir: Path, book_dir: Path, keep: bool) -> None:
 
     Records under RUNS_DIR are shown, and those of other runs that the book keeps.
     """
-    from stilts_core.report import book, kept
+    from stilts_core.report import stamp
 
     if profile not in PROFILES:
         raise ConfigError(f"profile {profile!r} is unknown; choose one of {', '.join(PROFILES)}")
+    if not keep and stamp.up_to_date(profile, runs_dir, book_dir):
+        click.echo(f"The pages of profile {profile} under {book_dir} are up to date")
+        return
+    from stilts_core.report import book, kept  # seconds, most of them matplotlib's
+
     if keep:
         files = kept.keep(profile, runs_dir, book_dir)
         click.echo(f"{len(files)} records kept under {book_dir / 'results' / profile}")
     pages = book.build_pages(runs_dir, book_dir, profile)
+    stamp.set_stamp(profile, runs_dir, book_dir)
     click.echo(f"{len(pages)} files of profile {profile} under {book_dir}")
 
 

@@ -41,7 +41,8 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str) -> list[Path]:
     if profile == LABORATORY:
         from stilts_core.report import laboratory
 
-        texts["languages"] = laboratory.overview() + "\n" + texts["languages"]
+        made, real = laboratory.overview(), texts["languages"]
+        texts["languages"] = f"## The laboratory's languages\n\n{made}\n## The languages of the benchmarks\n\n{real}"
         texts |= {f"languages/{name}": text for name, text in laboratory.pages().items()}
     for name, text in texts.items():
         pages.write(f"generated/{name}.md", text)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stilts_core.catalogue import TARGET_TASKS
-from stilts_core.report import figures, tables
+from stilts_core.report import tables
 from stilts_core.report.cards import short_title, summary, title
 from stilts_core.report.failures import Failure
 from stilts_core.report.grid import row_of, row_order
@@ -28,7 +28,7 @@ def publish(records: Sequence[dict], runs: Path, pages: Pages) -> None:
     for record in records:
         run = record["run_id"]
         said = titles[run], neighbours.way(record)
-        made = _from_notebook(notebooks[run], *said) if notebooks[run].exists() else _from_record(record, *said, pages)
+        made = _from_notebook(notebooks[run], *said) if notebooks[run].exists() else _from_record(record, *said)
         pages.write(f"pairs/{names[run]}", made)
 
 
@@ -126,10 +126,8 @@ def _source(cell: dict) -> str:
     return "".join(cell["source"])
 
 
-def _from_record(record: dict, name: str, way: str, pages: Pages) -> str:
-    """What a record shows without its notebook, as MyST."""
-    picture = f"generated/{record['run_id']}.svg"
-    pages.write(picture, figures.by_language(record).data)
+def _from_record(record: dict, name: str, way: str) -> str:
+    """What a record shows without its notebook, as MyST. No figures: those of hundreds of records take minutes."""
     parts = [
         f"---\norphan: true\n---\n# {name}",
         KEPT,
@@ -138,7 +136,6 @@ def _from_record(record: dict, name: str, way: str, pages: Pages) -> str:
         "## Training",
         tables.phases(record).data,
         "## Scores by language",
-        f"![Score of every language with its 95 % interval; the table below has the numbers.](../{picture})",
         tables.scores(record).data,
         "## Cost and provenance",
         tables.cost(record).data,

@@ -8,7 +8,9 @@ from stilts_core.report import figures
 from stilts_core.sources.lab.languages import LANGUAGES
 
 
-@pytest.mark.parametrize("codes", [("en", "de", "sw"), ("de", "sw"), ("en",), ("zh",), tuple(languages()), tuple(LANGUAGES)])
+@pytest.mark.parametrize(
+    "codes", [("en", "de", "sw"), ("de", "sw"), ("en",), ("zh",), tuple(languages()), tuple(LANGUAGES)]
+)
 def test_scores_are_drawn_for_any_set_of_languages(codes):
     drawn = figures.by_language(synthetic_record(languages=codes)).data
     assert ElementTree.fromstring(drawn).tag.endswith("svg") and drawn.count('id="ytick_') == len(codes)
