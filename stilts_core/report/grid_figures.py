@@ -46,7 +46,8 @@ def heat_map(grid: Grid) -> str | None:
         axes.set_yticks(range(len(rows)), [f"{short_title(r)}  {signed(grid.average(r).value)}" for r in rows])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        axes.set_ylabel("learnt first, with its average")
+        if len(rows) > 4:  # room for the words
+            axes.set_ylabel("learnt first, with its average")
         titled(figure, heat_message(grid), 58)
         return drawn(figure)
 

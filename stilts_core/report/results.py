@@ -1,15 +1,14 @@
 """The page "Results": the paper's table, the heat map of the grid, and what a choice on dev data would have got."""
 
-from collections.abc import Sequence
 
 from stilts_core.catalogue import task
-from stilts_core.report import grid_figures, grid_table, selection
+from stilts_core.report import choice, grid_figures, grid_table
 from stilts_core.report.cards import short_title
 from stilts_core.report.colours import extent
 from stilts_core.report.grid import BASELINE, Grid, row_order
 from stilts_core.report.grid_table import Link
 from stilts_core.report.markup import metric_name, pipe_table
-from stilts_core.report.measured import Measured, mean
+from stilts_core.report.measured import Measured
 from stilts_core.report.pages import Pages
 from stilts_core.report.reference import facts
 
@@ -28,6 +27,7 @@ SAME_DATA = (
 SHORT_METRICS = {"accuracy": "acc.", "f1": "F1", "em_f1": "EM, F1", "map": "mAP"}
 # What the abstract of the paper claims of a row: words of the claim, row.
 CLAIMED = {"from SQuAD": "squad", "from MNLI": "mnli", "from HellaSwag": "hellaswag", "multi-task": "all"}
+CLAIMED_OF_CHOICE = "best intermediate model per target"
 
 
 def page(grid: Grid, pages: Pages, link: Link) -> str:
@@ -38,11 +38,11 @@ def page(grid: Grid, pages: Pages, link: Link) -> str:
         _main_table(grid, pages, link, "all", "results", end),
         grid_table.scale(end) + INTERVALS + "\n\n" + SAME_DATA,
         *_heat_map(grid, pages),
-        *_choice(grid, pages, link),
+        *choice.sections(grid, pages, link),
         "## Without English",
         "XTREME counts English in its averages. This is the same grid without it: nothing here was trained on.",
         _main_table(grid, pages, link, "non_english", "results-without-english", end),
-        *_claims(grid, pages),
+        *_claims(grid),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -141,77 +141,17 @@ def _heat_map(grid: Grid, pages: Pages) -> list[str]:
     return ["## Which intermediate task helps which target?", f"![{alt}](generated/heat-map.svg)"]
 
 
-def _choice(grid: Grid, pages: Pages, link: Link) -> list[str]:
-    """The XTREME-style summary: for each target the row that dev data would choose, and that the test set would."""
-    rows, lines, columns = [], [], {"baseline": [], "chosen": [], "oracle": []}
-    for target in grid.targets:
-        base = grid.cells.get((BASELINE, target))
-        chosen, oracle = selection.by_dev(grid, target), selection.by_test(grid, target)
-        if not (base and chosen and oracle):
-            continue
-        cells = [_scored(base, link)]
-        for cell in (chosen, oracle):
-            cells += [f'<td class="name">{short_title(cell.row)}</td>', _scored(cell, link)]
-            gained = grid.difference(cell.row, target)
-            cells.append(
-                grid_table.number(gained, grid_table.signed(gained.value)) if gained else '<td data-value="0">0.0</td>'
-            )
-        rows.append(grid_table.row(short_title(target), cells))
-        scores = [cell.score() for cell in (base, chosen, oracle)]
-        if "xtreme" in task(target).languages:
-            for column, score in zip(columns.values(), scores, strict=True):
-                column.append(score)
-        lines.append([
-            target, _plain(scores[0]), chosen.row, _plain(scores[1]), oracle.row, _plain(scores[2]),
-        ])  # fmt: skip
-    if not rows:
-        return []
-    means = {name: mean(values) for name, values in columns.items() if values}
-    foot = _means(means, len(columns["chosen"])) if means else ""
-    heads = [
-        grid_table.column(name)
-        for name in ("target", "none", "chosen on dev", "score", "difference", "oracle", "score", "difference")
-    ]
-    path = pages.table("choice", ["target", "none", "chosen", "score", "oracle", "oracle_score"], lines)
-    table = grid_table.grid_table("The best row for each target, chosen on dev and by an oracle", [heads], [rows], foot)
-    return [
-        "## Which one to take?",
-        "One who wants the best system for a target cannot look at its test set. *Chosen on dev*: the row with the "
-        "best score on the target's English dev part; for a target without one (Tatoeba, BUCC) the row that is "
-        "furthest above the baseline on the other targets' dev parts. *Oracle*: the row with the best test score, an "
-        "upper bound that nobody can reach but by luck. Rows with the target's own data are not among them.",
-        f"{table}\n{{download}}`CSV <{path}>`",
-    ]
-
-
-def _scored(cell, link: Link) -> str:
-    score = cell.score()
-    return grid_table.number(score, f"{score.value:.1f}", links=[link(record) for record in cell.records])
-
-
-def _means(means: dict[str, Measured], count: int) -> str:
-    base = means["baseline"]
-    cells = [grid_table.number(base, f"{base.value:.1f}")]
-    for name in ("chosen", "oracle"):
-        gained = means[name].value - base.value
-        cells += ["<td></td>", grid_table.number(means[name], f"{means[name].value:.1f}")]
-        cells.append(f'<td data-value="{gained:.4f}">{grid_table.signed(gained)}</td>')
-    return grid_table.row(f"mean of {count} XTREME targets", cells)
-
-
-def _plain(value: Measured) -> str:
-    return f"{value.value:.4f}"
-
-
-def _claims(grid: Grid, pages: Pages) -> list[str]:
+def _claims(grid: Grid) -> list[str]:
     """What the paper's abstract claims, and beside it what this grid shows."""
-    rows: list[Sequence[str]] = []
+    rows = []
     for claim in facts("published_claims"):
         row = next((row for words, row in CLAIMED.items() if words in claim["claim"]), None)
-        own = grid.average(row) if row in grid.rows else None
+        own, count = (grid.average(row), len(grid.counted(row))) if row in grid.rows else (None, 0)
+        if CLAIMED_OF_CHOICE in claim["claim"]:
+            own, count = choice.gain(grid)
         if own:
             here = f"{grid_table.signed(own.value)} ({grid_table.between(own)})"
-            rows.append([claim["claim"], f"+{claim['value']}", here, f"{len(grid.counted(row))}"])
+            rows.append([claim["claim"], f"+{claim['value']}", here, count])
     if not rows:
         return []
     return [

@@ -132,5 +132,7 @@ def test_choice_prints_what_dev_chose_and_the_oracle(book, grid):
 def test_published_gains_stand_beside_ours_and_enter_no_mean(book, grid):
     section = book[1].split("## Beside the paper")[1]
     assert section.count("\n| average target-task gain") == 4 and "never averaged" in section
+    gains = [float(line["score"]) - float(line["none"]) for line in lines(book[0], "choice")]
+    assert f"| +5.4 | +{sum(gains) / 9:.1f} (" in section
     for row in ("squad", "mnli", "hellaswag", "all"):
         assert f"{grid.average(row).value:+.1f}".replace("-", "−") in section
