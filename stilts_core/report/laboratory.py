@@ -53,9 +53,7 @@ def overview() -> str:
 
 def _language(language: Language) -> str:
     seen = f"{language.texts:,} texts of pretraining" if language.texts else "no text of pretraining: it is never seen"
-    kinds = (
-        "" if language is ENGLISH else f"; {language.cognates} % of its content words are English ones in its letters"
-    )
+    kinds = "" if language is ENGLISH else f"; {language.cognates} % of its content words are shared with English"
     changed = [row for row in grammar_table(language) if row[2]]
     rows = [
         [

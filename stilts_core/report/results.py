@@ -1,6 +1,5 @@
 """The page "Results": the paper's table, the heat map of the grid, and what a choice on dev data would have got."""
 
-
 from stilts_core.catalogue import task
 from stilts_core.report import choice, grid_figures, grid_table
 from stilts_core.report.cards import short_title

@@ -20,7 +20,7 @@ STEPS = {
     "distance": (0.1, "a tenth of distance"),
     "pretraining": (1, "ten times as much pretraining text"),
     "other script": (1, "another script than English's"),
-    "cognates": (10, "ten more cognates in a hundred words"),
+    "cognates": (10, "ten more words in a hundred shared with English"),
 }
 QUESTIONS = {
     "distance": "Does zero-shot transfer fall with distance?",
