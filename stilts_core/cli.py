@@ -113,6 +113,8 @@ def sweep(intermediate, target, seeds, mlm, sham, cores, jobs_per_gpu, executor,
     from stilts_core.workflow import plan
     from stilts_core.workflow.sweep import sweep
 
+    if not all(seed.isdigit() for seed in seeds.split(",")):
+        raise ConfigError(f"seeds is {seeds!r}; it must be whole numbers joined by commas, such as 0,1,2")
     rows = plan.rows_of(intermediate.split(",") if intermediate else plan.ROWS, mlm, sham)
     targets = target.split(",") if target else plan.TARGETS
     configs = plan.grid(RunConfig(**chosen, quiet=True), rows, targets, [int(seed) for seed in seeds.split(",")])

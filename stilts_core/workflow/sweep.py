@@ -12,6 +12,7 @@ import click
 from filelock import FileLock, Timeout
 
 from stilts_core.config import RunConfig
+from stilts_core.pretraining import copy_record
 from stilts_core.workflow import warm
 from stilts_core.workflow.plan import KINDS, Job, jobs_of, write_plan
 from stilts_core.workflow.watch import Watch
@@ -43,6 +44,7 @@ def sweep(
     click.echo(_summary(jobs, profile))
     left = [job for job in jobs if not job.done]
     if not left:
+        _tell_of_encoders(jobs, configs[0].runs_dir)
         return
     gpus = visible_gpus() if executor == "local" and configs[0].device != "cpu" else []
     slots = len(gpus) * jobs_per_gpu
@@ -64,13 +66,21 @@ def sweep(
             if _snakemake([*arguments, "--dry-run", *more, "--config", *settings], said):
                 raise SweepError(f"Snakemake does not accept the plan:\n{said.read_text()}")
             return
-        with Watch(left, max(cores, slots)) as watch, _command(gpus, executor) as stilts:
+        with Watch(left) as watch, _command(gpus, executor) as stilts:
             settings += [f"stilts={stilts}"] if stilts else []
             status = _snakemake([*arguments, *more, "--config", *settings], said)
+        _tell_of_encoders(jobs, configs[0].runs_dir)
     if watch.failed:
         raise SweepError(watch.verdict())
     if status:
         raise SweepError(f"The sweep was stopped with {len(watch.open)} left to do. {said} tells:\n{_tail(said)}")
+
+
+def _tell_of_encoders(jobs: list[Job], runs_dir: str) -> None:
+    """Leave what is known of the encoders that were pretrained, here or for other runs, among the runs."""
+    for job in jobs:
+        if job.kind == "pretrain" and job.done:
+            copy_record(job.output, Path(runs_dir))
 
 
 @contextmanager

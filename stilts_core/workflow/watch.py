@@ -14,14 +14,14 @@ LOOK = 0.3  # seconds between two looks at what is there
 
 
 class Watch(threading.Thread):
-    """Watches the outputs of jobs while the context lasts; `workers` of them are computed at once.
+    """Watches the outputs of jobs while the context lasts.
 
     `failed` holds the jobs that failed, `open` those that have not ended yet.
     """
 
-    def __init__(self, jobs: list[Job], workers: int):
+    def __init__(self, jobs: list[Job]):
         super().__init__(daemon=True)
-        self.total, self.open, self.failed, self.workers = len(jobs), list(jobs), [], workers
+        self.total, self.open, self.failed = len(jobs), list(jobs), []
         self.begun: dict[Path, float] = {}
         self.seconds: dict[str, list[float]] = {}
         self.ended, self.out = threading.Event(), sys.stdout
@@ -60,12 +60,13 @@ class Watch(threading.Thread):
             print(line.rstrip(), file=self.out, flush=True)
 
     def left(self) -> str:
-        """The time that is left, if jobs take as long as those of their kind did; nothing before one has ended."""
+        """The time that is left, if jobs take as long as those of their kind did, and as many go on at once as now."""
         means = {kind: sum(took) / len(took) for kind, took in self.seconds.items()}
         to_come = [job.kind for job in self.open]
         if not to_come or not set(to_come) <= means.keys():
             return ""
-        return f"{timedelta(seconds=round(sum(means[kind] for kind in to_come) / self.workers))} left"
+        at_once = 1 + sum(job.output in self.begun for job in self.open)  # the one that has just ended makes room
+        return f"{timedelta(seconds=round(sum(means[kind] for kind in to_come) / at_once))} left"
 
     def verdict(self) -> str:
         """What failed and why, and what could not be begun."""

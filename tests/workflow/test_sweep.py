@@ -13,7 +13,8 @@ import toy_data
 from filelock import FileLock
 
 from stilts_core.records import find_records
-from stilts_core.workflow.sweep import visible_gpus
+from stilts_core.workflow.plan import Job
+from stilts_core.workflow.sweep import _tell_of_encoders, visible_gpus
 
 PATIENCE = 300  # seconds, on a machine with much else to do
 
@@ -146,6 +147,14 @@ def test_slurm_s_profile_is_accepted_and_asks_for_a_gpu_and_memory(sweep):
     assert len(pairs) == 4
     for asked in ("gpu=1", "mem_mb=", "runtime=", "slurm_partition=gpu"):
         assert all(asked in pair for pair in pairs)
+
+
+def test_what_an_encoder_could_do_before_any_training_is_told_among_the_runs(tmp_path):
+    encoder = tmp_path / "cache" / "lab-0"
+    encoder.mkdir(parents=True)
+    (encoder / "pretraining.json").write_text('{"name": "lab"}')
+    _tell_of_encoders([Job("pretrain", "", encoder, ())], str(tmp_path / "runs"))
+    assert (tmp_path / "runs" / "lab" / "encoders" / "lab.json").read_text() == '{"name": "lab"}'
 
 
 def test_gpus_are_those_that_the_environment_leaves(monkeypatch):

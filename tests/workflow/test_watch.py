@@ -24,7 +24,7 @@ def end(job: Job, score: float) -> None:
 
 
 def test_line_has_the_number_the_title_the_score_and_the_time_that_is_left(jobs, capsys):
-    watch = Watch(jobs, workers=2)
+    watch = Watch(jobs)
     jobs[0].log.touch()
     jobs[0].output.mkdir()
     watch.look()
@@ -39,7 +39,7 @@ def test_line_has_the_number_the_title_the_score_and_the_time_that_is_left(jobs,
 
 
 def test_failed_run_is_told_with_its_error_and_its_log(jobs, capsys):
-    watch = Watch(jobs, workers=1)
+    watch = Watch(jobs)
     jobs[1].failed_log.write_text("Traceback\nRunError: TrainingError: the loss is nan\nThe notebook shows where: x\n")
     watch.look()
     assert "failed" in capsys.readouterr().out
@@ -50,6 +50,6 @@ def test_failed_run_is_told_with_its_error_and_its_log(jobs, capsys):
 
 def test_log_of_an_earlier_sweep_is_no_failure_of_this_one(jobs):
     jobs[1].failed_log.write_text("ValueError: long ago")
-    watch = Watch(jobs, workers=1)
+    watch = Watch(jobs)
     watch.look()
     assert watch.failed == [] and len(watch.open) == 3
