@@ -33,13 +33,18 @@ $(INSTALLED): pyproject.toml constraints.txt tests/oracles.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/oracles.txt
 	touch $@
 
+# What the book is made from and what is newer than the book, if anything.
+SOURCES = _config.yml _toc.yml book $(wildcard runs/$(PROFILE))
+NEWER = find $(SOURCES) -newer _build/built -print -quit; \
+  find stilts_core -name __pycache__ -prune -o -type f -newer _build/built -print -quit
+
 # A build that failed forgets what it read: what it complained of must be complained of again.
 book: setup $(if $(filter lab,$(PROFILE)),grid,$(if $(wildcard book/results/$(PROFILE)/*.json),,pairs))
-	$(BIN)/stilts report --profile $(PROFILE)
 	@test "$$(cat _build/profile 2>/dev/null)" = $(PROFILE) || rm -rf _build
-	@if test -e _build/built && test -z "$$(find _config.yml _toc.yml book -newer _build/built -print -quit)"; then \
-	  echo "The book in _build/html is up to date."; \
+	@if test -e _build/built && test -z "$$($(NEWER))"; then \
+	  echo "Nothing has changed: the book is in _build/html."; \
 	else \
+	  $(BIN)/stilts report --profile $(PROFILE) && \
 	  mkdir -p _build && echo $(PROFILE) > _build/profile && touch _build/begun && \
 	  { $(BIN)/jupyter-book build . -n -W --keep-going || { rm -rf _build/.doctrees; exit 1; }; } && \
 	  mv _build/begun _build/built; \

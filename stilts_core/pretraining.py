@@ -99,8 +99,9 @@ def copy_record(folder: Path, runs_dir: Path) -> Path:
     """Copy the `pretraining.json` of an encoder's folder to where reports look for it; returns that path."""
     record = (folder / RECORD).read_text(encoding="utf-8")
     path = runs_dir / "lab" / "encoders" / f"{json.loads(record)['name']}.json"
-    with written_whole(path) as part:
-        part.write_text(record, encoding="utf-8")
+    if not path.exists() or path.read_text(encoding="utf-8") != record:
+        with written_whole(path) as part:
+            part.write_text(record, encoding="utf-8")
     return path
 
 

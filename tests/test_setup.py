@@ -5,6 +5,8 @@ import importlib.metadata
 import importlib.resources
 import json
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -66,6 +68,31 @@ def test_make_offers_the_promised_targets():
     targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
     assert {"setup", "book", "test", "bench", "clean"} <= targets
     assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def planned(folder: Path, *arguments: str) -> str:
+    """The commands that `make` would run in a folder with this Makefile."""
+    shutil.copy(ROOT / "Makefile", folder)
+    for name in ("pyproject.toml", "constraints.txt", "tests/oracles.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    done = subprocess.run(["make", "-n", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_make_book_does_the_laboratory_s_grid_with_further_options(tmp_path):
+    commands = planned(tmp_path, "book", "SWEEP=--seeds 0,1")
+    assert "stilts sweep --profile lab --seeds 0,1\n" in commands and "stilts report --profile lab" in commands
+    assert "stilts run" not in commands
+
+
+def test_make_book_computes_no_real_data_s_runs_where_records_are_kept(tmp_path):
+    commands = planned(tmp_path, "book", "PROFILE=small")
+    assert "stilts run --profile small" in commands and "stilts sweep --profile lab" not in commands
+    (tmp_path / "book/results/small").mkdir(parents=True)
+    (tmp_path / "book/results/small/kept.json").touch()
+    commands = planned(tmp_path, "book", "PROFILE=small")
+    assert "stilts run" not in commands and "stilts report --profile small" in commands
 
 
 def test_citation_is_valid_against_the_schema_of_its_format():
