@@ -36,6 +36,7 @@ IMPORTS = (
     *(f"stilts_core.families.{name}" for name in ("choice", "mlm", "pair", "retrieval", "span", "tagging")),
     *(f"stilts_core.report.{name}" for name in ("cards", "figures", "tables")),
 )
+LONGEST_FOLDER = 85  # characters: a socket's path may hold 107
 AVAILABLE = sys.platform == "linux"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -47,7 +48,8 @@ class WarmProcess:
         self.gpus = gpus
 
     def __enter__(self) -> "WarmProcess":
-        self.folder = tempfile.mkdtemp(prefix="stilts-")
+        root = tempfile.gettempdir()
+        self.folder = tempfile.mkdtemp(prefix="stilts-", dir=root if len(root) <= LONGEST_FOLDER else "/tmp")
         self.address = os.path.join(self.folder, "warm")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self.address)
@@ -211,3 +213,4 @@ def _kill(job: Job) -> None:
 if __name__ == "__main__":
     os.environ[ADDRESS] = sys.argv[1]
     serve(socket.socket(fileno=int(sys.argv[2])), sys.argv[3:])
+    shutil.rmtree(Path(sys.argv[1]).parent, ignore_errors=True)  # whoever made it may have been killed
