@@ -46,16 +46,16 @@ class Recipe:
     layers: int = 3
     hidden_size: int = 64
     heads: int = 4
-    feed_forward: int = 256
+    feed_forward: int = 128
     positions: int = 256
     deviation: float = 0.06
     deviation_of_embeddings: float = 0.1
-    epochs: float = 1.0
-    batch_size: int = 64
-    lr: float = 2e-3
+    epochs: float = 2.0
+    batch_size: int = 32
+    lr: float = 3e-3
     warmup: float = 0.05
     weight_decay: float = 0.01
-    texts: float = 0.2
+    texts: float = 1.0
     masked: float = 0.2
 
 
@@ -190,7 +190,6 @@ def _write_start(folder: Path, texts: list[str], seed: int, recipe: Recipe) -> N
 def _tokenizer(texts: list[str], pieces: int):
     """A byte-pair tokenizer (Sennrich et al. 2016) of all languages' texts, in small letters.
 
-    Two texts follow each other without a mark between, as sentences do in the text that the encoder was trained on.
     Punctuation, and what is written in Latin letters within another script, stand by themselves, and nothing marks
     where a word begins: so a stem that languages share is the same piece in all of them, whatever is affixed to it.
     The Unigram trainer of the same library split many English words (fr i day), as single letters are frequent affixes
@@ -206,7 +205,7 @@ def _tokenizer(texts: list[str], pieces: int):
     trainer = trainers.BpeTrainer(vocab_size=pieces, special_tokens=list(SPECIAL), show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+        single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     return tokenizer
 

@@ -29,23 +29,23 @@ class Asked(NamedTuple):
 
 
 def squad(dice: Dice, split: str) -> Asked:
-    """Three sentences, one of which answers the question."""
-    return _asked(dice, split, sentences=3)
+    """Two sentences, one of which answers the question."""
+    return _asked(dice, split, sentences=2)
 
 
 def squad_v2(dice: Dice, split: str) -> Asked:
     """The same; in one of three texts there is no answer."""
-    return _asked(dice, split, sentences=3, answered=dice.below(3) > 0)
+    return _asked(dice, split, sentences=2, answered=dice.below(3) > 0)
 
 
 def mlqa(dice: Dice, split: str) -> Asked:
-    """Four sentences."""
-    return _asked(dice, split, sentences=4)
+    """Three sentences."""
+    return _asked(dice, split, sentences=3)
 
 
 def tydiqa(dice: Dice, split: str) -> Asked:
-    """Four sentences, and a question in other words, as who asks it has not read them: wider kinds and synonyms."""
-    return _asked(dice, split, sentences=4, reworded=True)
+    """Three sentences, and a question in other words, as who asks it has not read them: wider kinds and synonyms."""
+    return _asked(dice, split, sentences=3, reworded=True)
 
 
 def _asked(dice: Dice, split: str, sentences: int, answered: bool = True, reworded: bool = False) -> Asked:

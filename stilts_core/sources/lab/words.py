@@ -60,7 +60,8 @@ class EnglishWords:
 
     def plain(self, kind: str, word: str, case: str = "") -> Word:
         """A word without inflection but for the case of pronouns; the case of names is not marked."""
-        return Word(_CASES.get(word, word), word, word) if kind == "pronoun" and case else Word(word, word, word)
+        form = _CASES.get(word, word) if kind == "pronoun" and case else word
+        return Word(form, form, word)
 
     def noun(self, word: str, plural: bool, case: str, definite: bool) -> Word:
         form = _plural(word) if plural else word

@@ -299,15 +299,15 @@ def _alone(make: Callable[[Dice], Sentence]) -> Callable[[Dice], tuple[Sentence,
 
 # What texts are made of: up to which percentage, what.
 _KINDS = (
-    (25, _alone(event)),
-    (30, _alone(state)),
-    (33, _alone(question)),
-    (40, _alone(quantified)),
-    (48, fact),
-    (57, cause),
-    (61, two_events),
-    (68, partial(story, length=3)),
-    (84, answered),
+    (18, _alone(event)),
+    (22, _alone(state)),
+    (25, _alone(question)),
+    (32, _alone(quantified)),
+    (39, fact),
+    (48, cause),
+    (51, two_events),
+    (58, partial(story, length=3)),
+    (76, answered),
     (100, again),
 )
 

@@ -71,7 +71,7 @@ def test_text_goes_through_its_script_and_back(code):
     for number in range(200):
         for sentence in worlds.text(Dice("script", number)):
             for token in said.tokens(sentence)[:-1]:
-                if said.script is LATIN or not re.search("[a-z]", token.form):
+                if token.upos != "PROPN" and (said.script is LATIN or not re.search("[A-Za-z]", token.form)):
                     assert token.form in (
                         write(read(token.form).lower()),
                         said.script.capital(write(read(token.form).lower())),

@@ -58,5 +58,5 @@ def test_lareqa_asks_xquads_questions_for_the_sentences_of_their_answers():
 def test_lareqas_pool_holds_every_language_and_one_right_sentence_in_each():
     pool = lab.load("lareqa", "test", "mul", examples=10).items
     assert [part.language for part in pool] == list(LANGUAGES)
-    assert all(len(part.candidates) == 30 * len(LANGUAGES) for part in pool)
+    assert all(len(part.candidates) == 20 * len(LANGUAGES) for part in pool)
     assert all(len(right) == len(LANGUAGES) for part in pool for right in part.gold.values())
