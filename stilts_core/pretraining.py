@@ -50,7 +50,7 @@ class Recipe:
     positions: int = 256
     deviation: float = 0.06
     deviation_of_embeddings: float = 0.1
-    epochs: float = 2.0
+    epochs: float = 3.0
     batch_size: int = 32
     lr: float = 3e-3
     warmup: float = 0.05

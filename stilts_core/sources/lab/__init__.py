@@ -143,8 +143,12 @@ def unlabelled(language: str, *, seed: int = 0, examples: int | None = None) -> 
             f"{said.language.name} has no pretraining text: it stands for the languages that no encoder saw; say how "
             "many examples are wanted to have some all the same"
         )
-    told = (worlds.text(Dice(seed, "text", language, number)) for number in range(count))
-    return _examples([TextExample(str(number), language, said.text(*text)) for number, text in enumerate(told)])
+
+    def made() -> list:
+        told = (worlds.text(Dice(seed, "text", language, number)) for number in range(count))
+        return [TextExample(str(number), language, said.text(*text)) for number, text in enumerate(told)]
+
+    return _examples(kept(made, TextExample, generator(), language, seed, count))
 
 
 def text_checksums(language: str) -> dict[str, str]:

@@ -56,7 +56,7 @@ class Language:
         return self._words
 
 
-ENGLISH = Language("en", "English", 30_000, LATIN, 100, CLUSTERED, Grammar())
+ENGLISH = Language("en", "English", 20_000, LATIN, 100, CLUSTERED, Grammar())
 
 # Four rows of four: by distance (3, 6, 9 and 12 of the 16 parameters differ from English), then by pretraining size.
 _INVENTED = (
@@ -65,15 +65,15 @@ _INVENTED = (
         Grammar(auxiliary="none", article="none", agreement="affix"),
     ),
     Language(
-        "qbe", "Berin", 3_000, LATIN, 70, CLUSTERED,
+        "qbe", "Berin", 2_000, LATIN, 70, CLUSTERED,
         Grammar(auxiliary="none", numeral="after", tense="particle"),
     ),
     Language(
-        "qco", "Corva", 10_000, GREEK, 85, NASAL,
+        "qco", "Corva", 6_000, GREEK, 85, NASAL,
         Grammar(auxiliary="none", case="affix", exponence="fused"),
     ),
     Language(
-        "qdu", "Dulmi", 30_000, ABJAD, 55, CLOSED,
+        "qdu", "Dulmi", 20_000, ABJAD, 55, CLOSED,
         Grammar(auxiliary="none", article="suffix", question="in place"),
     ),
     Language(
@@ -84,20 +84,20 @@ _INVENTED = (
         ),
     ),
     Language(
-        "qfa", "Fadro", 3_000, LATIN, 85, CLOSED,
+        "qfa", "Fadro", 2_000, LATIN, 85, CLOSED,
         Grammar(
             auxiliary="none", adposition="after", case="affix", agreement="affix", exponence="fused",
             question="particle",
         ),
     ),
     Language(
-        "qge", "Gelin", 10_000, SPACELESS, 70, OPEN,
+        "qge", "Gelin", 6_000, SPACELESS, 70, OPEN,
         Grammar(
             auxiliary="none", order="SOV", article="suffix", case="particle", pronoun="dropped", tense="particle",
         ),
     ),
     Language(
-        "qha", "Hamra", 30_000, CYRILLIC, 40, CLUSTERED,
+        "qha", "Hamra", 20_000, CYRILLIC, 40, CLUSTERED,
         Grammar(
             auxiliary="none", adjective="after", numeral="after", agreement="affix", pronoun="dropped",
             negation="affix",
@@ -111,21 +111,21 @@ _INVENTED = (
         ),
     ),
     Language(
-        "qja", "Jarsk", 3_000, SPACELESS, 40, NASAL,
+        "qja", "Jarsk", 2_000, SPACELESS, 40, NASAL,
         Grammar(
             auxiliary="none", order="SOV", adposition="after", case="affix", article="none", agreement="affix",
             question="particle", negation="affix", exponence="fused",
         ),
     ),
     Language(
-        "qko", "Kolti", 10_000, LATIN, 55, CLUSTERED,
+        "qko", "Kolti", 6_000, LATIN, 55, CLUSTERED,
         Grammar(
             auxiliary="none", order="VSO", adjective="after", numeral="after", article="suffix", agreement="affix",
             affixes="before", pronoun="dropped", negation="after",
         ),
     ),
     Language(
-        "qlu", "Lumar", 30_000, LATIN, 85, OPEN,
+        "qlu", "Lumar", 20_000, LATIN, 85, OPEN,
         Grammar(
             auxiliary="none", order="SOV", adjective="after", case="particle", number="particle", tense="none",
             adjuncts="first", article="none", question="in place",
@@ -139,21 +139,21 @@ _INVENTED = (
         ),
     ),
     Language(
-        "qno", "Nokti", 3_000, GREEK, 55, OPEN,
+        "qno", "Nokti", 2_000, GREEK, 55, OPEN,
         Grammar(
             auxiliary="none", order="VOS", adjective="after", adposition="after", adjuncts="first", article="suffix",
             case="particle", number="none", agreement="affix", negation="affix", pronoun="dropped", affixes="before",
         ),
     ),
     Language(
-        "qor", "Orsem", 10_000, LATIN, 40, CLOSED,
+        "qor", "Orsem", 6_000, LATIN, 40, CLOSED,
         Grammar(
             auxiliary="none", order="SOV", adjective="after", adposition="after", numeral="after", adjuncts="first",
             article="none", case="affix", agreement="affix", negation="affix", question="in place", pronoun="dropped",
         ),
     ),
     Language(
-        "qpa", "Palun", 30_000, LATIN, 70, NASAL,
+        "qpa", "Palun", 20_000, LATIN, 70, NASAL,
         Grammar(
             auxiliary="none", order="VSO", adjective="after", adposition="after", numeral="after", adjuncts="first",
             article="suffix", case="affix", tense="particle", negation="after", question="particle", affixes="before",
