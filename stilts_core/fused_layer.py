@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from stilts_core.kernels import STEP, Layer, kernels
+from stilts_core.kernels import BLOCK, STEP, Layer, kernels
 from stilts_core.unpadded import Packing
 
 MATRICES = ("qkv", "out", "up", "down")
@@ -103,8 +103,8 @@ class FusedLayer(torch.autograd.Function):
         passing["d_qkv"] = d_out.new_empty(tokens, 3 * hidden, dtype=dtype)
         deep, widest = tokens + tokens % 2 + 64, max(3 * hidden, inner) + 64
         passing |= {name: d_out.new_empty(deep, widest, dtype=dtype) for name in ("left", "right")}
-        passing["sums"] = sums = d_out.new_empty(call.threads, 6 * hidden + inner)
-        passing["sums_qkv"] = sums_qkv = d_out.new_empty(call.threads, 3 * hidden)
+        passing["sums"] = sums = d_out.new_zeros(rows // BLOCK + 1, 6 * hidden + inner)
+        passing["sums_qkv"] = sums_qkv = d_out.new_zeros(tokens // BLOCK + 1, 3 * hidden)
         shapes = {"qkv": (3 * hidden, hidden), "out": (hidden, hidden), "up": (inner, hidden), "down": (hidden, inner)}
         gradients = {name: d_out.new_empty(shape) for name, shape in shapes.items()}
         d_x = torch.empty_like(d_out)

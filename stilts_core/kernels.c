@@ -4,11 +4,11 @@ Matrix products run on registers of 16 words of 32 bits. A word is one number in
 so that one inner loop serves both: what differs is only the instruction that multiplies words and adds to fp32. What
 follows a product (bias, GELU, residual, dropout, column sums) is done to each tile of it while that is in the cache.
 
-Rows are sub-words; sizes along them are multiples of 16. Sums over rows depend on the number of threads only. */
+Rows are sub-words; sizes along them are multiples of 16. Threads take blocks of work as they come free, since another
+process may hold up one of them; sums over rows are added block by block, so that threads decide nothing of a result. */
 
 #include <immintrin.h>
 #include <math.h>
-#include <omp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -525,7 +525,7 @@ INLINE void attend_forward(const Layer *l, const int bf16) {
     int64_t tokens = l->tokens, hidden = l->hidden;
 #pragma omp parallel num_threads(l->threads)
     {
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
         for (int64_t first = 0; first < tokens; first += BLOCK) {
             int64_t rows = least(BLOCK, tokens - first);
             const void *xs = l->x + first * hidden;
@@ -538,7 +538,7 @@ INLINE void attend_forward(const Layer *l, const int bf16) {
             PRODUCT(rows_of(xs, rows, hidden, bf16), packed(l->w_qkv, 3 * hidden, hidden, bf16), bf16,
                     put(qkv, i * 3 * hidden + j, BIASED(l->b_qkv), bf16));
         }
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
         for (int64_t task = 0; task < l->sequences * l->heads; task++) {
             int64_t sequence = task / l->heads, begin = l->starts[sequence];
             head_forward(l, begin, l->starts[sequence + 1] - begin, task % l->heads, bf16);
@@ -550,7 +550,7 @@ INLINE void feed_forward(const Layer *l, const int bf16) {
     int64_t hidden = l->hidden, inner = l->inner, kept_rows = l->training;
 #pragma omp parallel num_threads(l->threads)
     {
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
         for (int64_t first = 0; first < l->rows; first += BLOCK) {
             int64_t rows = least(BLOCK, l->rows - first), place = first * hidden;
             float *before = room(4 * BLOCK * (2 * hidden + hidden + inner)), *y = before + BLOCK * hidden;
@@ -581,38 +581,42 @@ INLINE void feed_forward(const Layer *l, const int bf16) {
 }
 
 /* The gradient (m, n) of weights, from that of their outputs (tokens, m) and their inputs (tokens, n), and that of the
-bias, whose part of this thread goes to `sums`. Called by all threads of a region. */
+bias, whose part from every block of rows goes to `sums`, one `step` after the other. Called by all threads of a
+region. */
 INLINE void weight_gradient(const Layer *l, int64_t rows, const void *d, int64_t m, const void *inputs, int64_t n, float *gradient,
-                            float *sums, const int bf16) {
+                            float *sums, int64_t step, const int bf16) {
     __m512i ones = bf16 ? _mm512_set1_epi32(0x3f803f80) : _mm512_set1_epi32(0x3f800000);
     int64_t each = bf16 ? 2 : 1, deep = up_to(rows, each) / each, groups = up_to(m, TILE) / TILE;
     int64_t left_step = APART(TILE * deep), right_step = APART(PANEL * deep);
     int as_it_is = !bf16 && m <= NARROW; /* words are numbers, near enough to each other to be read where they are */
-#pragma omp for schedule(static)
-    for (int64_t p = 0; p < deep; p++) {
-        if (as_it_is) {
-            for (int64_t c = 0; c < m; c += 16) add_to(sums + c, get(d, p * m + c, 0));
-            continue;
+#pragma omp for schedule(dynamic)
+    for (int64_t first = 0; first < rows; first += BLOCK) {
+        float *sum = sums + first / BLOCK * step;
+        for (int64_t p = first / each; p < least(deep, (first + BLOCK) / each); p++) {
+            if (as_it_is) {
+                for (int64_t c = 0; c < m; c += 16) add_to(sum + c, get(d, p * m + c, 0));
+                continue;
+            }
+            int two = each * p + 1 < rows;
+            word *line = room(4 * (m + 16));
+            for (int64_t c = 0; c < m; c += 16) {
+                __m512i words = below16(at(d, each * p * m, bf16), m, two, c, bf16);
+                __m512 so_far = _mm512_loadu_ps(sum + c);
+                _mm512_storeu_ps(sum + c, bf16 ? PAIRS(so_far, words, ones) : SINGLE(so_far, words, ones));
+                _mm512_storeu_si512(line + c, words);
+            }
+            for (int64_t g = 0; g < groups; g++) {
+                word *to = l->left + g * left_step + p * TILE;
+                _mm_storeu_si128((__m128i *)to, _mm_loadu_si128((__m128i *)(line + g * TILE)));
+                _mm_storel_epi64((__m128i *)(to + 4), _mm_loadl_epi64((__m128i *)(line + g * TILE + 4)));
+            }
+            for (int64_t c = 0; c < n; c += 16)
+                _mm512_storeu_si512(l->right + c / PANEL * right_step + p * PANEL + c % PANEL,
+                                    below16(at(inputs, each * p * n, bf16), n, two, c, bf16));
         }
-        int two = each * p + 1 < rows;
-        word *line = room(4 * (m + 16));
-        for (int64_t c = 0; c < m; c += 16) {
-            __m512i words = below16(at(d, each * p * m, bf16), m, two, c, bf16);
-            __m512 sum = _mm512_loadu_ps(sums + c);
-            _mm512_storeu_ps(sums + c, bf16 ? PAIRS(sum, words, ones) : SINGLE(sum, words, ones));
-            _mm512_storeu_si512(line + c, words);
-        }
-        for (int64_t g = 0; g < groups; g++) {
-            word *to = l->left + g * left_step + p * TILE;
-            _mm_storeu_si128((__m128i *)to, _mm_loadu_si128((__m128i *)(line + g * TILE)));
-            _mm_storel_epi64((__m128i *)(to + 4), _mm_loadl_epi64((__m128i *)(line + g * TILE + 4)));
-        }
-        for (int64_t c = 0; c < n; c += 16)
-            _mm512_storeu_si512(l->right + c / PANEL * right_step + p * PANEL + c % PANEL,
-                                below16(at(inputs, each * p * n, bf16), n, two, c, bf16));
     }
     int64_t blocks = up_to(groups, BLOCK / TILE) / (BLOCK / TILE), panels = up_to(n, PANEL) / PANEL;
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (int64_t task = 0; task < blocks * panels; task++) {
         int64_t column = task / blocks * PANEL, start = task % blocks * BLOCK, stop = least(m, start + BLOCK);
         Right right = {l->right + column / PANEL * right_step, least(PANEL, n - column), 0, PANEL};
@@ -625,26 +629,25 @@ INLINE void weight_gradient(const Layer *l, int64_t rows, const void *d, int64_t
     }
 }
 
-/* Let the first thread's part of what every thread has summed become the sum over all. */
-INLINE void join(float *sums, int64_t each) {
-#pragma omp for schedule(static)
+/* Let the first block's part of what every block of rows has summed become the sum over all. */
+INLINE void join(float *sums, int64_t rows, int64_t each) {
+#pragma omp for schedule(dynamic)
     for (int64_t c = 0; c < each; c += 16)
-        for (int64_t thread = 1; thread < omp_get_num_threads(); thread++)
-            add_to(sums + c, _mm512_loadu_ps(sums + thread * each + c));
+        for (int64_t block = 1; block < up_to(rows, BLOCK) / BLOCK; block++)
+            add_to(sums + c, _mm512_loadu_ps(sums + block * each + c));
 }
 
-/* `sums` holds for each thread its part of the gradients of gain and shift of the last norm and of the first, and of
-the biases of out, down and up. */
+/* `sums`, zero before, holds for each block its part of the gradients of gain and shift of the last norm and of the
+first, and of the biases of out, down and up. */
 INLINE void feed_forward_backward(const Layer *l, const int bf16) {
     int64_t hidden = l->hidden, inner = l->inner, each = 6 * hidden + inner;
 #pragma omp parallel num_threads(l->threads)
     {
-        float *sums = l->sums + omp_get_thread_num() * each, *biases = sums + 4 * hidden;
-        memset(sums, 0, sizeof(float) * each);
-#pragma omp for schedule(static)
+        float *biases = l->sums + 4 * hidden;
+#pragma omp for schedule(dynamic)
         for (int64_t first = 0; first < l->rows; first += BLOCK) {
             int64_t rows = least(BLOCK, l->rows - first), place = first * hidden;
-            float *d_y = room(4 * BLOCK * hidden);
+            float *d_y = room(4 * BLOCK * hidden), *sums = l->sums + first / BLOCK * each;
             void *d_down = at(l->d_down, place, bf16), *d_up = at(l->d_up, first * inner, bf16);
             void *d_added = at(l->d_added, place, bf16), *slope = at(l->slope, first * inner, bf16);
             void *d_picked = at(l->d_picked, place, bf16);
@@ -662,34 +665,34 @@ INLINE void feed_forward_backward(const Layer *l, const int bf16) {
             PRODUCT(rows_of(d_added, rows, hidden, bf16), packed(l->v_out, hidden, hidden, bf16), bf16,
                     put(d_picked, i * hidden + j, v, bf16));
         }
-        weight_gradient(l, l->rows, l->d_added, hidden, l->picked, hidden, l->g_out, biases, bf16);
-        weight_gradient(l, l->rows, l->d_down, hidden, l->active, inner, l->g_down, biases + hidden, bf16);
-        weight_gradient(l, l->rows, l->d_up, inner, l->yb, hidden, l->g_up, biases + 2 * hidden, bf16);
-        join(l->sums, each);
+        weight_gradient(l, l->rows, l->d_added, hidden, l->picked, hidden, l->g_out, biases, each, bf16);
+        weight_gradient(l, l->rows, l->d_down, hidden, l->active, inner, l->g_down, biases + hidden, each, bf16);
+        weight_gradient(l, l->rows, l->d_up, inner, l->yb, hidden, l->g_up, biases + 2 * hidden, each, bf16);
+        join(l->sums, l->rows, each);
     }
 }
 
-/* Adds to d_x what comes through attention; `sums_qkv` holds for each thread its part of the biases' gradients. */
+/* Adds to d_x what comes through attention; `sums_qkv`, zero before, holds for each block its part of the
+biases' gradients. */
 INLINE void attend_backward(const Layer *l, const int bf16) {
     int64_t tokens = l->tokens, hidden = l->hidden, each = 3 * hidden;
 #pragma omp parallel num_threads(l->threads)
     {
-        float *sums = l->sums_qkv + omp_get_thread_num() * each;
-        memset(sums, 0, sizeof(float) * each);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
         for (int64_t task = 0; task < l->sequences * l->heads; task++) {
             int64_t sequence = task / l->heads, begin = l->starts[sequence];
             head_backward(l, begin, l->starts[sequence + 1] - begin, task % l->heads, bf16);
         }
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
         for (int64_t first = 0; first < tokens; first += BLOCK) {
             int64_t rows = least(BLOCK, tokens - first);
             float *d_x = l->d_x + first * hidden;
             PRODUCT(rows_of(at(l->d_qkv, first * 3 * hidden, bf16), rows, 3 * hidden, bf16),
                     packed(l->v_qkv, hidden, 3 * hidden, bf16), bf16, add_to(d_x + i * hidden + j, v));
         }
-        weight_gradient(l, tokens, l->d_qkv, 3 * hidden, bf16 ? l->xb : l->x, hidden, l->g_qkv, sums, bf16);
-        join(l->sums_qkv, each);
+        weight_gradient(l, tokens, l->d_qkv, 3 * hidden, bf16 ? l->xb : l->x, hidden, l->g_qkv, l->sums_qkv, each,
+                        bf16);
+        join(l->sums_qkv, tokens, each);
     }
 }
 

@@ -20,6 +20,7 @@ from stilts_core.cache import cache_folder, written_whole
 
 SOURCE = Path(__file__).with_name("kernels.c")
 FLAGS = ("-O3", "-march=native", "-fopenmp", "-fPIC")
+BLOCK = 96  # rows of a block: BLOCK of kernels.c
 STEP = 16  # hidden size, head size and the feed-forward's inner size are multiples of it
 
 _NUMBERS = ("tokens", "rows", "sequences", "hidden", "heads", "inner", "width", "bf16", "threads", "training")

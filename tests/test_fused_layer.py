@@ -43,8 +43,8 @@ def test_kernels_and_operations_compute_the_same(monkeypatch, hidden, heads, inn
             assert difference < tolerance, f"{name}: {difference}"
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_every_number_of_threads_computes_the_same_and_twice_the_very_same(threads):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_every_number_of_threads_computes_the_very_same(dtype):
     torch.manual_seed(0)
     layer = BertLayer(BertConfig(hidden_size=64, num_attention_heads=2, intermediate_size=128)).train()
     lengths = torch.tensor([20, 70, 3, 101, 40])
@@ -56,12 +56,11 @@ def test_every_number_of_threads_computes_the_same_and_twice_the_very_same(threa
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
-            states = CpuLayer(layer)(x, packing, torch.float32)
+            states = CpuLayer(layer)(x, packing, dtype)
             return [states, *torch.autograd.grad(states.square().sum(), [x, *layer.parameters()])]
         finally:
             torch.set_num_threads(before)
 
-    first, second, alone = computed(threads), computed(threads), computed(1)
-    assert all(map(torch.equal, first, second))
-    for one, other in zip(first, alone, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    alone = computed(1)
+    for threads in (2, 3):
+        assert all(map(torch.equal, computed(threads), alone))
