@@ -1,6 +1,7 @@
 """What a run reads: the examples of every part, chosen and checked, and the folder that the result belongs in."""
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -79,8 +80,8 @@ def gather_intermediate(config: RunConfig) -> Data:
         train = data.read(name, "train", limit=config.intermediate_examples, seed=config.seed)
         train = permuted(train, config.seed) if config.sham_labels else train
         data.intermediate[name] = (train, data.read(name, "dev", limit=config.dev_examples))
-    for language in _text_languages(config):
-        texts = data.source.unlabelled(language)
+    for language, count in _text_counts(config).items():
+        texts = lab.unlabelled(language, examples=count) if data.source is lab else publishers.unlabelled(language)
         data.texts += texts.items
         data.files |= texts.files
     publishers.forget_files()
@@ -133,6 +134,17 @@ def _text_languages(config: RunConfig) -> tuple[str, ...]:
     if config.intermediate == "none" or not (config.mlm_weight or config.intermediate == "mlm"):
         return ()
     return tuple(config.mlm_languages.split(",")) if config.mlm_languages else source_of(config).text_languages()
+
+
+def _text_counts(config: RunConfig) -> dict[str, int]:
+    """How many texts of each language the laboratory has to make: as many as the steps take, if it has so many.
+
+    The languages keep their shares.
+    """
+    sizes = {code: lab.LANGUAGES[code].texts if source_of(config) is lab else 0 for code in _text_languages(config)}
+    visited = (config.intermediate_epochs or 1) * config.intermediate_examples * max(1, len(intermediate_tasks(config)))
+    share = visited / max(1, sum(sizes.values())) or 1
+    return {code: min(size, math.ceil(share * size)) for code, size in sizes.items()}
 
 
 def intermediate_tasks(config: RunConfig) -> tuple[str, ...]:

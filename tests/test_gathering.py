@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -144,6 +145,17 @@ def test_unlabelled_text_is_read_only_for_masked_language_modelling(data):
 def test_unlabelled_text_does_not_depend_on_the_target(data):
     texts = [gather(config(intermediate="mlm", target=target)).texts for target in ("xnli", "tatoeba")]
     assert texts[0] == texts[1]
+
+
+def test_laboratory_makes_as_many_texts_as_there_are_steps_for_in_the_shares_of_its_languages():
+    texts = gather_intermediate(RunConfig(intermediate="mlm", intermediate_examples=500).resolved()).texts
+    epochs = RunConfig().resolved().intermediate_epochs
+    counts = Counter(text.language for text in texts)
+    assert 500 * epochs <= len(texts) < 500 * epochs + len(counts)
+    known = {code: language.texts for code, language in LANGUAGES.items() if language.texts}
+    assert counts.keys() == known.keys()
+    share = len(texts) / sum(known.values())
+    assert all(abs(counts[code] - share * size) <= 1 for code, size in known.items())
 
 
 def test_missing_text_is_named_with_the_remedy(data):
