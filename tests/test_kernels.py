@@ -65,3 +65,10 @@ print(float(os.read(read, 100)) == compute())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=240)
     assert done.stdout == "True\n"
+
+
+def test_waiting_threads_are_told_to_sleep_before_pytorch_is_loaded():
+    script = "import os, sys, stilts_core; print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    unset = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=unset, check=True)
+    assert done.stdout == "1000 False\n"
