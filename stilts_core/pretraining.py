@@ -18,6 +18,7 @@ import numpy as np
 
 from stilts_core.cache import cache_folder, written_whole
 from stilts_core.sources import lab
+from stilts_core.sources.lab.languages import CODES
 
 if TYPE_CHECKING:
     from stilts_core.encoder import Encoder
@@ -38,8 +39,8 @@ class Recipe:
     """Sizes and schedule of the encoder.
 
     `pieces` is the size of the vocabulary, `deviation` that of the first weights and `deviation_of_embeddings` that of
-    the first embeddings; `texts` is the share of each language's text that is used,
-    `masked` that of the sub-words to predict.
+    the first embeddings; `texts` is the share of each language's text that is used, `masked` that of the sub-words to
+    predict; `languages` are those that the encoder is measured on, and reads where they have text.
     """
 
     pieces: int = 2500
@@ -57,6 +58,7 @@ class Recipe:
     weight_decay: float = 0.01
     texts: float = 1.0
     masked: float = 0.2
+    languages: tuple[str, ...] = CODES
 
 
 RECIPE = Recipe()
@@ -71,6 +73,8 @@ def pretraining_seed(name: str) -> int | None:
 def lab_identity(seed: int, recipe: Recipe = RECIPE) -> str:
     """The SHA-256 of all that decides the encoder, which need not be there."""
     decides = {"format": FORMAT, "seed": seed, "recipe": asdict(recipe), "generator": lab.generator()}
+    # The generator's rules do not tell a language that was invented since.
+    decides |= {"languages": [asdict(lab.LANGUAGES[code]) for code in recipe.languages]}
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
@@ -143,7 +147,7 @@ def _pretrain(folder: Path, seed: int, recipe: Recipe, quiet: bool) -> None:
 
 def _taught(recipe: Recipe) -> list[str]:
     """The languages that have pretraining text."""
-    return [code for code in lab.LANGUAGES if _texts(code, recipe)]
+    return [code for code in recipe.languages if _texts(code, recipe)]
 
 
 def _texts(code: str, recipe: Recipe) -> int:
@@ -252,7 +256,8 @@ def _languages(encoder: "Encoder", head: "MLMHead", recipe: Recipe, compute) -> 
     """Of every language: its size and distance, the loss on held-out text, and retrieval from every hidden state."""
     english = _states(encoder, "en", compute)
     found = {}
-    for code, language in lab.LANGUAGES.items():
+    for code in recipe.languages:
+        language = lab.LANGUAGES[code]
         states = english if code == "en" else _states(encoder, code, compute)
         found[code] = {
             "texts": _texts(code, recipe),

@@ -162,6 +162,7 @@ _INVENTED = (
 )  # fmt: skip
 
 LANGUAGES: dict[str, Language] = {language.code: language for language in (ENGLISH, *_INVENTED)}
+CODES = tuple(LANGUAGES)  # the laboratory's own, whatever a class adds to them
 
 
 class Cell(NamedTuple):
