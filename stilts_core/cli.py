@@ -154,6 +154,16 @@ def pretrain(seed: int, runs_dir: Path, quiet: bool) -> None:
 
 
 @main.command()
+@click.option("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+def lessons(runs_dir: Path) -> None:
+    """Execute the teaching notebooks into RUNS_DIR/lab/lessons/, where the report finds them; done ones are kept."""
+    from stilts_core.lessons import LESSONS, execute, executed
+
+    for name in LESSONS:
+        click.echo(f"{'Executed' if execute(name, runs_dir) else 'Found'}: {executed(name, runs_dir)}")
+
+
+@main.command()
 @click.option("--predictions", type=click.Path(path_type=Path), required=True, help="folder of nine task folders")
 @click.option(
     "--gold", type=click.Path(path_type=Path), required=True, help="folder of the same layout with the labels"

@@ -43,6 +43,9 @@ class Compute:
         return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
 
+HERE = Compute()  # this machine's CPU, in fp32, and no progress bars
+
+
 def best_precision(device: str) -> tuple[str, str]:
     """The fastest precision that training tolerates on `device`, 'bf16' or 'fp32', and the reason in words."""
     if device == "cuda":

@@ -10,10 +10,11 @@ import torch
 
 from stilts_core import distributed
 from stilts_core.batching import Features, collate, within_budget
-from stilts_core.compute import Compute
+from stilts_core.compute import HERE, Compute
 from stilts_core.encoder import Encoder
 from stilts_core.families.head import Head
 from stilts_core.families.setting import Setting
+from stilts_core.feature_cache import features_of
 from stilts_core.intervals import Estimate, average, estimates
 from stilts_core.submission import write_predictions
 
@@ -31,6 +32,13 @@ def predict(encoder: Encoder, head: Head, features: Features, compute: Compute) 
     """
     (outputs,) = Predictor(encoder, head, compute).stream([features])
     return outputs
+
+
+def estimate(encoder: Encoder, head: Head, setting: Setting, examples: list, compute: Compute = HERE) -> Estimate:
+    """The primary metric of a task on examples of one language, which are predicted, and nothing is kept."""
+    features = features_of(examples, encoder.tokens, setting)
+    predictions = setting.family.decode(predict(encoder, head, features, compute), features, examples, setting)
+    return estimates(setting.family.grade(examples, predictions, setting, examples[0].language))[setting.task.metric]
 
 
 class Predictor:

@@ -39,7 +39,7 @@ def train_phase(
     tasks: list[TaskData],
     schedule: Schedule,
     compute: Compute,
-    checkpoints: Path,
+    checkpoints: Path | None,
     *,
     unlabelled: Features | None = None,
 ) -> tuple[dict, dict[str, Head], Phase]:

@@ -21,7 +21,7 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from stilts_core import checkpoint, distributed
 from stilts_core.batching import Batch, collate, even_shares, moved, within_budget
-from stilts_core.compute import Compute
+from stilts_core.compute import HERE, Compute
 from stilts_core.encoder import Encoder
 from stilts_core.families.head import Head
 from stilts_core.laps import process_seconds
@@ -55,18 +55,18 @@ def train(
     tasks: list[TrainingTask],
     schedule: Schedule,
     *,
-    title: str,
-    checkpoints: Path,
-    compute: Compute,
+    title: str = "training",
+    checkpoints: Path | None = None,
+    compute: Compute = HERE,
     mlm: TrainingTask | None = None,
 ) -> Phase:
     """Train encoder and heads in place on `tasks` and report the phase.
 
-    A checkpoint under `checkpoints` is resumed from. One is written every `compute.checkpoint_seconds`, less often if
-    that takes long, and at the end unless the last one is so recent (a tenth of that) that repeating the steps since is
-    cheaper. A step of more padded sub-words than `compute.token_budget` accumulates the gradients of parts, weighted so
-    that their sum is the gradient of the whole batch. `mlm` adds its loss, times the schedule's mlm_weight, to every
-    step.
+    A checkpoint under `checkpoints` is resumed from; None keeps none. One is written every
+    `compute.checkpoint_seconds`, less often if that takes long, and at the end unless the last one is so recent (a
+    tenth of that) that repeating the steps since is cheaper. A step of more padded sub-words than
+    `compute.token_budget` accumulates the gradients of parts, weighted so that their sum is the gradient of the whole
+    batch. `mlm` adds its loss, times the schedule's mlm_weight, to every step.
 
     Raises TrainingError if the loss, or a weight in the end, is not finite.
     """
@@ -77,7 +77,7 @@ def train(
     plan = Plan(tasks, schedule)
     mlm_plan = Plan([mlm], schedule, steps=plan.steps) if mlm else None
     phase = Phase(steps=plan.steps)
-    first = _resume(checkpoints, modules, optimiser, phase)
+    first = _resume(checkpoints, modules, optimiser, phase) if checkpoints else 0
     every = max(1, plan.steps // CURVE_POINTS)
     progress = Progress(title, plan.steps, done=first, quiet=compute.quiet)
     losses: dict[str, list[torch.Tensor]] = {}
@@ -113,7 +113,8 @@ def train(
             mean = _log(phase, losses, done, lr)
             progress.update(done, loss=f"{mean:.3f}", **{"tok/s": f"{phase.tokens / phase.seconds:,.0f}"})
             begun = time.perf_counter()
-            if begun - saved > (pause if done < plan.steps else pause / 10) and distributed.rank() == 0:
+            due = begun - saved > (pause if done < plan.steps else pause / 10)
+            if checkpoints and due and distributed.rank() == 0:
                 _save(checkpoints, done, modules, optimiser, phase)
                 saved = time.perf_counter()
                 pause = compute.checkpoint_seconds * max(1, (saved - begun) / WRITING)

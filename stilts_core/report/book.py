@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from stilts_core import lessons
 from stilts_core.report import cost, pairs, reference, results, targets, transfer
 from stilts_core.report.distances import LABORATORY
 from stilts_core.report.failures import Failure, failures_of
@@ -13,7 +14,7 @@ from stilts_core.report.pages import Pages
 
 
 def build_pages(runs_dir: Path, book_dir: Path, profile: str) -> list[Path]:
-    """Write the pages of one profile below `book_dir/generated` and `book_dir/pairs`, and return the files' paths.
+    """Write the pages of one profile to `generated`, `pairs` and `lessons` in `book_dir`, and return the files' paths.
 
     A file that would not change is left alone; what an earlier report wrote and this one does not is removed. Raises
     RecordError for a record that cannot be read.
@@ -23,6 +24,7 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str) -> list[Path]:
     failures = failures_of(profile, runs_dir)
     pairs.publish(records, runs_dir, pages)
     pairs.publish_failures(failures, pages)
+    lessons.publish(runs_dir, pages)
     texts = {
         "tasks": reference.tasks(),
         "languages": reference.languages(),

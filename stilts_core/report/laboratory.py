@@ -26,6 +26,9 @@ DECIDES = {
     "affixes": "beside the stem",
     "exponence": "an affix for each meaning, or one for all",
 }
+# A gloss's words side by side, also in notebooks, which do not have the book's style sheet.
+ROW = 'style="display: flex; flex-wrap: wrap; gap: 0.3rem 1rem"'
+COLUMN = 'style="display: flex; flex-direction: column"'
 FACTORS = ("distance", "log(1 + texts)", "other script", "cognates")
 
 
@@ -74,23 +77,25 @@ def _language(language: Language) -> str:
         pipe_table(["parameter", "decides", *dict.fromkeys([language.name, "English"])], rows),
         "## Ten sentences",
         "Word by word: as it is written, in morphemes, and glossed by the Leipzig rules.",
-        *(_gloss(gloss(said, sentence), language) for sentence in SENTENCES),
+        *(interlinear(gloss(said, sentence), language) for sentence in SENTENCES),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _gloss(glossed: Glossed, language: Language) -> str:
+def interlinear(glossed: Glossed, language: Language) -> str:
     """One sentence with its words as columns, in the direction of its script."""
     direction = "ltr" if language.script.vowels else "rtl"
     columns = zip(glossed.words, glossed.morphemes, glossed.glosses, strict=True)
     words = "".join(
-        f'<span><b>{escape(word)}</b><i dir="ltr">{escape(parts)}</i><small dir="ltr">{escape(meant)}</small></span>'
+        f'<span {COLUMN}><b>{escape(word)}</b><i dir="ltr">{escape(parts)}</i>'
+        f'<small dir="ltr">{escape(meant)}</small></span>'
         for word, parts, meant in columns
     )
     spoken = f'lang="{language.code}" dir="{direction}"'
     return (
         f'<div class="stilts-gloss mathjax_ignore" dir="{direction}"><p {spoken}>{escape(glossed.text)}</p>'
-        f'<div class="words" {spoken}>{words}</div><p><bdi dir="ltr">“{escape(glossed.translation)}”</bdi></p></div>'
+        f'<div class="words" {spoken} {ROW}>{words}</div>'
+        f'<p><bdi dir="ltr">“{escape(glossed.translation)}”</bdi></p></div>'
     )
 
 

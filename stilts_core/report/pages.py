@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-FOLDERS = ("generated", "pairs")  # of the book, which hold what reports write and nothing else
+FOLDERS = ("generated", "lessons", "pairs")  # of the book, which hold what reports write and nothing else
 
 
 class Pages:

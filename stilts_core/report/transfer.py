@@ -49,7 +49,7 @@ def page(grid: Grid, encoders: Sequence[dict], profile: str, pages: Pages) -> st
     shown = base if base.scores else everything
     parts = []
     for axis, question in QUESTIONS.items():
-        title = _title(axis, shown.slopes)
+        title = message(axis, shown.slopes)
         figure = transfer_figures.against(shown.scores, shown.columns, shown.slopes, axis, profile, title)
         pages.write(f"generated/transfer-{axis}.svg", figure)
         alt = f"Zero-shot score of {len(shown.scores)} languages against {axis}; the table below has the numbers."
@@ -68,7 +68,7 @@ def _fitted(name: str, cells: list[Cell], profile: str) -> Fit:
     return Fit(name, cells, scores, columns, fit(scores, columns))
 
 
-def _title(axis: str, slopes: Sequence[Slope] | None) -> str:
+def message(axis: str, slopes: Sequence[Slope] | None) -> str:
     named = "distance" if axis == "distance" else "the size of the pretraining text"
     if not slopes:
         return f"Zero-shot scores against {named}"

@@ -26,21 +26,31 @@ def against(
     axis: str,
     profile: str,
     title: str,
+    *,
+    of: str = "mean over targets",
+    own: str | None = None,
 ) -> str:
-    """The languages' scores against one factor, with the fitted line where the other factor is at its mean."""
+    """The languages' scores against one factor, with the fitted line where the other factor is at its mean.
+
+    `of` says what is scored; the language `own` is ringed.
+    """
     codes, places = list(scores), columns[axis]
     with rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4.6), layout="constrained")
         axes = figure.add_subplot()
         apart = _apart(places) * SPREAD * (np.ptp(places) or 1)
         _points(axes, places + apart, list(scores.values()), [size(code, profile) > 0 for code in codes])
+        if own:
+            middle = codes.index(own)
+            look = {"s": 180, "facecolors": "none", "edgecolors": "black", "linewidths": 1.5}
+            axes.scatter(places[middle] + apart[middle], scores[own].value, **look)
         if slopes:
             others = sum(s.value * columns[s.name].mean() for s in slopes[1:] if s.name != axis)
             (own,) = [slope for slope in slopes if slope.name == axis]
             ends = np.array([places.min(), places.max()])
             axes.plot(ends, slopes[0].value + others + own.value * ends, color="#888888", linestyle="--", zorder=0)
         axes.margins(0.12, 0.08)
-        axes.set_ylabel("zero-shot score, mean over targets")
+        axes.set_ylabel(f"zero-shot score, {of}")
         if axis == "distance":
             axes.set_xlabel("distance to English")
         else:
