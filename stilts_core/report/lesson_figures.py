@@ -43,7 +43,7 @@ def others(scores: Scores) -> Estimate:
 
 
 def transfer(scores: Scores, axis: str, metric: str, own: str | None = None) -> SVG:
-    """The zero-shot score of every language against `distance` or `pretraining`, the language `own` ringed.
+    """The zero-shot score of every language against `distance` or `pretraining`, the language `own` with a star.
 
     The line is the fit of both together, the other one at its mean, to all languages but `own`.
     """

@@ -32,7 +32,7 @@ def against(
 ) -> str:
     """The languages' scores against one factor, with the fitted line where the other factor is at its mean.
 
-    `of` says what is scored; the language `own` is ringed.
+    `of` says what is scored; the language `own` gets a star.
     """
     codes, places = list(scores), columns[axis]
     with rc_context(STYLE):
@@ -42,7 +42,7 @@ def against(
         _points(axes, places + apart, list(scores.values()), [size(code, profile) > 0 for code in codes])
         if own:
             middle = codes.index(own)
-            look = {"s": 180, "facecolors": "none", "edgecolors": "black", "linewidths": 1.5}
+            look = {"marker": "*", "s": 120, "color": COLOURS[4], "edgecolors": "black", "linewidths": 0.8, "zorder": 4}
             axes.scatter(places[middle] + apart[middle], scores[own].value, **look)
         if slopes:
             others = sum(s.value * columns[s.name].mean() for s in slopes[1:] if s.name != axis)
