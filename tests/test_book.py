@@ -43,7 +43,8 @@ def build(folder: Path, runs: Path, profile: str) -> Path:
     """The book of a profile as HTML, built in `folder` from the sources at the root; returns the site's folder."""
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, folder)
-    shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("generated", "lessons", "pairs", "results"))
+    made = shutil.ignore_patterns("generated", "lessons", "pairs", "results")
+    shutil.copytree(ROOT / "book", folder / "book", ignore=made)
     keep("lab", folder / "kept", folder / "book")  # records that the book keeps, where the caller put some
     build_pages(runs, folder / "book", profile)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(folder), "-n", "-W", "--keep-going"]
