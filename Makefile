@@ -1,5 +1,5 @@
 # make setup   a virtual environment in .venv, with this package and the pinned versions of all it needs
-# make book    the laboratory's grid, then the book in _build/html; PROFILE=small: that of real data
+# make book    the laboratory's grid and lessons, then the book in _build/html; PROFILE=small: that of real data
 # make test    style and tests
 # make bench   our loop, evaluation and search beside the strongest libraries; the machine should be idle
 # make clean   remove what these leave behind, except runs/ and .venv
@@ -34,7 +34,7 @@ $(INSTALLED): pyproject.toml constraints.txt tests/oracles.txt
 	touch $@
 
 # What the book is made from and what is newer than the book, if anything.
-SOURCES = _config.yml _toc.yml book $(wildcard runs/$(PROFILE))
+SOURCES = _config.yml _toc.yml book notebooks $(wildcard runs/$(PROFILE))
 NEWER = find $(SOURCES) -newer _build/built -print -quit; \
   find stilts_core -name __pycache__ -prune -o -type f -newer _build/built -print -quit
 
@@ -52,6 +52,7 @@ book: setup $(if $(filter lab,$(PROFILE)),grid,$(if $(wildcard book/results/$(PR
 
 grid: setup
 	$(BIN)/stilts sweep --profile $(PROFILE) $(SWEEP)
+	$(BIN)/stilts lessons
 
 pairs: setup
 	@test $(PROFILE) = small || { echo "Nothing is kept in book/results/$(PROFILE), and its grid takes days:" \
