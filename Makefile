@@ -38,7 +38,8 @@ SOURCES = _config.yml _toc.yml book notebooks $(wildcard runs/$(PROFILE))
 NEWER = find $(SOURCES) -newer _build/built -print -quit; \
   find stilts_core -name __pycache__ -prune -o -type f -newer _build/built -print -quit
 
-# A build that failed forgets what it read: what it complained of must be complained of again.
+# A build that failed forgets what it read: what it complained of must be complained of again. Where runs failed, the book
+# is built all the same and shows their errors; then make fails.
 book: setup $(if $(filter lab,$(PROFILE)),grid,$(if $(wildcard book/results/$(PROFILE)/*.json),,pairs))
 	@test "$$(cat _build/profile 2>/dev/null)" = $(PROFILE) || rm -rf _build
 	@if test -e _build/built && test -z "$$($(NEWER))"; then \
@@ -49,9 +50,13 @@ book: setup $(if $(filter lab,$(PROFILE)),grid,$(if $(wildcard book/results/$(PR
 	  { $(BIN)/jupyter-book build . -n -W --keep-going || { rm -rf _build/.doctrees; exit 1; }; } && \
 	  mv _build/begun _build/built; \
 	fi
+	@test ! -e $(FAILED) || { echo "Runs failed: see the page Runs of the book in _build/html."; exit 1; }
+
+FAILED = runs/.failed-$(PROFILE)
 
 grid: setup
-	$(BIN)/stilts sweep --profile $(PROFILE) $(SWEEP)
+	@rm -f $(FAILED)
+	$(BIN)/stilts sweep --profile $(PROFILE) $(SWEEP) || { mkdir -p runs && touch $(FAILED); }
 	$(BIN)/stilts lessons
 
 pairs: setup
@@ -73,5 +78,5 @@ bench: setup
 	$(BIN)/stilts bench $(WORKLOADS) --json book/results/bench.json
 
 clean:
-	rm -rf _build build book/generated book/pairs .pytest_cache .ruff_cache
+	rm -rf _build build book/generated book/pairs book/lessons .pytest_cache .ruff_cache
 	find stilts_core tests -name __pycache__ -type d -prune -exec rm -rf {} +

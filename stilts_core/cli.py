@@ -96,7 +96,7 @@ def intermediate(**chosen) -> None:
 )
 @click.option("--target", default="", help="columns, joined by commas (default: the nine targets of XTREME)")
 @click.option("--seeds", default="0", show_default=True, help="seeds, joined by commas")
-@click.option("--mlm", is_flag=True, help="also the rows mnli+mlm and all+mlm")
+@click.option("--mlm", is_flag=True, help="also every row of tasks with masked language modelling beside them")
 @click.option("--sham", is_flag=True, help="also every row with its labels permuted: the control")
 @click.option("--cores", type=int, help="runs at once, of one thread each (default: as many as there are cores)")
 @click.option("--jobs-per-gpu", type=int, default=1, show_default=True, help="runs that share a GPU")

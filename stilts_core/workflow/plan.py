@@ -16,7 +16,6 @@ from stilts_core.pretraining import lab_place, pretraining_seed
 
 KINDS = {"pretrain": "encoders to pretrain", "intermediate": "intermediate checkpoints", "pair": "pairs"}
 ROWS = ("none", *INTERMEDIATE_TASKS, "all", "mlm")
-MLM_ROWS = ("mnli+mlm", "all+mlm")
 TARGETS = tuple(name for name in TARGET_TASKS if "xtreme" in task(name).languages)
 MLM_WEIGHT = 1.0  # of a row with +mlm, where the config gives none: both losses count the same
 
@@ -63,10 +62,10 @@ def grid(base: RunConfig, rows: Sequence[str], targets: Sequence[str], seeds: Se
 
 
 def rows_of(rows: Sequence[str], mlm: bool, sham: bool) -> list[str]:
-    """The rows; as asked for, those with masked language modelling beside tasks, and the sham of every labelled one."""
-    rows = [*rows, *(MLM_ROWS if mlm else ())]
+    """The rows; as asked for, each that has labels also with masked language modelling beside it, or with sham labels."""
     labelled = [row for row in rows if row not in ("none", "mlm") and not row.endswith(("+mlm", "+sham"))]
-    return rows + [f"{row}+sham" for row in labelled if sham]
+    added = [addition for addition, wanted in (("mlm", mlm), ("sham", sham)) if wanted]
+    return [*rows, *(f"{row}+{addition}" for addition in added for row in labelled)]
 
 
 def _fields_of(row: str, base: RunConfig) -> dict:

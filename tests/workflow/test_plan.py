@@ -40,9 +40,9 @@ def test_row_by_its_name_is_the_row_of_its_config():
     assert grid(RunConfig(mlm_weight=0.3), ["all+mlm", "all"], ["xnli"], [0])[0].mlm_weight == 0.3
 
 
-def test_sham_stands_beside_every_labelled_row():
-    assert rows_of(["none", "mnli", "mlm"], mlm=True, sham=True) == [
-        "none", "mnli", "mlm", "mnli+mlm", "all+mlm", "mnli+sham",
+def test_masked_lm_and_sham_stand_beside_every_labelled_row():
+    assert rows_of(["none", "mnli", "all", "mlm"], mlm=True, sham=True) == [
+        "none", "mnli", "all", "mlm", "mnli+mlm", "all+mlm", "mnli+sham", "all+sham",
     ]  # fmt: skip
 
 
