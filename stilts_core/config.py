@@ -167,7 +167,7 @@ PROFILES: dict[str, dict] = {
         "max_length": 128,
         "dropout": 0.0,
         "pooling": "mean",
-        "layer": 1,
+        "layer": 2,
         "token_budget": 4096,
     },
     # A real replication on a modest machine: minutes a run on a CPU.
