@@ -2,6 +2,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -20,7 +21,7 @@ from stilts_core.gathering import (
     select,
     smaller_set,
 )
-from stilts_core.sources import parts
+from stilts_core.sources import lab, parts
 from stilts_core.sources.lab.languages import LANGUAGES
 from stilts_core.sources.reading import NotAtHand
 
@@ -93,13 +94,19 @@ def test_files_of_a_run_are_known_without_reading_its_examples(data, fields):
     assert files_of(config(**fields)) == gather(config(**fields)).files
 
 
+@pytest.fixture
+def few_texts(monkeypatch):
+    """Three texts of each of the laboratory's languages, as tens of thousands take seconds."""
+    monkeypatch.setattr(lab, "unlabelled", partial(lab.unlabelled, examples=3))
+
+
 @pytest.mark.parametrize("fields", [{}, {"target": "tatoeba"}, {"mlm_weight": 0.5}])
-def test_files_of_a_run_in_the_laboratory_are_known_without_generating_its_examples(fields):
+def test_files_of_a_run_in_the_laboratory_are_known_without_generating_its_examples(few_texts, fields):
     chosen = config(profile="lab", languages="qbe,qco", **fields)
     assert files_of(chosen) == gather(chosen).files
 
 
-def test_the_laboratory_needs_no_data_and_teaches_the_languages_that_have_text(monkeypatch):
+def test_the_laboratory_needs_no_data_and_teaches_the_languages_that_have_text(few_texts, monkeypatch):
     monkeypatch.delenv("STILTS_DATA", raising=False)
     gathered = gather(config(profile="lab", mlm_weight=0.5, test_examples=7))
     assert set(gathered.tests) == set(LANGUAGES)
