@@ -62,7 +62,7 @@ def grid(base: RunConfig, rows: Sequence[str], targets: Sequence[str], seeds: Se
 
 
 def rows_of(rows: Sequence[str], mlm: bool, sham: bool) -> list[str]:
-    """The rows; as asked for, each that has labels also with masked language modelling beside it, or with sham labels."""
+    """The rows; as asked for, each that has labels also with masked LM beside it, and with sham labels."""
     labelled = [row for row in rows if row not in ("none", "mlm") and not row.endswith(("+mlm", "+sham"))]
     added = [addition for addition, wanted in (("mlm", mlm), ("sham", sham)) if wanted]
     return [*rows, *(f"{row}+{addition}" for addition in added for row in labelled)]
