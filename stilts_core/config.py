@@ -158,7 +158,7 @@ PROFILES: dict[str, dict] = {
         "intermediate_examples": 4000,
         "target_examples": 1000,
         "dev_examples": 200,
-        "test_examples": 100,
+        "test_examples": 200,
         "intermediate_epochs": 3.0,
         "target_epochs": 4.0,
         "intermediate_lr": 1e-3,
