@@ -26,10 +26,14 @@ def cache(tmp_path, monkeypatch, one_thread):
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory) -> Path:
-    """The folder of a tiny laboratory encoder."""
+    """The folder of a tiny laboratory encoder, trained by one thread: with two, sums round otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return lab_folder(0, TINY)
+        folder = lab_folder(0, TINY)
+    torch.set_num_threads(threads)
+    return folder
 
 
 def weights(folder: Path) -> bytes:
