@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 CHROMIUM = shutil.which("chromium")
 PHONE = 390  # CSS pixels
 
-# Chromium calls itself home unless it is told not to, and refuses to start as root with its own `sandbox`.
+# Chromium calls itself home unless it is told not to, and as root, as in a container, starts only with --no-sandbox.
 QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--disable-default-apps", "--no-first-run", "--disable-extensions",
