@@ -70,15 +70,4 @@ def test_an_oracle_that_reads_meanings_knows_every_paraphrase(name):
     for item in lab.items(name, "train", examples=400):
         (first,) = item.told
         assert (said(first) == said(item.second)) == (item.label == "1")
-
-
-def test_half_of_the_paraphrases_tell_in_another_order():
-    for label in "01":
-        pairs = [(*item.told, item.second) for item in lab.items("pawsx", "train", examples=400) if item.label == label]
-        moved = sum(shape(first) != shape(second) for first, second in pairs)
-        assert abs(moved / len(pairs) - 1 / 2) < 0.12
-
-
-def shape(sentence):
-    """The order in which a sentence tells what it does."""
-    return sentence.first.verb if isinstance(sentence, Joined) else sentence.moved
+        assert first != item.second
