@@ -183,7 +183,7 @@ class Encoder:
         """
         import torch
 
-        from stilts_core.cpu_layer import CpuLayer
+        from stilts_core.cpu.layer import CpuLayer
 
         length = ids.shape[1]
         if length > self.max_length:

@@ -70,7 +70,7 @@ def environment(compute: "Compute") -> dict:
     """Where a run took place: versions, machine, device, driver and git revision."""
     import torch
 
-    from stilts_core.kernels import kernels
+    from stilts_core.cpu.kernels import kernels
 
     cuda = compute.device == "cuda"
     return {

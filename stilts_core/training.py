@@ -22,6 +22,7 @@ from torch.utils.checkpoint import checkpoint as recomputed
 from stilts_core import checkpoint, distributed
 from stilts_core.batching import Batch, collate, even_shares, moved, within_budget
 from stilts_core.compute import HERE, Compute
+from stilts_core.cpu.adamw import AdamW
 from stilts_core.encoder import Encoder
 from stilts_core.families.head import Head
 from stilts_core.laps import process_seconds
@@ -98,10 +99,6 @@ def train(
             loss = _accumulate(encoder, mlm, chosen, schedule.mlm_weight, seed, compute, phase)
             losses.setdefault(mlm.name, []).append(loss)
         distributed.sum_gradients(modules.parameters())
-        gradients = [parameter.grad for parameter in modules.parameters() if parameter.grad is not None]
-        norm = nn.utils.get_total_norm(gradients, foreach=True)
-        # What the fused step divides gradients by: so clipping needs no pass over them of its own.
-        optimiser.grad_scale = (norm / schedule.clip).clamp(min=1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         if step == first:
@@ -200,14 +197,14 @@ def _outputs(encoder: Encoder, head: Head, batches: list[Batch], compute: Comput
     return torch.cat([recomputed(outputs, batch, use_reentrant=False) for batch in batches])
 
 
-def _adamw(modules: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
+def _adamw(modules: nn.Module, schedule: Schedule) -> AdamW:
     """AdamW in two groups: weight matrices decay, biases and LayerNorm (all one-dimensional) do not."""
     parameters = [parameter for parameter in modules.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": schedule.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=schedule.lr, eps=1e-8, fused=True)
+    return AdamW(groups, lr=schedule.lr, eps=1e-8, clip=schedule.clip)
 
 
 def _log(phase: Phase, losses: dict[str, list[torch.Tensor]], step: int, lr: float) -> float:
@@ -223,14 +220,14 @@ def _log(phase: Phase, losses: dict[str, list[torch.Tensor]], step: int, lr: flo
     return sum(means.values()) / len(means)
 
 
-def _save(folder: Path, step: int, modules: nn.Module, optimiser: torch.optim.AdamW, phase: Phase) -> None:
+def _save(folder: Path, step: int, modules: nn.Module, optimiser: AdamW, phase: Phase) -> None:
     tensors = {f"model {name}": tensor for name, tensor in modules.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser {index} {name}": tensor for name, tensor in state.items()}
     checkpoint.write_step(folder, step, tensors, {"phase": vars(phase)})
 
 
-def _resume(folder: Path, modules: nn.Module, optimiser: torch.optim.AdamW, phase: Phase) -> int:
+def _resume(folder: Path, modules: nn.Module, optimiser: AdamW, phase: Phase) -> int:
     """Load the newest checkpoint under `folder`, if there is one; returns the number of steps already done."""
     found = checkpoint.latest_step(folder)
     if found is None:

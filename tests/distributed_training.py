@@ -27,6 +27,7 @@ from toy import mlm_task, training_task
 from stilts_core import distributed, training
 from stilts_core.compute import Compute
 from stilts_core.config import RunConfig
+from stilts_core.cpu.adamw import AdamW
 from stilts_core.distributed import rank, sum_gradients, together
 from stilts_core.encoder import load_encoder
 from stilts_core.families.head import Head
@@ -47,7 +48,7 @@ CASES = {
 }
 
 
-def steady(modules: torch.nn.Module, schedule: Schedule, adamw=training._adamw) -> torch.optim.AdamW:
+def steady(modules: torch.nn.Module, schedule: Schedule, adamw=training._adamw) -> AdamW:
     """The loop's optimiser with a larger eps: with its own it makes steps of rounding errors where gradients are 0."""
     optimiser = adamw(modules, schedule)
     for group in optimiser.param_groups:
@@ -74,7 +75,7 @@ def trained(encoder_folder: str, case: str, folder: Path) -> None:
 
 def stopping(call: int) -> Callable:
     """The optimiser's step, which raises InterruptedError at that call."""
-    original, calls = torch.optim.AdamW.step, count(1)
+    original, calls = AdamW.step, count(1)
 
     def step(*args, **kwargs):
         if next(calls) == call:
@@ -131,7 +132,7 @@ def in_processes(world: int, work: Callable[[], None]) -> None:
 
 
 def everything(world: int, encoder_folder: str, parent: Path) -> None:
-    with mock.patch.object(torch.optim.AdamW, "step", stopping(4)), suppress(InterruptedError):
+    with mock.patch.object(AdamW, "step", stopping(4)), suppress(InterruptedError):
         trained(encoder_folder, RESUMED, parent / RESUMED)
     for case in CASES:
         trained(encoder_folder, case, parent / case)

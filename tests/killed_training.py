@@ -23,6 +23,7 @@ from toy import mlm_task, training_task
 
 from stilts_core import checkpoint, training
 from stilts_core.compute import Compute
+from stilts_core.cpu.adamw import AdamW
 from stilts_core.encoder import load_encoder
 from stilts_core.training import Schedule, train
 
@@ -40,7 +41,7 @@ class Death(NamedTuple):
 
 def step(number: int) -> Death:
     """In the optimiser step of that number, counted from the start of the process."""
-    return Death(torch.optim.AdamW, "step", number, done=True)
+    return Death(AdamW, "step", number, done=True)
 
 
 def tensors_written(save: int) -> Death:

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
-from stilts_core.cpu_layer import CpuLayer
+from stilts_core.cpu.layer import CpuLayer
 from stilts_core.encoder import load_encoder, load_tokenizer, resolve_encoder
 from stilts_core.packaged import EncoderError
 
@@ -202,7 +202,7 @@ def test_encoder_without_mlm_head_has_none(encoder, tmp_path):
 
 
 def test_flops_are_those_that_pytorch_counts(encoder, monkeypatch):
-    monkeypatch.setattr("stilts_core.cpu_layer.fits", lambda layer: False)  # PyTorch does not count our kernels
+    monkeypatch.setattr("stilts_core.cpu.layer.fits", lambda layer: False)  # PyTorch does not count our kernels
     ids, mask, types = padded(encoder, TEXTS[:1] * 2, TEXTS[:1] * 2)
     with FlopCounterMode(display=False) as counter:
         encoder.hidden(ids, mask, types)

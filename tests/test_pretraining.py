@@ -10,6 +10,7 @@ import torch
 
 from stilts_core import pretraining
 from stilts_core.config import RunConfig
+from stilts_core.cpu.adamw import AdamW
 from stilts_core.encoder import load_encoder
 from stilts_core.pipeline import run
 from stilts_core.pretraining import RECIPE, Recipe, copy_record, lab_folder, lab_identity, pretraining_seed
@@ -51,7 +52,7 @@ def test_encoder_is_made_once_and_loads_with_the_head_that_it_was_trained_with(e
 
 def test_killed_pretraining_is_resumed_to_the_same_bytes(encoder, cache, monkeypatch):
     monkeypatch.setattr(pretraining, "CHECKPOINTS", 0.0)
-    step, calls = torch.optim.AdamW.step, []
+    step, calls = AdamW.step, []
 
     def dying(self, *arguments):
         calls.append(None)
@@ -59,7 +60,7 @@ def test_killed_pretraining_is_resumed_to_the_same_bytes(encoder, cache, monkeyp
             raise KeyboardInterrupt
         return step(self, *arguments)
 
-    with mock.patch.object(torch.optim.AdamW, "step", dying):
+    with mock.patch.object(AdamW, "step", dying):
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 lab_folder(0, TINY)

@@ -7,7 +7,7 @@ import pytest
 
 from stilts_core import records
 from stilts_core.compute import Compute
-from stilts_core.kernels import kernels
+from stilts_core.cpu.kernels import kernels
 from stilts_core.records import (
     RECORD,
     SCHEMA,

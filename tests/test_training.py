@@ -17,6 +17,7 @@ from transformers import AutoModelForSequenceClassification
 from stilts_core import training
 from stilts_core.batching import collate
 from stilts_core.compute import Compute
+from stilts_core.cpu.adamw import AdamW
 from stilts_core.encoder import WORD_EMBEDDINGS, load_encoder
 from stilts_core.training import Phase, Plan, Schedule, TrainingError, _accumulate, train
 
@@ -279,13 +280,13 @@ def test_steps_never_wait_for_the_device(name, encoder, tmp_path, monkeypatch):
 # --- checkpoints
 def test_checkpoint_that_is_slow_to_write_is_written_less_often(encoder, trained, monkeypatch):
     task, clock, shares = training_task(encoder, "mnli", 8), [0.0], {}
-    step = torch.optim.AdamW.step
+    step = AdamW.step
 
     def passing(*args, **kwargs):
         clock[0] += 1.0
         return step(*args, **kwargs)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", passing)
+    monkeypatch.setattr(AdamW, "step", passing)
     monkeypatch.setattr(training.time, "perf_counter", lambda: clock[0])
     for cost in (0.5, 10.0):
         saves = []

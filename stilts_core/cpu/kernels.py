@@ -1,4 +1,4 @@
-"""The kernels in `kernels.c`: compiled once on a machine, by its own C compiler, and called through ctypes.
+"""The kernels in this folder's C files: compiled once on a machine, by its own C compiler, and called through ctypes.
 
 They need Linux, a C compiler, a CPU with AVX512-BF16, and a PyTorch that runs its threads by GNU OpenMP: they run on
 PyTorch's own threads, as a second set of them would fight for the cores. Where one of these is missing PyTorch
@@ -12,15 +12,15 @@ import platform
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from stilts_core.cache import cache_folder, written_whole
 
-SOURCE = Path(__file__).with_name("kernels.c")
+SOURCES = tuple(sorted(Path(__file__).parent.glob("*.c")))
 FLAGS = ("-O3", "-march=native", "-fopenmp", "-fPIC")
-BLOCK = 96  # rows of a block: BLOCK of kernels.c
 STEP = 16  # hidden size, head size and the feed-forward's inner size are multiples of it
 
 _NUMBERS = ("tokens", "rows", "sequences", "hidden", "heads", "inner", "width", "bf16", "threads", "training")
@@ -32,13 +32,13 @@ _POINTERS = (
     *("x", "xb", "qkv", "lse", "attended", "picked", "residual", "norm_y", "scale_y", "yb", "active", "slope"),
     *("norm_out", "scale_out", "out"),
     *("d_out", "d_down", "d_up", "d_added", "d_picked", "d_attended", "d_qkv"),
-    *("d_residual", "d_x", "sums", "sums_qkv", "left", "right"),
+    *("d_residual", "d_x", "sums", "sums_qkv", "factors"),
     *("g_qkv", "g_out", "g_up", "g_down"),
 )
 
 
 class Layer(ctypes.Structure):
-    """What the passes of a layer read and write; `kernels.c` says what each field is."""
+    """What the passes of a layer read and write; `layer.h` says what each field is."""
 
     _fields_ = [
         *((name, ctypes.c_int64) for name in _NUMBERS),
@@ -51,6 +51,26 @@ class Layer(ctypes.Structure):
         """Let fields point to the memory of contiguous tensors, which the caller keeps; None is no memory."""
         for name, tensor in tensors.items():
             setattr(self, name, None if tensor is None else tensor.data_ptr())
+
+
+class Part(ctypes.Structure):
+    """Some rows of a product's weights, and where they are packed; `layer.c` says what each field is."""
+
+    _fields_ = [
+        ("weights", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("rows", "columns", "first", "total")),
+        *((name, ctypes.c_void_p) for name in ("forward", "backward")),
+    ]
+
+
+class Parameter(ctypes.Structure):
+    """What a step of AdamW reads and writes of a parameter; `adamw.c` says what each field is."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("values", "gradient", "first", "second")),
+        ("size", ctypes.c_int64),
+        *((name, ctypes.c_double) for name in ("beta1", "beta2", "eps", "kept", "rate", "root")),
+    ]
 
 
 @dataclass(frozen=True)
@@ -68,12 +88,19 @@ def kernels() -> Kernels:
         library = _load()
     except (OSError, Unavailable) as error:
         return Kernels(None, f"PyTorch's operations: {error}")
-    passes = library.attention, library.rest, library.rest_backward, library.attention_backward
-    for function in passes:
-        function.argtypes, function.restype = [ctypes.POINTER(Layer)], None
-    library.pack.argtypes = [ctypes.c_void_p, *[ctypes.c_int64] * 5, ctypes.c_void_p, ctypes.c_void_p]
-    library.pack.restype = None
+    layer, number, numbers = ctypes.POINTER(Layer), ctypes.c_int64, ctypes.c_void_p
+    for name in ("attention", "rest", "rest_backward", "attention_backward"):
+        _declare(library, name, [layer], None)
+    _declare(library, "factors", [layer], number)
+    _declare(library, "blocks", [number], number)
+    _declare(library, "pack", [ctypes.POINTER(Part), number, number, number], None)
+    _declare(library, "adamw", [ctypes.POINTER(Parameter), number, ctypes.c_double, numbers, number], None)
     return Kernels(library, "kernels compiled on this machine")
+
+
+def _declare(library: ctypes.CDLL, name: str, arguments: list, result) -> None:
+    function = getattr(library, name)
+    function.argtypes, function.restype = arguments, result
 
 
 class Unavailable(RuntimeError):
@@ -114,20 +141,17 @@ def _version(compiler: str) -> str:
     """A hash of all that decides what the compiler makes of the kernels."""
     told = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
     flags = re.search(r"^flags.*$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    parts = (SOURCE.read_bytes(), told, " ".join(FLAGS).encode(), (flags[0] if flags else "").encode())
+    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.[ch]"))]
+    parts = (*sources, told, " ".join(FLAGS).encode(), (flags[0] if flags else "").encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
 
 def _compile(compiler: str, path: Path) -> None:
     """Compile the kernels into `path`, without an OpenMP library of their own."""
-    unlinked = path.with_name(f"{path.name}.o")
-    try:
-        for arguments in (
-            [*FLAGS, "-x", "c", "-c", str(SOURCE), "-o", str(unlinked)],
-            ["-shared", str(unlinked), "-o", str(path), "-lm"],
-        ):
+    with tempfile.TemporaryDirectory() as folder:
+        objects = [f"{folder}/{source.stem}.o" for source in SOURCES]
+        commands = [[*FLAGS, "-c", str(source), "-o", out] for source, out in zip(SOURCES, objects, strict=True)]
+        for arguments in (*commands, ["-shared", *objects, "-o", str(path), "-lm"]):
             done = subprocess.run([compiler, *arguments], capture_output=True, text=True, check=False)
             if done.returncode:
                 raise Unavailable(f"{compiler} failed ({(done.stderr.strip().splitlines() or ['no message'])[-1]})")
-    finally:
-        unlinked.unlink(missing_ok=True)

@@ -4,8 +4,8 @@ from transformers import BertConfig, XLMRobertaConfig
 from transformers.models.bert.modeling_bert import BertLayer
 from transformers.models.xlm_roberta.modeling_xlm_roberta import XLMRobertaLayer
 
-from stilts_core.cpu_layer import CpuLayer, _kept
-from stilts_core.kernels import kernels
+from stilts_core.cpu.kernels import kernels
+from stilts_core.cpu.layer import CpuLayer, _kept
 from stilts_core.unpadded import Packing
 
 SIZES = {"hidden_size": 48, "num_attention_heads": 3, "intermediate_size": 96, "attn_implementation": "eager"}
@@ -15,7 +15,7 @@ SIZES = {"hidden_size": 48, "num_attention_heads": 3, "intermediate_size": 96, "
 def way(request, monkeypatch):
     """Each test runs with the kernels, where there are any, and with PyTorch's operations."""
     if request.param == "operations":
-        monkeypatch.setattr("stilts_core.cpu_layer.fits", lambda layer: False)
+        monkeypatch.setattr("stilts_core.cpu.layer.fits", lambda layer: False)
     elif kernels().library is None:
         pytest.skip(kernels().why)
     return request.param
@@ -45,7 +45,7 @@ def with_gradients(output, x, layer, weight):
 @pytest.mark.parametrize("cached", [1, 2**18], ids=["matrix by matrix", "all at once"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 4e-2)])
 def test_states_and_gradients_are_those_of_transformers_layer(layer, packing, dtype, tolerance, cached, monkeypatch):
-    monkeypatch.setattr("stilts_core.cpu_layer.CACHED", cached)
+    monkeypatch.setattr("stilts_core.cpu.layer.CACHED", cached)
     padded = torch.randn(*packing.mask.shape, 48, requires_grad=True)
     weight = torch.randn_like(padded) * packing.mask[..., None]
     additive = torch.zeros(packing.mask.shape).masked_fill(~packing.mask, -torch.inf)[:, None, None]

@@ -1,12 +1,10 @@
-"""A BERT layer for the CPU, each pass one call of the kernels in `kernels.c`."""
-
-import ctypes
+"""A BERT layer for the CPU, each pass one call of the kernels in `layer.c`."""
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from stilts_core.kernels import BLOCK, STEP, Layer, kernels
+from stilts_core.cpu.kernels import STEP, Layer, Part, kernels
 from stilts_core.unpadded import Packing
 
 MATRICES = ("qkv", "out", "up", "down")
@@ -23,24 +21,26 @@ def fits(layer: nn.Module) -> bool:
 def packed(parameters: list[Tensor], dtype: torch.dtype, backward: bool) -> dict[str, Tensor]:
     """The four matrices of a layer in `dtype`, laid out to be multiplied, and its vectors, by their field's name.
 
-    `parameters` are those of `cpu_layer.parameters_of`; the matrices are laid out for the backward pass if asked for.
+    `parameters` are those of `layer.parameters_of`; the matrices are laid out for the backward pass if asked for.
     """
     qw, qb, kw, kb, vw, vb, ow, ob, gain_y, shift_y, uw, ub, dw, db, gain_out, shift_out = parameters
     fields = {
         **{"b_qkv": torch.cat([qb, kb, vb]), "b_out": ob, "b_up": ub, "b_down": db},
         **{"gain_y": gain_y, "shift_y": shift_y, "gain_out": gain_out, "shift_out": shift_out},
     }
+    pieces = []
     for name, parts in zip(MATRICES, ([qw, kw, vw], [ow], [uw], [dw]), strict=True):
         rows, columns = sum(len(part) for part in parts), parts[0].shape[1]
         forward = torch.empty(-(-rows // 64) * 64, columns, dtype=dtype)
         back = torch.empty(rows, -(-columns // 64) * 64, dtype=dtype) if backward else None
+        pointers = forward.data_ptr(), back.data_ptr() if backward else None
         first = 0
         for part in parts:
-            pointers = forward.data_ptr(), back.data_ptr() if backward else None
-            sizes = *part.shape, first, rows, dtype == torch.bfloat16
-            kernels().library.pack(part.contiguous().data_ptr(), *sizes, *pointers)
+            pieces.append(Part(part.data_ptr(), *part.shape, first, rows, *pointers))
             first += len(part)
         fields |= {f"w_{name}": forward, f"v_{name}": back}
+    pack = kernels().library.pack
+    pack((Part * len(pieces))(*pieces), len(pieces), dtype == torch.bfloat16, torch.get_num_threads())
     return fields
 
 
@@ -78,12 +78,12 @@ class FusedLayer(torch.autograd.Function):
             if dtype != x.dtype:
                 saved["xb"] = x.new_empty(tokens, hidden, dtype=dtype)
         call.point_to(starts=packing.starts, **fields, **saved)
-        library.attention(ctypes.byref(call))
+        library.attention(call)
         saved["picked"] = attended if places is None else attended.index_select(0, places)
         residual = x if places is None else x.index_select(0, places)
         out = torch.empty_like(residual)
         call.point_to(picked=saved["picked"], residual=residual, out=out)
-        library.rest(ctypes.byref(call))
+        library.rest(call)
         if training:
             if dtype != x.dtype:
                 del saved["x"]  # the backward pass reads its copy
@@ -101,22 +101,21 @@ class FusedLayer(torch.autograd.Function):
         sizes = {"d_down": hidden, "d_up": inner, "d_added": hidden, "d_picked": hidden}
         passing = {name: d_out.new_empty(rows, size, dtype=dtype) for name, size in sizes.items()}
         passing["d_qkv"] = d_out.new_empty(tokens, 3 * hidden, dtype=dtype)
-        deep, widest = tokens + tokens % 2 + 64, max(3 * hidden, inner) + 64
-        passing |= {name: d_out.new_empty(deep, widest, dtype=dtype) for name in ("left", "right")}
-        passing["sums"] = sums = d_out.new_zeros(rows // BLOCK + 1, 6 * hidden + inner)
-        passing["sums_qkv"] = sums_qkv = d_out.new_zeros(tokens // BLOCK + 1, 3 * hidden)
+        passing["factors"] = d_out.new_empty(library.factors(call), dtype=torch.int32)
+        passing["sums"] = sums = d_out.new_zeros(max(1, library.blocks(rows)), 6 * hidden + inner)
+        passing["sums_qkv"] = sums_qkv = d_out.new_zeros(library.blocks(tokens), 3 * hidden)
         shapes = {"qkv": (3 * hidden, hidden), "out": (hidden, hidden), "up": (inner, hidden), "down": (hidden, inner)}
         gradients = {name: d_out.new_empty(shape) for name, shape in shapes.items()}
         d_x = torch.empty_like(d_out)
         call.point_to(d_out=d_out, d_residual=d_x, **saved, **passing)
         call.point_to(**{f"g_{name}": gradient for name, gradient in gradients.items()})
-        library.rest_backward(ctypes.byref(call))
+        library.rest_backward(call)
         d_attended = passing["d_picked"]
         if places is not None:
             d_x = d_x.new_zeros(tokens, hidden).index_copy(0, places, d_x)
             d_attended = d_attended.new_zeros(tokens, hidden).index_copy(0, places, d_attended)
         call.point_to(d_x=d_x, d_attended=d_attended)
-        library.attention_backward(ctypes.byref(call))
+        library.attention_backward(call)
         gain_out, shift_out, gain_y, shift_y, b_out, b_down, b_up = sums[0].split([*[hidden] * 6, inner])
         of_query_key_value = zip(gradients["qkv"].chunk(3), sums_qkv[0].chunk(3), strict=True)
         return (

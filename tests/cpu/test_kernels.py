@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from stilts_core.kernels import kernels
+from stilts_core.cpu.kernels import kernels
 
 SCRIPT = """
 import re, sys, torch
-from stilts_core.kernels import kernels
+from stilts_core.cpu.kernels import kernels
 print(kernels().why)
 print(len(set(re.findall(r"\\S*libgomp\\S*", open("/proc/self/maps").read()))))
 """
@@ -50,7 +50,7 @@ def test_a_forked_process_computes(tmp_path):
 import os, torch
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
-from stilts_core.cpu_layer import CpuLayer
+from stilts_core.cpu.layer import CpuLayer
 from stilts_core.unpadded import Packing
 torch.set_num_threads(2)
 layer = CpuLayer(BertLayer(BertConfig(hidden_size=64, num_attention_heads=2, intermediate_size=128)).eval())

@@ -18,8 +18,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import gelu
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from stilts_core.fused_layer import FusedLayer, fits, packed, seeds
-from stilts_core.kernels import STEP
+from stilts_core.cpu.fused_layer import FusedLayer, fits, packed, seeds
+from stilts_core.cpu.kernels import STEP
 from stilts_core.unpadded import Packing
 
 aten = torch.ops.aten

@@ -3,8 +3,8 @@ import torch
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
 
-from stilts_core.cpu_layer import CpuLayer
-from stilts_core.kernels import kernels
+from stilts_core.cpu.kernels import kernels
+from stilts_core.cpu.layer import CpuLayer
 from stilts_core.unpadded import Packing
 
 pytestmark = pytest.mark.skipif(kernels().library is None, reason=kernels().why)
@@ -28,7 +28,7 @@ def test_kernels_and_operations_compute_the_same(monkeypatch, hidden, heads, inn
     weight = torch.randn_like(x)
     results = []
     for fused in (True, False):
-        monkeypatch.setattr("stilts_core.cpu_layer.fits", lambda layer, fused=fused: fused)
+        monkeypatch.setattr("stilts_core.cpu.layer.fits", lambda layer, fused=fused: fused)
         torch.manual_seed(1)
         states = CpuLayer(layer)(x, packing, dtype)
         with torch.no_grad():
