@@ -13,6 +13,14 @@ typedef struct {
     double kept, rate, root; /* what decay leaves of a value; rate and root of the second moment, corrected for the start */
 } Parameter;
 
+INLINE int64_t pieces_of(const Parameter *p) { return up_to(p->size, PIECE) / PIECE; }
+
+int64_t pieces(const Parameter *parameters, int64_t count) {
+    int64_t all = 0;
+    for (int64_t number = 0; number < count; number++) all += pieces_of(parameters + number);
+    return all;
+}
+
 INLINE __mmask16 inside(int64_t size, int64_t i) { return size - i < 16 ? (1u << (size - i)) - 1 : 0xffff; }
 
 static double squares(const float *values, int64_t size) {
@@ -44,7 +52,7 @@ static void update(const Parameter *p, int64_t start, int64_t stop, float scale)
 }
 
 /* One step of all parameters, whose gradients together are first made no longer than `longest`. `sums` has room for a
-number for each piece, which are added in order: threads decide nothing of a result. */
+number for each of the `pieces`, which are added in order: threads decide nothing of a result. */
 void adamw(const Parameter *parameters, int64_t count, double longest, double *sums, int64_t threads) {
 #pragma omp parallel num_threads(threads)
     {
@@ -53,9 +61,9 @@ void adamw(const Parameter *parameters, int64_t count, double longest, double *s
         for (int64_t number = 0; number < count; number++) {
             const Parameter *p = parameters + number;
 #pragma omp for schedule(dynamic) nowait
-            for (int64_t piece = 0; piece < up_to(p->size, PIECE) / PIECE; piece++)
+            for (int64_t piece = 0; piece < pieces_of(p); piece++)
                 sums[before + piece] = squares(p->gradient + piece * PIECE, least(PIECE, p->size - piece * PIECE));
-            before += up_to(p->size, PIECE) / PIECE;
+            before += pieces_of(p);
         }
 #pragma omp barrier
         for (int64_t piece = 0; piece < before; piece++) sum += sums[piece];

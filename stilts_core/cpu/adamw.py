@@ -4,8 +4,6 @@ import torch
 
 from stilts_core.cpu.kernels import Parameter, kernels
 
-PIECE = 16384  # numbers that a thread takes at once: PIECE of adamw.c
-
 
 class AdamW(torch.optim.AdamW):
     """PyTorch's fused AdamW, which before each step makes the gradients together no longer than `clip`."""
@@ -38,9 +36,9 @@ class AdamW(torch.optim.AdamW):
                 self.state[parameter] = {"step": torch.zeros(()), **moments}
         torch._foreach_add_([self.state[parameter]["step"] for _, parameter in stepping], 1)
         parameters = (Parameter * len(stepping))(*(self._of(group, parameter) for group, parameter in stepping))
-        sums = torch.empty(sum(-(-parameter.size // PIECE) for parameter in parameters), dtype=torch.float64)
-        adamw = kernels().library.adamw
-        adamw(parameters, len(parameters), self.clip, sums.data_ptr(), torch.get_num_threads())
+        library, count = kernels().library, len(parameters)
+        sums = torch.empty(library.pieces(parameters, count), dtype=torch.float64)
+        library.adamw(parameters, count, self.clip, sums.data_ptr(), torch.get_num_threads())
 
     def _of(self, group: dict, parameter: torch.nn.Parameter) -> Parameter:
         """What the kernel needs of a parameter."""

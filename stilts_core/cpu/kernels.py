@@ -94,7 +94,9 @@ def kernels() -> Kernels:
     _declare(library, "factors", [layer], number)
     _declare(library, "blocks", [number], number)
     _declare(library, "pack", [ctypes.POINTER(Part), number, number, number], None)
-    _declare(library, "adamw", [ctypes.POINTER(Parameter), number, ctypes.c_double, numbers, number], None)
+    parameters = ctypes.POINTER(Parameter)
+    _declare(library, "pieces", [parameters, number], number)
+    _declare(library, "adamw", [parameters, number, ctypes.c_double, numbers, number], None)
     return Kernels(library, "kernels compiled on this machine")
 
 
