@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import geometric_mean
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -109,8 +110,8 @@ def _growth(curves: dict) -> Figure | None:
     for (name, peers), axes in zip(curves.items(), panels, strict=False):
         (entry,) = peers.values()
         sizes, costs = zip(*entry["points"], strict=True)
-        middle = len(sizes) // 2
-        fitted = [costs[middle] * (size / sizes[middle]) ** entry["exponent"] for size in sizes]
+        middle, cost = geometric_mean(sizes), geometric_mean(costs)  # through which the line of least squares goes
+        fitted = [cost * (size / middle) ** entry["exponent"] for size in sizes]
         axes.loglog(sizes, fitted, color="#888888", linestyle="--", linewidth=1)
         axes.loglog(sizes, costs, color=COLOURS[0], marker="o", linestyle="none")
         for axis in (axes.xaxis, axes.yaxis):
