@@ -148,12 +148,10 @@ def folder_of(tiny_xlmr, tmp_path_factory):
 @pytest.fixture
 def one_thread():
     """One thread for PyTorch: on tiny tensors several spend their time waiting for each other."""
-    import torch
+    from threads import threads
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with threads(1):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-import torch
+from threads import threads
 
 from stilts_core import pretraining
 from stilts_core.config import RunConfig
@@ -28,13 +28,9 @@ def cache(tmp_path, monkeypatch, one_thread):
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory) -> Path:
     """The folder of a tiny laboratory encoder, trained by one thread: with two, sums round otherwise."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
+    with threads(1), pytest.MonkeyPatch.context() as patch:
         patch.setenv("STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        folder = lab_folder(0, TINY)
-    torch.set_num_threads(threads)
-    return folder
+        return lab_folder(0, TINY)
 
 
 def weights(folder: Path) -> bytes:

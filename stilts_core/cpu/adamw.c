@@ -15,19 +15,18 @@ typedef struct {
 
 INLINE int64_t pieces_of(const Parameter *p) { return up_to(p->size, PIECE) / PIECE; }
 
+/* How many pieces all parameters have. */
 int64_t pieces(const Parameter *parameters, int64_t count) {
     int64_t all = 0;
     for (int64_t number = 0; number < count; number++) all += pieces_of(parameters + number);
     return all;
 }
 
-INLINE __mmask16 inside(int64_t size, int64_t i) { return size - i < 16 ? (1u << (size - i)) - 1 : 0xffff; }
-
 static double squares(const float *values, int64_t size) {
     __m512 sums[4];
     for (int s = 0; s < 4; s++) sums[s] = _mm512_setzero_ps();
     for (int64_t i = 0, s = 0; i < size; i += 16, s = (s + 1) % 4) {
-        __m512 v = _mm512_maskz_loadu_ps(inside(size, i), values + i);
+        __m512 v = _mm512_maskz_loadu_ps(within(size, i), values + i);
         sums[s] = _mm512_fmadd_ps(v, v, sums[s]);
     }
     return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
@@ -37,7 +36,7 @@ static void update(const Parameter *p, int64_t start, int64_t stop, float scale)
     __m512 by = _mm512_set1_ps(scale), rate = _mm512_set1_ps(p->rate), root = _mm512_set1_ps(p->root);
     __m512 new1 = _mm512_set1_ps(1 - p->beta1), new2 = _mm512_set1_ps(1 - p->beta2), old2 = _mm512_set1_ps(p->beta2);
     for (int64_t i = start; i < stop; i += 16) {
-        __mmask16 mask = inside(stop, i);
+        __mmask16 mask = within(stop, i);
         __m512 g = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, p->gradient + i), by);
         __m512 first = _mm512_maskz_loadu_ps(mask, p->first + i), second = _mm512_maskz_loadu_ps(mask, p->second + i);
         first = _mm512_fmadd_ps(_mm512_sub_ps(g, first), new1, first);

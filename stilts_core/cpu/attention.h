@@ -52,8 +52,6 @@ INLINE int64_t as_rows(const void *rows, int64_t stride, int64_t count, int64_t 
     return deep;
 }
 
-INLINE __mmask16 within(int64_t n, int64_t j) { return n - j < 16 ? (1u << (n - j)) - 1 : 0xffff; }
-
 static void head_forward(const Layer *l, int64_t begin, int64_t n, int64_t head, const int bf16) {
     int64_t size = l->hidden / l->heads, stride = 3 * l->hidden, width = up_to(n, 16), each = bf16 ? 2 : 1;
     const void *query = at(l->qkv, begin * stride + head * size, bf16);

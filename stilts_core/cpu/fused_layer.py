@@ -28,6 +28,7 @@ def packed(parameters: list[Tensor], dtype: torch.dtype, backward: bool) -> dict
         **{"b_qkv": torch.cat([qb, kb, vb]), "b_out": ob, "b_up": ub, "b_down": db},
         **{"gain_y": gain_y, "shift_y": shift_y, "gain_out": gain_out, "shift_out": shift_out},
     }
+    qw, kw, vw, ow, uw, dw = (weights.contiguous() for weights in (qw, kw, vw, ow, uw, dw))
     pieces = []
     for name, parts in zip(MATRICES, ([qw, kw, vw], [ow], [uw], [dw]), strict=True):
         rows, columns = sum(len(part) for part in parts), parts[0].shape[1]

@@ -163,6 +163,7 @@ typedef struct {
     word *forward, *backward; /* NULL where the backward pass is not asked for */
 } Part;
 
+/* Pack 16 rows from `row` on. */
 INLINE void pack_rows(const Part *p, int64_t row, const int bf16) {
     int64_t each = bf16 ? 2 : 1, deep = p->columns / each, high = p->total / each, place = p->first + row;
     const float *from = p->weights + row * p->columns;

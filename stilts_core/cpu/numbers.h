@@ -14,6 +14,9 @@ INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 INLINE int64_t up_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 INLINE void *at(const void *p, int64_t i, int bf16) { return (char *)p + (bf16 ? 2 : 4) * i; }
 
+/* Which of the 16 numbers from j on are among n. */
+INLINE __mmask16 within(int64_t n, int64_t j) { return n - j < 16 ? (1u << (n - j)) - 1 : 0xffff; }
+
 INLINE __m512 get(const void *p, int64_t i, int bf16) {
     if (!bf16) return _mm512_loadu_ps((const float *)p + i);
     __m256i half = _mm256_loadu_si256((const __m256i *)((const uint16_t *)p + i));

@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 import toy_data
 from click.testing import CliRunner
+from threads import threads
 
 from stilts_core.bench import growth, retrieving, running, table, training
 from stilts_core.bench.workloads import MEASURES, PEERS
@@ -51,8 +52,6 @@ def path(tmp_path_factory, tiny_bert):
 
     Memory is given, not measured: test_measuring.py shows that, and each process takes seconds to start.
     """
-    import torch
-
     folder = tmp_path_factory.mktemp("bench")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STILTS_DATA", str(toy_data.write_data(folder / "data")))
@@ -62,13 +61,12 @@ def path(tmp_path_factory, tiny_bert):
             patch.setattr(module, "peak_memory", lambda *_: next(sizes))
         patch.setattr(training, "matmul_rate", lambda _: 1e12)
         patch.setattr(growth, "in_fresh_process", lambda _, rows: rows)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        for name in CHOSEN:
-            options = ["--quick", "--encoder", str(tiny_bert), "--json", str(folder / "bench.json"), "--seeds", "1"]
-            done = CliRunner().invoke(main, ["bench", "--workload", name, *options, "--runs-dir", str(folder / "runs")])
-            assert done.exit_code == 0, done.output + repr(done.exception)
-        torch.set_num_threads(threads)
+        options = ["--quick", "--encoder", str(tiny_bert), "--json", str(folder / "bench.json"), "--seeds", "1"]
+        options += ["--runs-dir", str(folder / "runs")]
+        with threads(1):
+            for name in CHOSEN:
+                done = CliRunner().invoke(main, ["bench", "--workload", name, *options])
+                assert done.exit_code == 0, done.output + repr(done.exception)
     return folder / "bench.json"
 
 

@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from threads import threads
 from torch.nn.utils import clip_grad_norm_
 
 from stilts_core.cpu.adamw import AdamW
@@ -71,22 +72,18 @@ def test_an_optimiser_goes_on_where_another_was(way):
 
 
 def test_every_number_of_threads_makes_the_very_same_step():
-    def stepped(threads: int) -> list[torch.Tensor]:
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        try:
-            optimiser = AdamW(groups(), clip=2.0, **OPTIONS)
-            give_gradients(parameters_of(optimiser), 3)
+    def stepped(count: int) -> list[torch.Tensor]:
+        optimiser = AdamW(groups(), clip=2.0, **OPTIONS)
+        give_gradients(parameters_of(optimiser), 3)
+        with threads(count):
             optimiser.step()
-            return parameters_of(optimiser)
-        finally:
-            torch.set_num_threads(before)
+        return parameters_of(optimiser)
 
     if kernels().library is None:
         pytest.skip(kernels().why)
     alone = stepped(1)
-    for threads in (2, 3):
-        assert all(map(torch.equal, stepped(threads), alone))
+    for count in (2, 3):
+        assert all(map(torch.equal, stepped(count), alone))
 
 
 def test_a_gradient_that_is_not_finite_shows_in_every_weight(way):

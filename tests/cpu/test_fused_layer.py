@@ -1,5 +1,6 @@
 import pytest
 import torch
+from threads import threads
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
 
@@ -51,16 +52,12 @@ def test_every_number_of_threads_computes_the_very_same(dtype):
     packing = Packing(torch.arange(101) < lengths[:, None])
     x = torch.randn(int(lengths.sum()), 64, requires_grad=True)
 
-    def computed(threads: int) -> list[torch.Tensor]:
+    def computed(count: int) -> list[torch.Tensor]:
         torch.manual_seed(1)
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        try:
+        with threads(count):
             states = CpuLayer(layer)(x, packing, dtype)
             return [states, *torch.autograd.grad(states.square().sum(), [x, *layer.parameters()])]
-        finally:
-            torch.set_num_threads(before)
 
     alone = computed(1)
-    for threads in (2, 3):
-        assert all(map(torch.equal, computed(threads), alone))
+    for count in (2, 3):
+        assert all(map(torch.equal, computed(count), alone))
