@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+import seaborn
 from matplotlib import rc_context
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -25,27 +27,31 @@ def heat_map(grid: Grid) -> str | None:
     differences = {(row, target): grid.difference(row, target) for row in rows for target in grid.targets}
     counted = {key: value for key, value in differences.items() if value and not grid.cells[key].same_data}
     end = extent(value.value for value in counted.values())
+
+    def shown(of, missing) -> pd.DataFrame:
+        """What `of` makes of every cell; `missing` where the row or the target was not run."""
+        return pd.DataFrame(
+            [[of((row, target)) if differences[row, target] else missing for target in grid.targets] for row in rows],
+            [f"{short_title(row)}  {signed(grid.average(row).value)}" for row in rows],
+            [short_title(target) for target in grid.targets],
+        )
+
     with rc_context(STYLE | {"axes.grid": False}):
         figure = Figure(figsize=(6.2, 1.6 + 0.34 * len(rows)), layout="constrained")
         axes = figure.add_subplot()
-        shown = np.array([[_value(counted.get((row, target))) for target in grid.targets] for row in rows])
-        scale = ListedColormap([np.array(diverging(value, 1)) / 255 for value in np.linspace(-1, 1, 201)])
-        axes.imshow(shown, cmap=scale, vmin=-end, vmax=end, aspect="auto")
-        for (row, target), value in differences.items():
-            if value is not None:
-                same = (row, target) not in counted
-                weight = "bold" if value.clear and not same else "normal"
-                place = grid.targets.index(target), rows.index(row)
-                axes.text(
-                    *place, signed(value.value), ha="center", va="center", fontsize=8.5,
-                    color="#666666" if same else "#111111", weight=weight, style="italic" if same else "normal",
-                )  # fmt: skip
-        axes.set_xticks(
-            range(len(grid.targets)), [short_title(target) for target in grid.targets], rotation=35, ha="right"
-        )
-        axes.set_yticks(range(len(rows)), [f"{short_title(r)}  {signed(grid.average(r).value)}" for r in rows])
+        seaborn.heatmap(
+            shown(lambda key: counted[key].value if key in counted else 0.0, np.nan),
+            annot=shown(lambda key: signed(differences[key].value), ""),
+            fmt="", annot_kws={"fontsize": 8.5}, vmin=-end, vmax=end, cbar=False, ax=axes,
+            cmap=ListedColormap([np.array(diverging(value, 1)) / 255 for value in np.linspace(-1, 1, 201)]),
+        )  # fmt: skip
+        for text, (key, value) in zip(axes.texts, ((k, v) for k, v in differences.items() if v), strict=True):
+            same = key not in counted
+            text.set(color="#666666" if same else "#111111", style="italic" if same else "normal")
+            text.set_weight("bold" if value.clear and not same else "normal")
+        axes.set_xticklabels(axes.get_xticklabels(), rotation=35, ha="right")
+        axes.set_yticklabels(axes.get_yticklabels(), rotation=0)
         axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
         if len(rows) > 4:  # room for the words
             axes.set_ylabel("learnt first, with its average")
         titled(figure, heat_message(grid), 58)
@@ -138,7 +144,3 @@ def layers(grid: Grid, target: str) -> str | None:
 def _mean_sweep(records: Sequence[dict]) -> np.ndarray | None:
     sweeps = [np.mean(list(record["layers"].values()), axis=0) for record in records if record.get("layers")]
     return np.mean(sweeps, axis=0) if sweeps else None
-
-
-def _value(difference) -> float:
-    return np.nan if difference is None else difference.value
