@@ -92,8 +92,8 @@ def test_every_cell_runs_and_warns_of_nothing(name, executed):
 def test_every_exercise_has_a_folded_solution_and_every_solution_shows_something(name, executed):
     exercises = len(re.findall(r"^\*\*\d\. ", "\n".join(cell.source for cell in cells(name, "markdown")), re.MULTILINE))
     folded = [cell for cell in executed[name].values() if cell.id.startswith("solution-")]
-    admonitions = sum(cell.source.count(":class: dropdown") for cell in cells(name, "markdown"))
-    assert len(folded) + admonitions == exercises == 5
+    told = sum(cell.source.count("<details><summary>") for cell in cells(name, "markdown"))
+    assert len(folded) + told == exercises == 5
     assert all("hide-cell" in cell.metadata.tags and cell.outputs for cell in folded)
 
 
