@@ -30,6 +30,7 @@ from stilts_core.plan import Plan, Schedule, TrainingError, TrainingTask
 from stilts_core.progress import Progress
 
 CURVE_POINTS = 200  # the training curve keeps at most about this many points
+READING = 1.0  # seconds between two looks at the losses: a GPU is waited for at each
 WRITING = 2.0  # seconds that a checkpoint may take to write; one that takes longer is written as much less often
 
 
@@ -49,6 +50,42 @@ class Phase:
     @property
     def padding_share(self) -> float:
         return 1 - self.tokens / self.padded if self.padded else 0.0
+
+
+class Curve:
+    """The training curve of a phase as it grows. Losses stay on their device until they are read."""
+
+    def __init__(self, phase: Phase):
+        self.phase = phase
+        self._losses: dict[str, list[torch.Tensor]] = {}
+        self._unread: list[tuple[dict, list[str], torch.Tensor]] = []
+
+    def add(self, task: str, loss: torch.Tensor) -> None:
+        self._losses.setdefault(task, []).append(loss)
+
+    def mark(self, step: int, lr: float, seconds: float) -> None:
+        """A point for each task: the mean of its losses since the last mark, of all processes together."""
+        means = distributed.summed(torch.stack([torch.stack(losses).mean() for losses in self._losses.values()]))
+        point = {"step": step, "lr": lr, "tokens": self.phase.tokens, "seconds": round(seconds, 3)}
+        self._unread.append((point, list(self._losses), means))
+        self._losses.clear()
+
+    def read(self) -> float:
+        """Add the marked points to the phase; returns the last mark's mean over tasks.
+
+        Raises TrainingError for a loss that is not finite.
+        """
+        for point, tasks, means in self._unread:
+            means = means.tolist()
+            for task, loss in zip(tasks, means, strict=True):
+                if not math.isfinite(loss):
+                    step = point["step"]
+                    raise TrainingError(
+                        f"the loss of {task} is {loss} at step {step}; lower the learning rate or use fp32"
+                    )
+                self.phase.curve.append({"step": point["step"], "task": task, "loss": loss} | point)
+        self._unread.clear()
+        return sum(means) / len(means)
 
 
 def train(
@@ -81,9 +118,9 @@ def train(
     first = _resume(checkpoints, modules, optimiser, phase) if checkpoints else 0
     every = max(1, plan.steps // CURVE_POINTS)
     progress = Progress(title, plan.steps, done=first, quiet=compute.quiet)
-    losses: dict[str, list[torch.Tensor]] = {}
+    curve = Curve(phase)
     modules.train()
-    started = saved = time.perf_counter()
+    started = saved = read = time.perf_counter()
     earlier, pause = phase.seconds, compute.checkpoint_seconds
     for step in range(first, plan.steps):
         dropout = np.random.SeedSequence([schedule.seed, step, distributed.rank()])
@@ -93,11 +130,10 @@ def train(
             group["lr"] = lr
         seed = (schedule.seed, step)
         task, chosen = plan[step]
-        losses.setdefault(task.name, []).append(_accumulate(encoder, task, chosen, 1.0, seed, compute, phase))
+        curve.add(task.name, _accumulate(encoder, task, chosen, 1.0, seed, compute, phase))
         if mlm:
             chosen = mlm_plan[step][1]
-            loss = _accumulate(encoder, mlm, chosen, schedule.mlm_weight, seed, compute, phase)
-            losses.setdefault(mlm.name, []).append(loss)
+            curve.add(mlm.name, _accumulate(encoder, mlm, chosen, schedule.mlm_weight, seed, compute, phase))
         distributed.sum_gradients(modules.parameters())
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -106,12 +142,16 @@ def train(
         phase.unused_scale *= 1 - lr * schedule.weight_decay
         done = step + 1
         if done % every == 0 or done == plan.steps:
-            phase.seconds = earlier + time.perf_counter() - started
-            mean = _log(phase, losses, done, lr)
-            progress.update(done, loss=f"{mean:.3f}", **{"tok/s": f"{phase.tokens / phase.seconds:,.0f}"})
-            begun = time.perf_counter()
-            due = begun - saved > (pause if done < plan.steps else pause / 10)
+            now = time.perf_counter()
+            curve.mark(done, lr, earlier + now - started)
+            due = now - saved > (pause if done < plan.steps else pause / 10)
+            if due or now - read > READING or done == plan.steps:
+                mean = curve.read()
+                read = time.perf_counter()
+                phase.seconds = earlier + read - started
+                progress.update(done, loss=f"{mean:.3f}", **{"tok/s": f"{phase.tokens / phase.seconds:,.0f}"})
             if checkpoints and due and distributed.rank() == 0:
+                begun = time.perf_counter()
                 _save(checkpoints, done, modules, optimiser, phase)
                 saved = time.perf_counter()
                 pause = compute.checkpoint_seconds * max(1, (saved - begun) / WRITING)
@@ -205,19 +245,6 @@ def _adamw(modules: nn.Module, schedule: Schedule) -> AdamW:
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return AdamW(groups, lr=schedule.lr, eps=1e-8, clip=schedule.clip)
-
-
-def _log(phase: Phase, losses: dict[str, list[torch.Tensor]], step: int, lr: float) -> float:
-    """Append the mean losses since the last point to the curve; returns the mean over tasks."""
-    means = distributed.summed(torch.stack([torch.stack(values).mean() for values in losses.values()]))
-    means = dict(zip(losses, means.tolist(), strict=True))
-    losses.clear()
-    for name, loss in means.items():
-        if not math.isfinite(loss):
-            raise TrainingError(f"the loss of {name} is {loss} at step {step}; lower the learning rate or use fp32")
-        point = {"step": step, "task": name, "loss": loss, "lr": lr}
-        phase.curve.append(point | {"tokens": phase.tokens, "seconds": round(phase.seconds, 3)})
-    return sum(means.values()) / len(means)
 
 
 def _save(folder: Path, step: int, modules: nn.Module, optimiser: AdamW, phase: Phase) -> None:
