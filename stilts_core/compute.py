@@ -14,6 +14,10 @@ from stilts_core.config import ConfigError, RunConfig
 # It reads this at its first product; 64 shapes are a forward and a backward pass.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
+# Padded sub-words of a forward pass in training, where neither user nor profile says: more would only take more memory
+# on a CPU, and fewer would leave a GPU idle.
+TOKEN_BUDGETS = {"cpu": 1536, "cuda": 16384}
+
 
 @dataclass(frozen=True)
 class Compute:
@@ -36,7 +40,8 @@ class Compute:
         precision, why = (config.precision, "as asked for") if config.precision != "auto" else best_precision(device)
         quiet = config.quiet or distributed.rank() > 0
         processes = distributed.world()
-        return cls(device, precision, config.token_budget, config.checkpoint_seconds, quiet, why, processes)
+        budget = config.token_budget or TOKEN_BUDGETS[device]
+        return cls(device, precision, budget, config.checkpoint_seconds, quiet, why, processes)
 
     def autocast(self) -> torch.autocast:
         """The context in which forward passes run."""

@@ -54,7 +54,7 @@ class RunConfig:
     pos_metric: str = parameter("accuracy", "POS score in averages: accuracy of tags, or xtreme (F1, as published)")
     precision: str = parameter("auto", "auto, bf16 or fp32")
     device: str = parameter("auto", "auto, cpu or cuda")
-    token_budget: int | None = parameter(None, "padded sub-words per forward pass", decides=False)
+    token_budget: int | None = parameter(None, "padded sub-words per training pass (default: by device)", decides=False)
     checkpoint_seconds: float = parameter(120.0, "seconds between checkpoints of an unfinished phase", decides=False)
     keep_checkpoint: bool = parameter(False, "keep the fine-tuned encoder and head, in model/", decides=False)
     runs_dir: str = parameter("runs", "folder of runs and shared intermediate checkpoints", decides=False)
@@ -185,7 +185,6 @@ PROFILES: dict[str, dict] = {
         "max_length": 256,
         "dropout": 0.0,
         "pooling": "mean",
-        "token_budget": 1536,
     },
     # The full replication: every example, and the paper's own recipe for each task (catalogue: `paper`).
     "paper": {

@@ -24,6 +24,16 @@ def test_device_is_the_gpu_where_there_is_one(monkeypatch, present):
     assert Compute.of(RunConfig(device="cpu").resolved()).device == "cpu"
 
 
+@pytest.mark.parametrize("profile", ["small", "paper"])
+def test_gpu_takes_as_many_sub_words_at_once_as_a_cpu_or_more(monkeypatch, profile):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    cpu, gpu = (Compute.of(RunConfig(profile=profile, device=device).resolved()) for device in ("cpu", "cuda"))
+    assert gpu.token_budget >= cpu.token_budget and gpu.token_budget >= 8192
+    asked = RunConfig(profile=profile, device="cuda", token_budget=100).resolved()
+    assert Compute.of(asked).token_budget == 100
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("capable", [True, False])
 def test_precision_is_what_the_hardware_has_and_says_why(monkeypatch, device, capable):
