@@ -138,7 +138,7 @@ WORKLOADS: dict[str, Workload] = {
         ),
         _training("train-xcopa", "training on XCOPA's choices", "xcopa", {}, examples=160, batch_size=16),
         _training(
-            "train-large", "training XLM-R Large's sizes on XNLI's pairs", "xnli", {BEST: 2.0},
+            "train-large", "training an encoder of XLM-R Large's sizes on XNLI's pairs", "xnli", {BEST: 2.0},
             examples=1280, large=True,
         ),
         _training(
