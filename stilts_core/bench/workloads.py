@@ -129,7 +129,7 @@ def _evaluation(name: str, title: str, target: str, **sizes) -> Workload:
 WORKLOADS: dict[str, Workload] = {
     workload.name: workload
     for workload in (
-        _training("train-xnli", "training on XNLI's pairs", "xnli", {BEST: 2.2, DEFAULT: 4.0}, examples=320),
+        _training("train-xnli", "training on XNLI's pairs", "xnli", {BEST: 2.2, DEFAULT: 4.0}, examples=640),
         _training("train-udpos", "training on UD's part-of-speech tags", "udpos", {BEST: 3.0}, examples=480),
         _training("train-panx", "training on PAN-X's named entities", "panx", {BEST: 3.0}, examples=480),
         _training(
