@@ -113,6 +113,8 @@ def _search_memory(rows: int) -> int:
 
 
 def grid(options: Options) -> list[tuple[int, float]]:
-    """Seconds of the first so many recorded runs, in the order in which they were made."""
+    """Seconds of the first so many recorded runs, in the order in which they were made, up to all of them."""
     records = sorted(find_records(options.runs_dir), key=lambda record: record["started"])
-    return list(enumerate(accumulate(record["cost"]["seconds"] for record in records), start=1))
+    seconds = list(accumulate(record["cost"]["seconds"] for record in records))
+    counts = (len(records) >> halvings for halvings in reversed(range(DOUBLINGS)))
+    return [(count, seconds[count - 1]) for count in counts if count]
