@@ -16,7 +16,7 @@ os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 # Padded sub-words of a forward pass in training, where neither user nor profile says: more would only take more memory
 # on a CPU, and fewer would leave a GPU idle.
-TOKEN_BUDGETS = {"cpu": 1536, "cuda": 16384}
+TRAINING_TOKENS = {"cpu": 1536, "cuda": 16384}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Compute:
         precision, why = (config.precision, "as asked for") if config.precision != "auto" else best_precision(device)
         quiet = config.quiet or distributed.rank() > 0
         processes = distributed.world()
-        budget = config.token_budget or TOKEN_BUDGETS[device]
+        budget = config.token_budget or TRAINING_TOKENS[device]
         return cls(device, precision, budget, config.checkpoint_seconds, quiet, why, processes)
 
     def autocast(self) -> torch.autocast:

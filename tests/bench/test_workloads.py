@@ -1,8 +1,10 @@
 import pytest
 
 from stilts_core.bench import running
+from stilts_core.bench.measuring import Options
 from stilts_core.bench.workloads import MEASURES, PEERS, WORKLOADS, workload
 from stilts_core.catalogue import TASKS
+from stilts_core.compute import Compute
 from stilts_core.config import ConfigError
 
 
@@ -30,3 +32,9 @@ def test_reduced_workload_is_the_same_work_at_another_size():
 def test_unknown_workload_is_an_error_that_names_all():
     with pytest.raises(ConfigError, match="train-xnli, train-udpos"):
         workload("train-xnil")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_large_encoders_are_measured_where_there_is_a_gpu(device):
+    fitting = running.fitting(Options("", 1, 0, Compute(device)))
+    assert fitting == [row for row in WORKLOADS.values() if device == "cuda" or not row.name.startswith("train-large")]
