@@ -72,7 +72,7 @@ def pretraining_seed(name: str) -> int | None:
 
 def lab_identity(seed: int, recipe: Recipe = RECIPE) -> str:
     """The SHA-256 of all that decides the encoder, which need not be there."""
-    decides = {"format": FORMAT, "seed": seed, "recipe": asdict(recipe), "generator": lab.generator()}
+    decides = {"format": FORMAT, "seed": seed, "recipe": asdict(recipe), "generator": lab.VERSION}
     # The generator's rules do not tell a language that was invented since.
     decides |= {"languages": [asdict(lab.LANGUAGES[code]) for code in recipe.languages]}
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

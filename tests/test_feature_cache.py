@@ -152,7 +152,7 @@ def test_whatever_decides_features_makes_an_entry_of_its_own(tokens, tiny_bert, 
     features_of(chosen, load_tokenizer(str(tiny_bert)), setting)
     features_of([*chosen[1:], replace(chosen[0], text_a="another")], tokens, setting)
     features_of(chosen[:-1], tokens, setting)
-    monkeypatch.setattr(feature_cache, "_code", lambda: "other code")
+    monkeypatch.setattr(feature_cache, "VERSION", "another version")
     features_of(chosen, tokens, setting)
     assert len(list(folder.iterdir())) == 7
 
