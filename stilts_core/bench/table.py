@@ -1,41 +1,47 @@
-"""The benchmark's result as text: one row a workload, measure and peer."""
+"""The result of the benchmark as text: one row for each workload, measure and peer."""
 
 import statistics
+from collections.abc import Mapping, Sequence
 
+from stilts_core.bench.figures import Entry, MeasuredFigures
 from stilts_core.bench.workloads import MEASURES, WORKLOADS, Aim
 
 HEADINGS = ("workload", "measure", "peer", "ours", "theirs", "ratio", "aim")
 
 
-def rows(result: dict) -> list[list[str]]:
-    """The result as a table: workload, measure, peer, ours, theirs, ratio, and whether what is aimed at is reached."""
+def build_rows(result: Mapping[str, MeasuredFigures]) -> list[list[str]]:
+    """The rows of the table, as text under HEADINGS. Keys of `result` that name no workload are left out."""
     return [
-        [name, MEASURES[measure].title, peer, *cells(entry), _aim(name, measure, peer, entry)]
+        [name, MEASURES[measure].title, peer, *format_entry(entry), _format_aim(name, measure, peer, entry)]
         for name in WORKLOADS
         for measure, peers in result.get(name, {}).items()
         for peer, entry in peers.items()
     ]
 
 
-def cells(entry: dict) -> list[str]:
-    """Ours, theirs and their ratio as text: median, and in brackets smallest and largest."""
+def format_entry(entry: Entry) -> list[str]:
+    """Our value, the peer's value and their ratio as text: the median, and the smallest and largest in brackets."""
     if "points" in entry:
-        ends = (f"{size:,}: {figure(cost, entry['unit'])}" for size, cost in (entry["points"][0], entry["points"][-1]))
-        return [" … ".join(ends), "", f"size ** {entry['exponent']:.2f}"]
-    sides = (figures(entry[side], entry["unit"]) if side in entry else "" for side in ("ours", "theirs"))
-    ratio = entry.get("ratio") or entry.get("difference")
-    shown = "" if ratio is None else f"{ratio['median']:.2f} ({ratio['min']:.2f} – {ratio['max']:.2f})"
-    return [*sides, shown + ("" if "difference" not in entry else " points")]
+        ends = [entry["points"][0], entry["points"][-1]]
+        curve = " … ".join(f"{size:,}: {format_figure(cost, entry['unit'])}" for size, cost in ends)
+        return [curve, "", f"size ** {entry['exponent']:.2f}"]
+    ours = format_figures(entry["ours"], entry["unit"])
+    theirs = format_figures(entry["theirs"], entry["unit"]) if "theirs" in entry else ""
+    compared = entry.get("ratio") or entry.get("difference")
+    if compared is None:
+        return [ours, theirs, ""]
+    unit = " points" if "difference" in entry else ""
+    return [ours, theirs, f"{compared['median']:.2f} ({compared['min']:.2f} – {compared['max']:.2f}){unit}"]
 
 
-def figures(values: list[float], unit: str) -> str:
-    """The median of some figures, with smallest and largest where they differ."""
-    middle, least, most = (figure(value(values), unit) for value in (statistics.median, min, max))
+def format_figures(values: Sequence[float], unit: str) -> str:
+    """The median of several figures, with the smallest and the largest where they differ."""
+    middle, least, most = (format_figure(value(values), unit) for value in (statistics.median, min, max))
     return middle if least == most else f"{middle} ({least} – {most})"
 
 
-def figure(value: float, unit: str) -> str:
-    """One figure in its unit, as a person says it."""
+def format_figure(value: float, unit: str) -> str:
+    """One figure with its unit, rounded for a reader."""
     if unit == "bytes":
         return f"{value / 2**30:.2f} GiB"
     if unit == "share":
@@ -44,19 +50,19 @@ def figure(value: float, unit: str) -> str:
     return f"{value:,.{digits}f}" + {"s": " s", "1/s": "/s"}.get(unit, "")
 
 
-def reached(name: str, measure: str, peer: str, entry: dict) -> tuple[Aim, bool] | None:
-    """What the workload aims at here and whether its median reaches it; None where nothing is aimed at."""
+def check_aim(name: str, measure: str, peer: str, entry: Entry) -> tuple[Aim, bool] | None:
+    """The aim of a workload for this measure and peer, and whether the median reaches it; None without an aim."""
     aims = [aim for aim in WORKLOADS[name].aims if (aim.measure, aim.peer) == (measure, peer)]
     if not aims:
         return None
     value = entry["ratio"]["median"] if "ratio" in entry else statistics.median(entry["ours"])
-    return aims[0], aims[0].met(value)
+    return aims[0], aims[0].is_reached_by(value)
 
 
-def _aim(name: str, measure: str, peer: str, entry: dict) -> str:
-    found = reached(name, measure, peer, entry)
-    if found is None:
+def _format_aim(name: str, measure: str, peer: str, entry: Entry) -> str:
+    checked = check_aim(name, measure, peer, entry)
+    if checked is None:
         return ""
-    aim, met = found
-    bound = f"{aim.bound:g}" if "ratio" in entry else figure(aim.bound, entry["unit"])
-    return f"{'≤' if aim.at_most else '≥'} {bound}: {'reached' if met else 'missed'}"
+    aim, reached = checked
+    bound = f"{aim.bound:g}" if "ratio" in entry else format_figure(aim.bound, entry["unit"])
+    return f"{'≤' if aim.at_most else '≥'} {bound}: {'reached' if reached else 'missed'}"

@@ -1,136 +1,184 @@
-"""Training: our loop and transformers' Trainer in turns, on the same examples and for the same number of updates."""
+"""The training workloads: our loop and transformers' Trainer on the same examples, with as many updates."""
 
 import gc
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
+import transformers
 
-from stilts_core.batching import Features, used_ids
-from stilts_core.bench import trainer
-from stilts_core.bench.measuring import Options, compared, fastest, in_turns, matmul_rate, peak_memory, spread
-from stilts_core.bench.workloads import BEST, DEFAULT, Workload
-from stilts_core.compute import Compute
-from stilts_core.encoder import Encoder, load_encoder
-from stilts_core.evaluation import predict
+from stilts_core.bench.figures import Entry, MeasuredFigures, compare_figures, describe_range
+from stilts_core.bench.measurement import (
+    Options,
+    choose_fastest,
+    measure_alternately,
+    measure_matmul_rate,
+    measure_peak_memory,
+)
+from stilts_core.bench.trainer_peer import (
+    ATTENTIONS,
+    TrainerConfiguration,
+    build_model,
+    predict_outputs,
+    train_model,
+)
+from stilts_core.bench.workloads import BEST, DEFAULT, LEARNING_RATE, Workload
+from stilts_core.encoders.encoder import Encoder
+from stilts_core.families.features import Features, used_ids
 from stilts_core.families.head import Head
-from stilts_core.families.setting import Setting
-from stilts_core.gathering import select
-from stilts_core.pipeline import task_data
-from stilts_core.sources.load import load
-from stilts_core.training import Phase, Schedule, TrainingTask, train
+from stilts_core.families.setting import TaskSetting
+from stilts_core.families.table import get_family
+from stilts_core.runs.encoders import load_encoder
+from stilts_core.runs.prediction import predict
+from stilts_core.runs.preparation import TaskData, prepare_task
+from stilts_core.sources.publishers import read
+from stilts_core.training.compute import Compute
+from stilts_core.training.loop import train
+from stilts_core.training.phase import Phase
+from stilts_core.training.schedule import Schedule, TrainingTask
 
-TRIED = 3  # updates that decide which attention suits the peer
+TRIAL_UPDATES = 3  # updates after which the attention that suits the peer is chosen
 POOL = 50  # batches sorted together, by our loop always and by Trainer on large data
-LEARNING_EPOCHS = 3.0  # passes over the examples from which a dev score is compared
+DEV_EPOCHS = 3.0  # passes over the examples before dev scores are compared
+MATMUL = "matrix products"  # measured between the repetitions of the peers
 
 
 @dataclass(frozen=True)
-class Job:
-    """One training: the encoder's name, what it learns, and how. Everything but the seed is the same for all peers."""
+class TrainingCase:
+    """One training to measure: the encoder's name, the task, its features, the schedule and the resources.
+
+    All peers train the same case, and repetitions differ only in the seed.
+    """
 
     encoder: str
-    setting: Setting
+    setting: TaskSetting
     features: Features
     schedule: Schedule
     compute: Compute
 
-    def seeded(self, seed: int) -> "Job":
+    def with_seed(self, seed: int) -> "TrainingCase":
+        """The same case with another seed."""
         return replace(self, schedule=replace(self.schedule, seed=seed))
 
 
-def job(workload: Workload, options: Options) -> tuple[Job, list, Features]:
-    """The job of a workload, and the English dev examples with their features."""
-    config = workload.config(options.encoder)
+def make_case(workload: Workload, options: Options) -> tuple[TrainingCase, TaskData]:
+    """The training case of a workload, and its task with the English dev examples."""
+    config = workload.make_config(options.encoder)
     encoder = load_encoder(config.encoder, dropout=config.dropout)
-    train_part = select(load(workload.target, "train").items, config.target_examples, 0)
-    dev_part = select(load(workload.target, "dev").items, config.dev_examples, 0)
-    data = task_data(workload.target, (train_part, dev_part), config, encoder)
-    schedule = Schedule(epochs=1.0, lr=config.target_lr, batch_size=config.batch_size, seed=0)
-    return Job(config.encoder, data.setting, data.train, schedule, options.compute), dev_part, data.dev
+    train_part = read(workload.target, "train", limit=config.target_examples).items
+    dev_part = read(workload.target, "dev", limit=config.dev_examples).items
+    task = prepare_task(workload.target, train_part, dev_part, config, encoder)
+    schedule = Schedule(epochs=1.0, lr=LEARNING_RATE, batch_size=workload.batch_size, seed=0)
+    return TrainingCase(config.encoder, task.setting, task.train, schedule, options.compute), task
 
 
-def start(job: Job) -> tuple[Encoder, Head]:
-    """The encoder as it was pretrained, and the head that the job's seed gives."""
-    encoder = load_encoder(job.encoder, dropout=job.setting.dropout)
-    torch.manual_seed(job.schedule.seed)
-    return encoder, job.setting.family.head(encoder, job.setting)
+def load_pretrained(case: TrainingCase) -> tuple[Encoder, Head]:
+    """The pretrained encoder, and a new head whose weights depend on the seed of the case."""
+    encoder = load_encoder(case.encoder, dropout=case.setting.dropout)
+    torch.manual_seed(case.schedule.seed)
+    return encoder, get_family(case.setting.task).new_head(encoder, case.setting)
 
 
-def ours(job: Job, also: tuple[Features, ...] = ()) -> tuple[Phase, Encoder, Head]:
-    """Train with our loop; the vocabulary is trimmed to the features of the job and those that are needed `also`."""
-    encoder, head = start(job)
-    encoder.trim_vocabulary(used_ids(job.features, *also))
-    tasks = [TrainingTask(job.setting.task.name, job.features, head)]
+def train_ours(case: TrainingCase, others: tuple[Features, ...] = ()) -> tuple[Phase, Encoder, Head]:
+    """Train with our loop. The vocabulary is trimmed to the sub-words of the case and of `others`."""
+    encoder, head = load_pretrained(case)
+    encoder.trim_vocabulary(used_ids(case.features, *others))
+    tasks = [TrainingTask(case.setting.task.name, case.features, head)]
     with tempfile.TemporaryDirectory() as folder:
-        phase = train(encoder, tasks, job.schedule, title="bench", checkpoints=Path(folder), compute=job.compute)
+        phase = train(encoder, tasks, case.schedule, title="bench", checkpoints=Path(folder), compute=case.compute)
     return phase, encoder, head
 
 
-def theirs(job: Job, configuration: trainer.Configuration, steps: int = -1):
-    """Train with Trainer, from the same weights; returns the phase, the model and the encoder's padding id."""
-    gc.collect()  # a Trainer that is done lives in a circle of references, with its weights and moments
-    encoder, head = start(job)
-    model = trainer.model_of(encoder.folder, job.setting, head, configuration.attention)
-    pad = encoder.tokens.pad
+def train_theirs(
+    case: TrainingCase, configuration: TrainerConfiguration, steps: int = -1
+) -> tuple[Phase, transformers.PreTrainedModel, int]:
+    """Train with Trainer from the same weights; returns the phase, the model and the padding id of the encoder."""
+    gc.collect()  # an earlier Trainer is in a reference cycle, which holds its weights and moments
+    encoder, head = load_pretrained(case)
+    model = build_model(encoder.folder, case.setting, head, configuration.attention)
+    pad = encoder.tokenizer.pad
     del encoder, head
-    phase = trainer.train(
-        model, job.features, job.setting, job.schedule, configuration, job.compute, pad=pad, steps=steps
+    phase = train_model(
+        model, case.features, case.setting, case.schedule, configuration, case.compute, pad=pad, steps=steps
     )
     return phase, model, pad
 
 
-def configurations(job: Job) -> dict[str, trainer.Configuration]:
-    """Trainer as it comes, and at its best: with the attention that does a few updates of this job faster.
+def choose_configurations(case: TrainingCase) -> dict[str, TrainerConfiguration]:
+    """Trainer with its defaults, and at its best: with the attention that is faster in a few updates of this case.
 
-    The job is short, but the peer shall have no more padding from that than it has in a long one.
+    The case is short. `POOL` gives the peer no more padding than it would have in a long training.
     """
-    best = trainer.Configuration(bf16=job.compute.precision == "bf16", by_length=True)
-    tried = {
-        attention: lambda _, attention=attention: theirs(job, replace(best, attention=attention), TRIED)[0].seconds
-        for attention in trainer.ATTENTIONS
-    }
-    attention = fastest("attention of Trainer", tried)
-    return {BEST: replace(best, attention=attention, pool=POOL), DEFAULT: trainer.Configuration()}
+    best = TrainerConfiguration(bf16=case.compute.precision == "bf16", by_length=True)
+
+    def measure_trial(attention: str, _: int) -> float:
+        return train_theirs(case, replace(best, attention=attention), TRIAL_UPDATES)[0].seconds
+
+    trials = {attention: partial(measure_trial, attention) for attention in ATTENTIONS}
+    attention = choose_fastest("attention of Trainer", trials)
+    return {BEST: replace(best, attention=attention, pool=POOL), DEFAULT: TrainerConfiguration()}
 
 
-def measure(workload: Workload, options: Options) -> dict:
-    """Speed, padding, useful arithmetic and memory of one training workload; with seeds also the dev scores."""
-    work, _, _ = job(workload, options)
-    peers = configurations(work)
-    few = replace(work.schedule, epochs=TRIED * work.schedule.batch_size / len(work.features))
-    ours(replace(work, schedule=few))  # warms up, as the trials did
-    theirs(work, peers[DEFAULT], steps=1)
-    turns = {"ours": lambda seed: ours(work.seeded(seed))[0], "matrix products": lambda _: matmul_rate(work.compute)}
+def measure_training(workload: Workload, options: Options) -> MeasuredFigures:
+    """Speed, padding, useful arithmetic and memory of one training workload, and dev scores if there are seeds."""
+    case, _ = make_case(workload, options)
+    peers = choose_configurations(case)
+    _warm_up(case, peers[DEFAULT])
+    phases, rate = _measure_phases(workload.name, case, peers, options.repetitions)
+    figures = {name: _compute_figures(case, measured, rate) for name, measured in phases.items()}
+    figures["ours"]["peak_memory_bytes"] = [measure_peak_memory(train_ours, case)]
     for name, configuration in peers.items():
-        turns[name] = lambda seed, configuration=configuration: theirs(work.seeded(seed), configuration)[0]
-    phases = in_turns(workload.name, turns, options.repetitions)
-    rate = max(phases.pop("matrix products"))
-    figures = {name: _figures(work, found, rate) for name, found in phases.items()}
-    figures["ours"]["peak_memory_bytes"] = [peak_memory(ours, work)]
-    for name, configuration in peers.items():
-        figures[name]["peak_memory_bytes"] = [peak_memory(theirs, work, configuration)]
+        figures[name]["peak_memory_bytes"] = [measure_peak_memory(train_theirs, case, configuration)]
     result = {
-        measure: {name: compared(measure, mine, figures[name][measure]) for name in peers}
-        for measure, mine in figures["ours"].items()
+        measure: {name: compare_figures(measure, ours, figures[name][measure]) for name in peers}
+        for measure, ours in figures["ours"].items()
     }
     for name, configuration in peers.items():
         result["examples_per_second"][name]["configuration"] = asdict(configuration)
     if options.seeds:
-        learning, dev_examples, dev = job(replace(workload, examples=workload.learnt_from), options)
-        learning = replace(learning, schedule=replace(learning.schedule, epochs=LEARNING_EPOCHS))
-        result["dev"] = {BEST: _dev(workload.name, learning, dev_examples, dev, peers[BEST], options.seeds)}
+        result["dev"] = {BEST: _compare_dev_scores(workload, options, peers[BEST])}
     return result
 
 
-def _figures(job: Job, phases: list[Phase], rate: float) -> dict[str, list[float]]:
-    """The measures of every repetition. Work is counted over real sub-words: three forward passes' worth a step."""
-    lengths = np.diff(job.features.starts).astype(float)
-    useful = 3 * load_encoder(job.encoder).flops(lengths.sum(), (lengths**2).sum())
+def _warm_up(case: TrainingCase, configuration: TrainerConfiguration) -> None:
+    """Train a few updates with our loop and with Trainer's defaults; the trials have warmed up its best."""
+    few = replace(case.schedule, epochs=TRIAL_UPDATES * case.schedule.batch_size / len(case.features))
+    train_ours(replace(case, schedule=few))
+    train_theirs(case, configuration, steps=1)
+
+
+def _measure_phases(
+    title: str, case: TrainingCase, peers: Mapping[str, TrainerConfiguration], repetitions: int
+) -> tuple[dict[str, list[Phase]], float]:
+    """The phases of ours and of every peer by repetition, and the highest rate of matrix products beside them."""
+
+    def train_peer(configuration: TrainerConfiguration, seed: int) -> Phase:
+        return train_theirs(case.with_seed(seed), configuration)[0]
+
+    calls: dict[str, Callable[[int], Phase | float]] = {
+        "ours": lambda seed: train_ours(case.with_seed(seed))[0],
+        MATMUL: lambda _: measure_matmul_rate(case.compute),
+    }
+    calls |= {name: partial(train_peer, configuration) for name, configuration in peers.items()}
+    results = measure_alternately(title, calls, repetitions)
+    rate = max(cast(list[float], results.pop(MATMUL)))
+    return cast(dict[str, list[Phase]], results), rate
+
+
+def _compute_figures(case: TrainingCase, phases: list[Phase], rate: float) -> dict[str, list[float]]:
+    """The measures of every repetition.
+
+    Useful arithmetic counts real sub-words only, and three forward passes for the forward and backward pass of a step.
+    """
+    lengths = np.diff(case.features.starts).astype(float)
+    useful = 3 * load_encoder(case.encoder).count_flops(lengths.sum(), (lengths**2).sum())
     return {
-        "examples_per_second": [len(job.features) / phase.seconds for phase in phases],
+        "examples_per_second": [len(case.features) / phase.seconds for phase in phases],
         "tokens_per_second": [lengths.sum() / phase.seconds for phase in phases],
         "useful_flops_share": [useful / phase.seconds / rate for phase in phases],
         "padding_share": [phase.padding_share for phase in phases],
@@ -138,27 +186,30 @@ def _figures(job: Job, phases: list[Phase], rate: float) -> dict[str, list[float
     }
 
 
-def _dev(title: str, job: Job, examples: list, dev: Features, configuration: trainer.Configuration, seeds: int) -> dict:
-    """The dev scores that both reach from the same weights after the same updates, seed by seed, and their difference.
+def _compare_dev_scores(workload: Workload, options: Options, configuration: TrainerConfiguration) -> Entry:
+    """The dev scores of both sides by seed, from the same weights and after as many updates, and their difference.
 
-    Only the order of the examples differs between the two.
+    Only the order of the examples differs between the two sides.
     """
-    setting, family = job.setting, job.setting.family
+    case, task = make_case(replace(workload, examples=workload.learnt_from), options)
+    case = replace(case, schedule=replace(case.schedule, epochs=DEV_EPOCHS))
+    configuration = replace(configuration, pool=None)  # fully sorted data would be trained on in order of length
+    setting, family = case.setting, get_family(case.setting.task)
 
     def score(outputs: np.ndarray) -> float:
-        predictions = family.decode(outputs, dev, examples, setting)
-        return family.grade(examples, predictions, setting, "en").metrics[setting.task.metric]
+        predictions = family.decode(outputs, task.dev, task.dev_examples, setting)
+        return family.score_predictions(task.dev_examples, predictions, setting, "en").metrics[setting.task.metric]
 
-    def our_score(seed: int) -> float:
-        _, encoder, head = ours(job.seeded(seed), (dev,))
-        return score(predict(encoder, head, dev, job.compute))
+    def score_ours(seed: int) -> float:
+        _, encoder, head = train_ours(case.with_seed(seed), (task.dev,))
+        return score(predict(encoder, head, task.dev, case.compute))
 
-    def their_score(seed: int) -> float:
-        _, model, pad = theirs(job.seeded(seed), configuration)
-        rows = job.schedule.batch_size
-        return score(trainer.predict(model, dev, setting, configuration, job.compute, pad=pad, rows=rows)[0])
+    def score_theirs(seed: int) -> float:
+        _, model, pad = train_theirs(case.with_seed(seed), configuration)
+        rows = case.schedule.batch_size
+        return score(predict_outputs(model, task.dev, setting, configuration, case.compute, pad=pad, rows=rows)[0])
 
-    configuration = replace(configuration, pool=None)  # fully sorted data would be learnt in order of length
-    scores = in_turns(f"{title} dev", {"ours": our_score, BEST: their_score}, seeds)
-    differences = [mine - other for mine, other in zip(scores["ours"], scores[BEST], strict=True)]
-    return compared("dev", scores["ours"], scores[BEST]) | {"difference": spread(differences)}
+    scores = measure_alternately(f"{workload.name} dev", {"ours": score_ours, BEST: score_theirs}, options.seeds)
+    entry = compare_figures("dev", scores["ours"], scores[BEST])
+    entry["difference"] = describe_range([a - b for a, b in zip(scores["ours"], scores[BEST], strict=True)])
+    return entry

@@ -1,34 +1,34 @@
-"""What every family's head offers the training loop and the evaluation."""
+"""What every head offers the training loop and the evaluation."""
 
 import torch
 from torch import nn
 
-from stilts_core.batching import Batch
+from stilts_core.families.batches import Batch
 
 
 class Head(nn.Module):
     """The layers on top of the encoder that one task owns.
 
-    `rows` is True where outputs belong to whole sequences, (sequences, k), and False where they belong to their
-    sub-words, (sequences, length, k). `couples` is True where the loss compares the features of a step with each other
-    and needs the outputs of all of them at once: then training calls `coupled_loss` instead of `loss`. `layer` is the
-    hidden state that the head reads, None for the last.
+    `per_sequence` says whether an output belongs to a whole sequence, (sequences, k), or to a sub-word,
+    (sequences, length, k). `contrastive` says that the loss compares the features of a step with each other (in-batch
+    negatives): training then collects the outputs of the whole step and calls `contrastive_loss` instead of `loss`.
+    `layer` is the hidden state that the head uses, None for the last.
     """
 
-    rows = True
-    couples = False
+    per_sequence = True
+    contrastive = False
     layer: int | None = None
 
     def prepare(self, batch: Batch, seed: tuple[int, ...]) -> Batch:
-        """The batch that the encoder shall see in training; what is random in it is a function of seed and sequence."""
+        """The batch as the encoder sees it in training. Its randomness depends on the seed and the sequence only."""
         return batch
 
-    def count(self, batch: Batch) -> int:
-        """How many terms `loss` sums for this batch: the divisor that makes the mean."""
+    def count_terms(self, batch: Batch) -> int:
+        """The number of terms that `loss` sums for this batch: dividing by it gives the mean loss."""
         return len(batch.features)
 
-    def reads(self, batch: Batch) -> torch.Tensor | None:
-        """The places in the padded batch, ascending, whose hidden states the head reads; None for all."""
+    def used_positions(self, batch: Batch) -> torch.Tensor | None:
+        """The flat positions in (sequences, length), ascending, whose hidden states the head uses; None for all."""
         return None
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -39,9 +39,13 @@ class Head(nn.Module):
         """The summed loss of the batch, a scalar in fp32."""
         raise NotImplementedError
 
+    def contrastive_loss(self, outputs: torch.Tensor, targets: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The summed loss of a whole step from the outputs for all its sequences, a scalar in fp32."""
+        raise NotImplementedError
+
 
 def initialise(layer: nn.Linear, std: float = 0.02) -> nn.Linear:
-    """A linear layer as BERT and RoBERTa initialise theirs: normal weights, zero bias."""
+    """Initialise a linear layer as BERT and RoBERTa do: normal weights, zero bias."""
     nn.init.normal_(layer.weight, std=std)
     nn.init.zeros_(layer.bias)
     return layer

@@ -1,81 +1,68 @@
-"""Nearest neighbours among embeddings and their margins, with one block of inner products in memory at a time."""
+"""Mining of translation pairs by margin, as XTREME does it for BUCC."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
-import torch
 
-from stilts_core.families.ranking import ranked
-
-NEIGHBOURHOOD = 4  # nearest neighbours that a margin is measured against (Artetxe and Schwenk 2019; XTREME's BUCC)
-BLOCK = 2048  # rows of either side whose inner products are in memory together: 16 MiB
-
-Neighbours = tuple[np.ndarray, np.ndarray]  # inner products and indices, both (rows, k), best first
+from stilts_core.families.neighbours import BLOCK, NEIGHBOURHOOD, compute_margins, find_mutual_neighbours
+from stilts_core.tasks.examples import Passage, RetrievalSet
 
 
-def neighbours(queries: np.ndarray, candidates: np.ndarray, k: int, block: int = BLOCK) -> Neighbours:
-    """The `k` candidates with the largest inner product for each query, best first, ties by lowest index.
+def mine_pairs(
+    test: RetrievalSet, queries: np.ndarray, candidates: np.ndarray, k: int = NEIGHBOURHOOD, block: int = BLOCK
+) -> list[tuple[str, str, float]]:
+    """Mined pairs (query id, candidate id, margin), by falling margin; a threshold is applied to them later.
 
-    Takes (queries, dimensions) and (candidates, dimensions) in fp32; returns inner products and indices, both
-    (queries, k), or fewer columns where there are fewer candidates. Holds a few times `block` squared inner products.
+    `queries` and `candidates` are the embeddings of the test set's passages. Each query proposes the one of its `k`
+    nearest neighbours with the largest margin, and so does each candidate. Proposals are accepted from the largest
+    margin down, if neither sentence is in an accepted pair. As in XTREME, equal sentences are searched once, and a
+    sentence that occurs twice is in no pair.
     """
-    forward = Nearest(len(queries), min(k, len(candidates)))
-    for query, candidate, products in _blocks(queries, candidates, block):
-        forward.add(query, candidate, products)
-    return forward.found()
+    x, query_ids = _distinct(test.queries, queries)
+    y, candidate_ids = _distinct(test.candidates, candidates)
+    forward, backward = find_mutual_neighbours(x, y, k, block)
+    proposals = []
+    for one_way, other_way in ((forward, backward), (backward, forward)):
+        margins = compute_margins(one_way, other_way)
+        best = margins.argmax(axis=1)[:, None]
+        proposals.append([np.take_along_axis(values, best, 1)[:, 0] for values in (margins, one_way[1])])
+    (query_margins, best_candidates), (candidate_margins, best_queries) = proposals
+    margin = np.concatenate([query_margins, candidate_margins])
+    left = np.concatenate([np.arange(len(x)), best_queries])
+    right = np.concatenate([best_candidates, np.arange(len(y))])
+    pairs, used_queries, used_candidates = [], set(), set()
+    for proposal in np.argsort(-margin, kind="stable"):
+        query, candidate = left[proposal], right[proposal]
+        if margin[proposal] > 0 and query not in used_queries and candidate not in used_candidates:
+            used_queries.add(query)
+            used_candidates.add(candidate)
+            query_id, candidate_id = query_ids[query], candidate_ids[candidate]
+            if query_id and candidate_id:
+                pairs.append((query_id, candidate_id, float(margin[proposal])))
+    return pairs
 
 
-def mutual_neighbours(x: np.ndarray, y: np.ndarray, k: int, block: int = BLOCK) -> tuple[Neighbours, Neighbours]:
-    """`neighbours` of `x` in `y`, and of `y` in `x`: every inner product is computed once and serves both."""
-    forward, backward = Nearest(len(x), min(k, len(y))), Nearest(len(y), min(k, len(x)))
-    for row, column, products in _blocks(x, y, block):
-        forward.add(row, column, products)
-        backward.add(column, row, products.T)
-    return forward.found(), backward.found()
+def _distinct(passages: Sequence[Passage], embeddings: np.ndarray) -> tuple[np.ndarray, list[str | None]]:
+    """The embeddings of the distinct texts, and their ids: None for a text that occurs more than once."""
+    counts = Counter(passage.text for passage in passages)
+    first_rows = {passage.text: row for row, passage in reversed(list(enumerate(passages)))}
+    rows = sorted(first_rows.values())
+    return embeddings[rows], [passages[row].id if counts[passages[row].text] == 1 else None for row in rows]
 
 
-def _blocks(x: np.ndarray, y: np.ndarray, block: int) -> Iterator[tuple[int, int, torch.Tensor]]:
-    """Inner products of some rows of `x` with some of `y`, and where both begin; good until the next are asked for."""
-    x, y = torch.from_numpy(x), torch.from_numpy(y)
-    # A little wider than the block: a column read across rows a power of two apart would fall into one cache set.
-    room = torch.empty(min(block, len(x)), min(block, len(y)) + 16)
-    for row in range(0, len(x), block):
-        for column in range(0, len(y), block):
-            some, others = x[row : row + block], y[column : column + block]
-            yield row, column, torch.mm(some, others.T, out=room[: len(some), : len(others)])
+def find_best_threshold(pairs: Sequence[tuple[str, str, float]], gold: Mapping[str, Set[str]]) -> float:
+    """The margin from which the mined pairs have the best F1; `pairs` are ordered by falling margin.
 
-
-class Nearest:
-    """The `k` best candidates of each row so far."""
-
-    def __init__(self, rows: int, k: int):
-        self.scores = torch.full((rows, k), -torch.inf)
-        self.indices = torch.zeros((rows, k), dtype=torch.int64)
-
-    def add(self, row: int, first: int, products: torch.Tensor) -> None:
-        """Take in the inner products of the rows from `row` on with the candidates from `first` on, lower ones first.
-
-        After a few blocks most rows have nothing better in the next, which their largest inner product tells.
-        """
-        k = self.scores.shape[1]
-        better = (products.amax(1) > self.scores[row : row + len(products), -1]).nonzero()[:, 0]
-        if len(better) < len(products) or products.stride(1) > 1:
-            products = products.index_select(0, better)
-        places = ranked(products, k)
-        scores = torch.cat([self.scores[row + better], products.gather(1, places)], 1)
-        indices = torch.cat([self.indices[row + better], first + places], 1)
-        order = scores.argsort(dim=1, descending=True, stable=True)[:, :k]
-        self.scores[row + better], self.indices[row + better] = scores.gather(1, order), indices.gather(1, order)
-
-    def found(self) -> Neighbours:
-        return self.scores.numpy(), self.indices.numpy()
-
-
-def margin_scores(forward: Neighbours, backward: Neighbours) -> np.ndarray:
-    """Ratio margins of each query and its neighbours, (queries, k), from `mutual_neighbours`.
-
-    The inner product of a pair, divided by the mean of the query's and of the candidate's mean inner product with
-    their own nearest neighbours (Artetxe and Schwenk 2019, equation 3, in XTREME's form).
+    It lies halfway between the last accepted pair and the next one. Of equal F1 the highest threshold is returned; 0
+    if no pair is right.
     """
-    (scores, indices), (back, _) = forward, backward
-    return scores / ((scores.mean(axis=1)[:, None] + back.mean(axis=1)[indices]) / 2)
+    hits = np.cumsum([candidate in gold.get(query, ()) for query, candidate, _ in pairs])
+    if not len(hits) or not hits[-1]:
+        return 0.0
+    precision, recall = hits / np.arange(1, len(hits) + 1), hits / sum(map(len, gold.values()))
+    with np.errstate(invalid="ignore"):
+        f1 = np.nan_to_num(2 * precision * recall / (precision + recall))
+    last = int(f1.argmax())
+    following = min(last + 1, len(pairs) - 1)
+    return (pairs[last][2] + pairs[following][2]) / 2

@@ -1,5 +1,9 @@
-"""Masked language modelling on unlabelled text, as a co-training task."""
+"""Masked language modelling (MLM) on unlabelled text, as a co-training task.
 
+This module is no `Family`: texts have no labels, so nothing is decoded or scored, and `make_features` needs no task.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -7,81 +11,87 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, gelu, linear
 
-from stilts_core.batching import IGNORE, Batch, Cut, Features, columns
-from stilts_core.encoder import Encoder
-from stilts_core.families.examples import TextExample
+from stilts_core.encoders.encoder import Encoder
+from stilts_core.encoders.tokenizer import EncoderTokenizer
+from stilts_core.families.batches import Batch
+from stilts_core.families.features import IGNORE, Features, Truncation, build_features
 from stilts_core.families.head import Head, initialise
-from stilts_core.tokens import Tokens
+from stilts_core.tasks.examples import TextExample
 
-MASKED = 0.15  # share of sub-words to predict; of these 80 % are masked, 10 % replaced, 10 % kept (BERT)
+MASKED = 0.15  # share of sub-words to predict: 80 % of them are masked, 10 % replaced, 10 % unchanged (BERT)
 
 
-def features(examples: list[TextExample], tokens: Tokens, max_length: int) -> Features:
-    """One sequence a text; one that is too long is split, so that nothing is lost."""
-    room = max_length - tokens.single_overhead
-    cut = Cut(inputs=len(examples))
-    sequences, owner = [], []
-    for index, pieces in enumerate(tokens.unique_pieces([example.text for example in examples])):
-        parts = [pieces[start : start + room] for start in range(0, len(pieces), room)]
-        cut.split += len(parts) > 1
-        sequences += [tokens.build(part) for part in parts]
-        owner += [index] * len(parts)
-    return columns(sequences, example=owner, cut=cut)
+def make_features(examples: Sequence[TextExample], tokenizer: EncoderTokenizer, max_length: int) -> Features:
+    """One sequence a text. A long text is split into several sequences, so that no sub-word is lost."""
+    room = max_length - tokenizer.single_overhead
+    truncation = Truncation(inputs=len(examples))
+    sequences, owners = [], []
+    for index, pieces in enumerate(tokenizer.unique_pieces([example.text for example in examples])):
+        segments = [pieces[start : start + room] for start in range(0, len(pieces), room)]
+        truncation.split += len(segments) > 1
+        sequences += [tokenizer.build(segment) for segment in segments]
+        owners += [index] * len(segments)
+    return build_features(sequences, example=owners, truncation=truncation)
 
 
 class MLMHead(Head):
     """RoBERTa's masked-LM head: dense, GELU, LayerNorm, then the transposed word embeddings and a bias.
 
-    It starts from the checkpoint's own head where that has one. With a trimmed vocabulary the softmax runs over the
-    kept rows: they are the candidates for a masked place. `masked` is the share of sub-words to predict.
+    Its weights are the checkpoint's own MLM head, if the checkpoint has one. With a trimmed vocabulary the softmax runs
+    over the remaining rows only. `masked` is the share of sub-words to predict.
     """
 
-    rows = False
+    per_sequence = False
 
     def __init__(self, encoder: Encoder, masked: float = MASKED):
         super().__init__()
         self.masked = masked
-        self.encoder = [encoder]  # in a list, so that the encoder's weights are not counted as the head's
+        self.encoder = [encoder]  # in a list, so that PyTorch does not count the encoder's weights as the head's
         self.dense = initialise(nn.Linear(encoder.hidden_size, encoder.hidden_size))
         self.norm = nn.LayerNorm(encoder.hidden_size, eps=encoder.model.config.layer_norm_eps)
-        self.bias = nn.Parameter(torch.zeros(encoder.rows))
-        if state := encoder.mlm_head_state():
-            self.load_state_dict(state | {"bias": state["bias"][encoder.kept_ids]})
+        self.bias = nn.Parameter(torch.zeros(encoder.embedding_count))
+        if state := encoder.read_mlm_head():
+            self.load_state_dict(state | {"bias": state["bias"][encoder.active_ids]})
 
     def prepare(self, batch: Batch, seed: tuple[int, ...]) -> Batch:
-        """The batch with some of its sub-words masked, and the target `token` where one is to be predicted.
+        """The batch with some sub-words masked; the token target `token` is the id of each sub-word to predict.
 
-        A sequence is masked in the same way in whatever batch it stands. The target `place` holds the positions of
-        these sub-words in the flattened batch, which a GPU would have to be asked for.
+        The mask of a sequence depends on the seed and the sequence only, not on the batch. The target `position` lists
+        the flat positions to predict: computed here on the host, because asking a GPU for them would wait for it.
         """
         encoder = self.encoder[0]
-        drawn = [
+        draws = [
             np.random.default_rng([*seed, sequence]).random((3, length))
             for sequence, length in zip(batch.sequences, batch.mask.sum(1), strict=True)
         ]
         share, fate, candidate = torch.zeros(3, *batch.ids.shape, dtype=torch.float64)
-        share[batch.mask], fate[batch.mask], candidate[batch.mask] = torch.from_numpy(np.concatenate(drawn, axis=1))
-        special = torch.isin(batch.ids, torch.tensor(encoder.tokens.specials))
+        share[batch.mask], fate[batch.mask], candidate[batch.mask] = torch.from_numpy(np.concatenate(draws, axis=1))
+        special = torch.isin(batch.ids, torch.tensor(encoder.tokenizer.specials))
         chosen = (share < self.masked) & batch.mask & ~special
-        kept = torch.from_numpy(encoder.kept_ids).long()
-        random = kept[(candidate * len(kept)).long()]
-        ids = torch.where(chosen & (fate < 0.8), encoder.tokens.mask, batch.ids)
-        ids = torch.where(chosen & (fate >= 0.9), random, ids)
-        targets = {"place": chosen.flatten().nonzero().squeeze(1)}
-        return replace(batch, ids=ids, token_targets={"token": batch.ids.masked_fill(~chosen, IGNORE)}, targets=targets)
+        vocabulary = torch.from_numpy(encoder.active_ids).long()
+        random_ids = vocabulary[(candidate * len(vocabulary)).long()]
+        ids = torch.where(chosen & (fate < 0.8), encoder.tokenizer.mask, batch.ids)
+        ids = torch.where(chosen & (fate >= 0.9), random_ids, ids)
+        return replace(
+            batch,
+            ids=ids,
+            token_targets={"token": batch.ids.masked_fill(~chosen, IGNORE)},
+            targets={"position": chosen.flatten().nonzero().squeeze(1)},
+        )
 
-    def reads(self, batch: Batch) -> torch.Tensor:
-        return batch.targets["place"]
+    def used_positions(self, batch: Batch) -> torch.Tensor:
+        return batch.targets["position"]
 
-    def count(self, batch: Batch) -> int:
+    def count_terms(self, batch: Batch) -> int:
         return int((batch.token_targets["token"] != IGNORE).sum())
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Logits over the rows of the word embeddings, for hidden states of any leading shape."""
         encoder = self.encoder[0]
         return linear(self.norm(gelu(self.dense(hidden))), encoder.word_embeddings, self.bias)
 
     def loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
-        places = batch.targets["place"]
-        tokens = batch.token_targets["token"].flatten()[places]
-        logits = self(hidden.flatten(0, 1)[places], batch)
-        return cross_entropy(logits.float(), self.encoder[0].rows_of(tokens), reduction="sum")
+        positions = batch.targets["position"]
+        tokens = batch.token_targets["token"].flatten()[positions]
+        logits = self(hidden.flatten(0, 1)[positions], batch)
+        return cross_entropy(logits.float(), self.encoder[0].find_rows(tokens), reduction="sum")

@@ -1,49 +1,55 @@
 """Sentence-pair classification: XNLI, PAWS-X, MNLI, ANLI+, QQP."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from stilts_core.batching import IGNORE, Batch, Cut, Features, columns
-from stilts_core.encoder import Encoder
-from stilts_core.families.examples import PairExample
+from stilts_core.encoders.encoder import Encoder
+from stilts_core.encoders.tokenizer import EncoderTokenizer
+from stilts_core.families.batches import Batch
+from stilts_core.families.family import Card, Mistake, require_label
+from stilts_core.families.features import IGNORE, Features, Truncation, build_features
 from stilts_core.families.head import Head, initialise, mean_pool
-from stilts_core.families.setting import Setting
-from stilts_core.intervals import Score, accuracy
-from stilts_core.tokens import Tokens
+from stilts_core.families.setting import TaskSetting
+from stilts_core.scoring.bootstrap import Score, accuracy
+from stilts_core.tasks.examples import PairExample
 
 
-def features(examples: list[PairExample], tokens: Tokens, setting: Setting) -> Features:
-    """One sequence an example: both texts, the longer one cut from its end until they fit together."""
-    pieces_a = tokens.unique_pieces([example.text_a for example in examples])
-    pieces_b = tokens.unique_pieces([example.text_b for example in examples])
-    cut = Cut(inputs=len(examples))
-    room = setting.max_length - tokens.pair_overhead
-    sequences = [tokens.build(*fit_pair(a, b, room, cut)) for a, b in zip(pieces_a, pieces_b, strict=True)]
-    known = {label: index for index, label in enumerate(setting.labels)}
-    targets = [IGNORE if example.label is None else known[example.label] for example in examples]
-    return columns(sequences, targets={"label": targets}, cut=cut)
+def make_features(examples: Sequence[PairExample], tokenizer: EncoderTokenizer, setting: TaskSetting) -> Features:
+    """One sequence an example: both texts. The longer text is truncated until both fit."""
+    pieces_a = tokenizer.unique_pieces([example.text_a for example in examples])
+    pieces_b = tokenizer.unique_pieces([example.text_b for example in examples])
+    truncation = Truncation(inputs=len(examples))
+    room = setting.max_length - tokenizer.pair_overhead
+    sequences = [
+        tokenizer.build(*shorten_pair(a, b, room, truncation)) for a, b in zip(pieces_a, pieces_b, strict=True)
+    ]
+    index_of = {label: index for index, label in enumerate(setting.labels)}
+    targets = [IGNORE if example.label is None else index_of[example.label] for example in examples]
+    return build_features(sequences, targets={"label": targets}, truncation=truncation)
 
 
-def fit_pair(a: list[int], b: list[int], room: int, cut: Cut) -> tuple[list[int], list[int]]:
-    """`a` and `b` with the longer one cut until both fit into `room` pieces; counts what is lost in `cut`."""
+def shorten_pair(a: list[int], b: list[int], room: int, truncation: Truncation) -> tuple[list[int], list[int]]:
+    """The first sub-words of `a` and of `b` that fit into `room` together; the lost ones are counted in `truncation`.
+
+    Only the longer text is shortened, unless the shorter one takes more than half of the room.
+    """
     lost = len(a) + len(b) - room
     if lost <= 0:
         return a, b
-    cut.cut += 1
-    cut.tokens_lost += lost
-    keep_a = max(room - len(b), min(len(a), room // 2))
-    return a[:keep_a], b[: room - keep_a]
+    truncation.count_loss(lost)
+    length_a = max(room - len(b), min(len(a), room // 2))
+    return a[:length_a], b[: room - length_a]
 
 
 class PairHead(Head):
     """RoBERTa's classification head: dropout, dense, tanh, dropout, linear.
 
-    It reads the first sub-word, as in the paper, or the mean over all, which suits encoders that were pretrained by it
-    (multilingual-e5).
+    Its input is the hidden state of the first sub-word (`pooling` "first"), as in the paper, or the mean over all
+    sub-words ("mean"), which suits encoders that were pretrained with mean pooling (multilingual-e5).
     """
 
     def __init__(self, hidden_size: int, labels: int, dropout: float, pooling: str = "first"):
@@ -53,7 +59,7 @@ class PairHead(Head):
         self.classifier = initialise(nn.Linear(hidden_size, labels))
         self.dropout = nn.Dropout(dropout)
 
-    def reads(self, batch: Batch) -> torch.Tensor | None:
+    def used_positions(self, batch: Batch) -> torch.Tensor | None:
         length = batch.ids.shape[1]
         return torch.arange(0, batch.ids.numel(), length) if self.pooling == "first" else None
 
@@ -66,28 +72,32 @@ class PairHead(Head):
         return cross_entropy(self(hidden, batch).float(), batch.targets["label"], reduction="sum")
 
 
-def head(encoder: Encoder, setting: Setting) -> PairHead:
-    """A new head for the task."""
+def new_head(encoder: Encoder, setting: TaskSetting) -> PairHead:
+    """A new head with one output for each of the setting's labels."""
     return PairHead(encoder.hidden_size, len(setting.labels), setting.dropout, setting.pooling)
 
 
-def decode(outputs: np.ndarray, features: Features, examples: list[PairExample], setting: Setting) -> list[str]:
+def decode(outputs: np.ndarray, features: Features, examples: Sequence[PairExample], setting: TaskSetting) -> list[str]:
     """The most probable label of each example, from logits (examples, labels)."""
     return [setting.labels[index] for index in outputs.argmax(1)]
 
 
-def cards(examples: list[PairExample]) -> Iterator[tuple[dict[str, str], str]]:
-    """Every example as (its texts by name, the right answer), for a reader."""
-    return (({"first text": e.text_a, "second text": e.text_b}, e.label) for e in examples)
-
-
-def mistakes(examples: list[PairExample], predictions: list[str]) -> Iterator[tuple[str, dict[str, str], str, str]]:
-    """What was answered wrongly, as (id, texts by name, the right answer, the prediction), for a reader."""
-    for example, (texts, right), label in zip(examples, cards(examples), predictions, strict=True):
-        if label != right:
-            yield example.id, texts, right, label
-
-
-def grade(examples: list[PairExample], predictions: list[str], setting: Setting, language: str) -> Score:
+def score_predictions(
+    examples: Sequence[PairExample], predictions: Sequence[str], setting: TaskSetting, language: str
+) -> Score:
     """Accuracy."""
     return accuracy([example.label for example in examples], predictions)
+
+
+def cards(examples: Sequence[PairExample]) -> Iterator[Card]:
+    """Every example with both texts and its label."""
+    for example in examples:
+        texts = {"first text": example.text_a, "second text": example.text_b}
+        yield Card(texts, require_label(example.label))
+
+
+def mistakes(examples: Sequence[PairExample], predictions: Sequence[str]) -> Iterator[Mistake]:
+    """Every example whose predicted label is wrong."""
+    for example, card, label in zip(examples, cards(examples), predictions, strict=True):
+        if label != card.answer:
+            yield Mistake(example.id, card.texts, card.answer, label)

@@ -1,0 +1,1 @@
+"""The book's generated pages, from records only."""

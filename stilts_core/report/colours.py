@@ -1,37 +1,45 @@
-"""A diverging scale that is read with every kind of colour vision: orange for losses, white, blue for gains."""
+"""A diverging colour scale for differences, legible for every kind of colour vision: orange, white, blue."""
 
 from collections.abc import Iterable
 
-LOSS, MIDDLE, GAIN = (230, 126, 34), (255, 255, 255), (67, 147, 195)
-TEXT = (17, 17, 17)  # legible on all of the scale
+Colour = tuple[int, int, int]  # red, green and blue, each from 0 to 255
+
+LOSS: Colour = (230, 126, 34)
+MIDDLE: Colour = (255, 255, 255)
+GAIN: Colour = (67, 147, 195)
+TEXT: Colour = (17, 17, 17)  # legible on every colour of the scale
+
+LIMIT_QUANTILE = 0.95  # of the differences lie inside the scale, so that an outlier does not make all others pale
+MIN_LIMIT = 0.1  # points: smaller differences are printed as zero or nearly so, and should not look large
 
 
-def extent(values: Iterable[float]) -> float:
-    """The difference at which the scale ends on both sides: one in twenty lies beyond, so that no outlier rules."""
-    sizes = sorted(map(abs, values))
-    return max(sizes[int(0.95 * (len(sizes) - 1))], 0.1) if sizes else 1.0
+def colour_limit(differences: Iterable[float]) -> float:
+    """The size of a difference at which the scale ends on both sides."""
+    sizes = sorted(map(abs, differences))
+    return max(sizes[int(LIMIT_QUANTILE * (len(sizes) - 1))], MIN_LIMIT) if sizes else 1.0
 
 
-def diverging(value: float, end: float) -> tuple[int, int, int]:
-    """The colour of a difference as red, green and blue of 0 to 255; beyond `end` it stays as it is there."""
-    share = min(abs(value) / end, 1)
-    side = GAIN if value > 0 else LOSS
-    return tuple(round(middle + share * (full - middle)) for middle, full in zip(MIDDLE, side, strict=True))
+def difference_colour(difference: float, limit: float) -> Colour:
+    """The colour of a difference. Differences beyond ± `limit` have the colours of the ends."""
+    strength = min(abs(difference) / limit, 1)
+    end = GAIN if difference > 0 else LOSS
+    red, green, blue = (round(middle + strength * (full - middle)) for middle, full in zip(MIDDLE, end, strict=True))
+    return red, green, blue
 
 
-def css(colour: tuple[int, int, int]) -> str:
-    """A colour as CSS writes it."""
-    return "#" + "".join(f"{part:02x}" for part in colour)
+def to_css(colour: Colour) -> str:
+    """Write a colour in CSS: `#rrggbb`."""
+    return "#" + "".join(f"{channel:02x}" for channel in colour)
 
 
-def contrast(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
-    """The contrast ratio of two colours as WCAG 2 defines it: 4.5 is the least for text."""
+def contrast_ratio(one: Colour, other: Colour) -> float:
+    """The contrast ratio of two colours as WCAG 2 defines it, from 1 to 21; text needs 4.5."""
     lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _luminance(colour: tuple[int, int, int]) -> float:
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (c / 255 for c in colour)
-    ]
-    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+def _luminance(colour: Colour) -> float:
+    """The relative luminance of WCAG 2, in [0, 1]."""
+    shares = [channel / 255 for channel in colour]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

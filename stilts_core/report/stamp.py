@@ -1,36 +1,43 @@
-"""Whether a report would say anything new: a stamp of all that it reads and of all that it wrote."""
+"""The stamp of a report: it shows whether a new report would differ from the last one.
+
+Importing and running a report takes seconds; comparing the stamp takes milliseconds.
+"""
 
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from stilts_core.report.pages import FOLDERS
+from stilts_core.report.page_writer import FOLDERS
+from stilts_core.storage.atomic import write_whole
 
 PACKAGE = Path(__file__).resolve().parents[1]
+FACTS = PACKAGE / "tasks" / "facts"
 NAME = "generated/.stamp"  # in the book's folder
 
 
-def up_to_date(profile: str, runs: Path, book_dir: Path) -> bool:
-    """Whether the book's generated files are those of the last report, and nothing that it read has changed since."""
+def is_up_to_date(profile: str, runs: Path, book_dir: Path) -> bool:
+    """Whether neither the files that the last report read nor the pages that it wrote have changed since."""
     path = book_dir / NAME
-    return path.exists() and path.read_text() == _stamp(profile, runs, book_dir)
+    return path.exists() and path.read_text(encoding="utf-8") == _stamp(profile, runs, book_dir)
 
 
-def set_stamp(profile: str, runs: Path, book_dir: Path) -> None:
-    """Remember what a report has just read and written."""
-    (book_dir / NAME).write_text(_stamp(profile, runs, book_dir))
+def write_stamp(profile: str, runs: Path, book_dir: Path) -> None:
+    """Write the stamp of a report that has just finished."""
+    write_whole(book_dir / NAME, _stamp(profile, runs, book_dir))
 
 
 def _stamp(profile: str, runs: Path, book_dir: Path) -> str:
-    """The profile's name, and a hash of every file's path, size and time: of records, of this package, of the pages."""
-    read = [
+    """The profile's name, and a hash of path, size and time of all files that a report reads or writes."""
+    inputs = [
         *(runs / profile).glob("*/*.json"),
         *(runs / profile).glob("*/*.ipynb"),
         book_dir / "results" / "bench.json",
+        *(book_dir / "results" / profile).rglob("*.json"),
+        *PACKAGE.rglob("*.py"),
+        *FACTS.glob("*.csv"),
     ]
-    read += [*(book_dir / "results" / profile).rglob("*.json"), *PACKAGE.rglob("*.py"), *PACKAGE.glob("facts/*")]
-    wrote = [path for folder in FOLDERS for path in (book_dir / folder).rglob("*") if path != book_dir / NAME]
-    return f"{profile} {_hash([*read, *wrote])}\n"
+    outputs = [path for folder in FOLDERS for path in (book_dir / folder).rglob("*") if path != book_dir / NAME]
+    return f"{profile} {_hash([*inputs, *outputs])}\n"
 
 
 def _hash(paths: Iterable[Path]) -> str:

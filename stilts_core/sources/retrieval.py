@@ -1,28 +1,28 @@
-"""Retrieval sets: Tatoeba, BUCC 2018, LAReQA (XQuAD-R) and Mewsli-X."""
+"""The retrieval sets Tatoeba, BUCC 2018, LAReQA (XQuAD-R) and Mewsli-X, from the texts of their files."""
 
-import re
 from collections.abc import Iterable, Sequence
 
-from stilts_core.families.examples import Passage, RetrievalExample, RetrievalSet, SpanExample
-from stilts_core.sources.reading import DataError, EmptyText, Row, lines, parse_json, percentile
-
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9])")
+from stilts_core.errors import DataError
+from stilts_core.sources.rows import EmptyText, Row, lines, parse_json, percentile
+from stilts_core.tasks.catalogue import Task
+from stilts_core.tasks.examples import Passage, RetrievalExample, RetrievalSet
 
 
 def tatoeba(language: str, texts: Sequence[str], names: Sequence[str]) -> RetrievalSet:
     """Tatoeba in LASER's layout: line i of the language is the translation of English line i.
 
-    As in XTREME, the English sentences, sorted so that their order tells nothing, search among the language's; ids are
-    the lines.
+    As in XTREME, the English sentences are the queries, sorted so that their order reveals nothing, and the language's
+    sentences are the candidates. Ids are line numbers from 0.
     """
     foreign, english = (lines(text) for text in texts)
     if len(foreign) != len(english):
         raise DataError(
-            f"{names[0]} has {len(foreign)} lines and {names[1]} has {len(english)}; they must be parallel: fetch both"
+            f"{names[0]} has {len(foreign)} lines and {names[1]} has {len(english)}; they must be parallel: "
+            "download both again"
         )
     for name, side in zip(names, (foreign, english), strict=True):
         if empty := [i for i, sentence in enumerate(side, start=1) if not sentence.strip()]:
-            raise EmptyText(f"{name}, line {empty[0]}: an empty sentence; fetch the file again")
+            raise EmptyText(f"{name}, line {empty[0]}: the sentence is empty; download the file again")
     queries = tuple(sorted((Passage(str(i), text) for i, text in enumerate(english)), key=lambda query: query.text))
     candidates = tuple(Passage(str(i), text) for i, text in enumerate(foreign))
     return RetrievalSet(language, queries, candidates, {query.id: frozenset({query.id}) for query in queries})
@@ -31,8 +31,8 @@ def tatoeba(language: str, texts: Sequence[str], names: Sequence[str]) -> Retrie
 def bucc(language: str, texts: Sequence[str], names: Sequence[str], low: int = 0, high: int = 100) -> RetrievalSet:
     """BUCC 2018: two monolingual sides (id TAB sentence) and the gold pairs hidden in them.
 
-    With bounds, the part of both sides whose hash lies in [low, high): a gold pair by its foreign id, so that it
-    stays together, every other sentence by its own. The parts share no sentence and lose none.
+    With bounds, the share of both sides whose hash lies in [low, high). A gold pair is hashed by its foreign id, so
+    that it stays together; every other sentence is hashed by its own id. Disjoint shares have no sentence in common.
     """
     sides = [_numbered(text, name) for text, name in zip(texts[:2], names[:2], strict=True)]
     gold = dict(_cells(line, names[2], i) for i, line in enumerate(lines(texts[2]), start=1))
@@ -50,19 +50,19 @@ def bucc(language: str, texts: Sequence[str], names: Sequence[str], low: int = 0
 def _cells(line: str, name: str, number: int) -> list[str]:
     cells = line.split("\t")
     if len(cells) != 2 or not all(cell.strip() for cell in cells):
-        raise DataError(f"{name}, line {number}: {line!r} is not two columns with a tab between them")
+        raise DataError(f"{name}, line {number}: {line!r} is not two columns separated by a tab")
     return cells
 
 
 def _numbered(text: str, name: str) -> dict[str, str]:
     pairs = [_cells(line, name, i) for i, line in enumerate(lines(text), start=1)]
     if len(numbered := dict(pairs)) < len(pairs):
-        raise DataError(f"{name}: {len(pairs) - len(numbered)} ids stand twice; fetch the file again")
+        raise DataError(f"{name}: {len(pairs) - len(numbered)} ids are duplicated; download the file again")
     return numbered
 
 
 def lareqa(language: str, text: str, name: str) -> RetrievalSet:
-    """XQuAD-R: the questions of a language, and as candidates all its sentences, each with its paragraph.
+    """XQuAD-R: the queries are the questions of a language, the candidates all its sentences with their paragraphs.
 
     The right candidate is the sentence in which the answer starts (LAReQA, arXiv 2004.05484, section 2).
     """
@@ -78,21 +78,21 @@ def lareqa(language: str, text: str, name: str) -> RetrievalSet:
                 start = item["answers"][0]["answer_start"]
                 inside = [i for i, (low, high) in enumerate(breaks) if low <= start < high]
                 if not inside:
-                    raise DataError(f"{name}, question {item['id']}: its answer at {start} lies in no sentence")
+                    raise DataError(f"{name}, question {item['id']}: its answer at {start} is in no sentence")
                 gold[item["id"]] = frozenset({f"{number}.{inside[0]}"})
     except (KeyError, TypeError, IndexError) as error:
-        raise DataError(f"{name}: not in XQuAD-R's format ({error!r}); fetch the publisher's file again") from None
+        raise DataError(f"{name}: not in XQuAD-R's format ({error!r}); download the publisher's file again") from None
     return RetrievalSet(language, tuple(queries), tuple(candidates), gold)
 
 
 def hub_tatoeba(language: str, rows: Sequence[Row], name: str, *share: int) -> RetrievalSet:
-    """Tatoeba as the hub has it: one pair a row."""
+    """Tatoeba in the hub's format: one pair a row."""
     sides = ["\n".join(" ".join(row[side].split()) for row in rows) for side in ("sentence1", "sentence2")]
     return tatoeba(language, sides, [name, name])
 
 
 def hub_bucc(language: str, rows: Sequence[Row], name: str, low: int, high: int) -> RetrievalSet:
-    """BUCC as the hub has it: one row with both sides and the gold pairs, which it numbers from 1."""
+    """BUCC in the hub's format: one row with both sides and the gold pairs, numbered from 1."""
     (row,) = rows
     sides = [
         "\n".join(f"{code}-{number}\t{' '.join(text.split())}" for number, text in enumerate(row[column], start=1))
@@ -102,43 +102,12 @@ def hub_bucc(language: str, rows: Sequence[Row], name: str, low: int, high: int)
     return bucc(language, [*sides, gold], [name] * 3, low, high)
 
 
-def multilingual_pool(sets: dict[str, RetrievalSet]) -> list[RetrievalSet]:
-    """LAReQA's own task: the questions of each language against the sentences of all, one right in every language."""
-    candidates = tuple(Passage(f"{code}:{c.id}", c.text) for code, part in sets.items() for c in part.candidates)
-    gold: dict[str, frozenset[str]] = {}
-    for code, part in sets.items():
-        for query, right in part.gold.items():
-            gold[query] = gold.get(query, frozenset()) | {f"{code}:{c}" for c in right}
-    return [RetrievalSet(code, part.queries, candidates, gold) for code, part in sets.items()]
-
-
-def sentence_of_answer(example: SpanExample) -> RetrievalExample:
-    """A SQuAD question as a training pair of LAReQA: the question, and the sentence of its answer with its context."""
-    start, context = example.answers[0][0], example.context
-    ends = [match.end() for match in _SENTENCE_END.finditer(context)]
-    low = max((end for end in ends if end <= start), default=0)
-    high = min((end for end in ends if end > start), default=len(context))
-    candidate = f"{context[low:high].strip()} {context}"
-    return RetrievalExample(example.id, example.language, example.question, candidate, context)
-
-
-def paired_set(examples: list[RetrievalExample]) -> RetrievalSet:
-    """A test set out of training pairs: every query against the candidates of all."""
-    texts = {text: str(number) for number, text in enumerate(dict.fromkeys(e.candidate for e in examples))}
-    return RetrievalSet(
-        language=examples[0].language,
-        queries=tuple(Passage(example.id, example.query) for example in examples),
-        candidates=tuple(Passage(number, text) for text, number in texts.items()),
-        gold={example.id: frozenset({texts[example.candidate]}) for example in examples},
-    )
-
-
 def _description(entity: dict) -> str:
     return " ".join(entity["description"].split())
 
 
 def _mention(context: dict, mention: dict, where: str) -> str:
-    """A mention as the publisher's baseline writes it: the mention, and its sentence with the mention in braces."""
+    """A mention in the publisher's baseline format: the mention, then its sentence with the mention in braces."""
     text, span = context["text"], mention["mention_span"]
     start, end = span["start"], span["end"]
     if not text:
@@ -152,20 +121,20 @@ def _mention(context: dict, mention: dict, where: str) -> str:
     return " ".join(f"{span['text']}: {sentence}".split())
 
 
-def mewslix_pair(row: Row, task, language: str) -> RetrievalExample:
-    """An English mention and the description of its entity (`wikipedia_pairs-*.jsonl`)."""
+def mewslix_pair(row: Row, task: Task, language: str) -> RetrievalExample:
+    """A training pair: an English mention and the description of its entity (`wikipedia_pairs-*.jsonl`)."""
     context, mention = row["contextual_mention"]["context"], row["contextual_mention"]["mention"]
     entity, query = row["entity"], _mention(context, mention, row.where)
     return RetrievalExample(mention["example_id"], language, query, _description(entity), entity["entity_id"])
 
 
 def mewslix_entities(rows: Iterable[Row]) -> tuple[Passage, ...]:
-    """The candidates of every language (`candidate_set_entities.jsonl`): about a million in the publisher's file."""
+    """The candidates of all languages (`candidate_set_entities.jsonl`), about a million in the publisher's file."""
     return tuple(Passage(row["entity_id"], _description(row)) for row in rows)
 
 
 def mewslix_sets(rows: Iterable[Row], entities: tuple[Passage, ...]) -> dict[str, RetrievalSet]:
-    """The mentions of WikiNews (`wikinews_mentions-*.jsonl`) by language, all against the same entities."""
+    """The mentions of WikiNews (`wikinews_mentions-*.jsonl`) by language, all with the same candidates."""
     known = {entity.id for entity in entities}
     queries: dict[str, list[Passage]] = {}
     gold: dict[str, dict[str, frozenset[str]]] = {}

@@ -1,36 +1,38 @@
 """XTREME's and XTREME-R's classification and question-answering files.
 
-Items of XNLI and PAWS-X are parallel: line i is the same item in every language, and its group says so.
+Items of XNLI and PAWS-X are parallel: line i is the same item in every language, and its group is the line number.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 
-from stilts_core.families.examples import PairExample, SpanExample
-from stilts_core.sources.reading import DataError, EmptyText, MisplacedAnswer, Row, parse_json, tsv
+from stilts_core.errors import DataError
+from stilts_core.sources.rows import EmptyText, MisplacedAnswer, Row, parse_json, tsv
+from stilts_core.tasks.catalogue import Task
+from stilts_core.tasks.examples import PairExample, SpanExample
 
 XNLI_COLUMNS = ("premise", "hypothesis", "label")
 PAWSX_COLUMNS = ("sentence1", "sentence2", "label")
 
 
-def xnli(row: Row, task, language: str) -> PairExample:
+def xnli(row: Row, task: Task, language: str) -> PairExample:
     """XNLI: premise, hypothesis, label."""
     return PairExample(
         row.id(), language, row.text("premise"), row.text("hypothesis"), row.label("label", task.labels), row.id()
     )
 
 
-def pawsx(row: Row, task, language: str) -> PairExample:
-    """PAWS-X: two sentences, and 1 where they are paraphrases. Translators' labels differ between languages."""
+def pawsx(row: Row, task: Task, language: str) -> PairExample:
+    """PAWS-X: two sentences, and label 1 for paraphrases. Labels of one item may differ between languages."""
     return PairExample(
         row.id(), language, row.text("sentence1"), row.text("sentence2"), row.label("label", task.labels), row.id()
     )
 
 
 def shared_sentences(text: str, name: str) -> dict[str, str]:
-    """The group of each PAWS-X item, by id: items that share an English sentence, directly or through others.
+    """The group of each PAWS-X item, by id: items that share an English sentence, directly or through other items.
 
-    A sentence stands in up to seven pairs, so that a split by item alone would put it on both sides.
+    A sentence is in up to seven pairs, so a split by item alone would put it on both sides.
     """
     parent: dict[str, str] = {}
 
@@ -49,7 +51,7 @@ def shared_sentences(text: str, name: str) -> dict[str, str]:
 def squad_rows(text: str, name: str) -> Iterator[Row]:
     """Questions of a SQuAD-format JSON file (1.1 or 2), one row each.
 
-    The group is the article, or the paragraph where the file knows no articles. TyDiQA-GoldP repeats its ids: the
+    The group is the article, or the paragraph where the file has no articles. TyDiQA-GoldP repeats its ids: the
     second '12' of a file becomes '12#2'.
     """
     try:
@@ -69,15 +71,15 @@ def squad_rows(text: str, name: str) -> Iterator[Row]:
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{name}: not in SQuAD's format (data, paragraphs, context, qas, id, question, answers): {error!r}; "
-            "fetch the publisher's file again"
+            "download the publisher's file again"
         ) from None
 
 
-def span(row: Row, task, language: str) -> SpanExample:
+def span(row: Row, task: Task, language: str) -> SpanExample:
     """A question of SQuAD, XQuAD, MLQA or TyDiQA-GoldP.
 
-    Raises MisplacedAnswer where an answer is not at its offset, and DataError on a question without answer in a task
-    whose questions all have one.
+    Raises MisplacedAnswer where an answer is not at its offset, and DataError for a question without answer in a task
+    in which every question has one.
     """
     where = f"{row.name}, question {row['id']}"
     context, answers = row["context"], row["answers"]
@@ -86,10 +88,10 @@ def span(row: Row, task, language: str) -> SpanExample:
             found = context[start : start + len(text)]
             raise MisplacedAnswer(
                 f"{where}: the answer {text!r} is not at its offset {start}, where the context has {found!r}; "
-                "correct answer_start (it counts characters, not bytes) or remove the question"
+                "correct answer_start (in characters, not bytes) or remove the question"
             )
     if not row["question"].strip() or not context.strip():
-        raise EmptyText(f"{where}: an empty question or context; restore the text or remove the question")
+        raise EmptyText(f"{where}: the question or its context is empty; restore the text or remove the question")
     if not answers and not task.null_answers:
         raise DataError(f"{where}: no answer, but every question of {task.name} has one; is this a SQuAD 2 file?")
     return SpanExample(row.id("id"), language, row["question"], context, tuple(answers), row.get("group") or context)

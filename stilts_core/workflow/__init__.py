@@ -1,0 +1,1 @@
+"""The sweep: its plan, Snakemake with its profiles, and the warm process."""

@@ -1,4 +1,4 @@
-"""What a sweep has to do: the runs of a grid, the checkpoints that they share, and which of them are there already."""
+"""The plan of a sweep: the runs of a grid, the checkpoints that they share, and which of both are missing."""
 
 import json
 import shlex
@@ -7,22 +7,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from stilts_core.cache import written_whole
-from stilts_core.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, task
-from stilts_core.config import RunConfig
-from stilts_core.gathering import checkpoint_folder, files_of, run_folder
-from stilts_core.notebook_run import NOTEBOOK
-from stilts_core.pretraining import lab_place, pretraining_seed
+from stilts_core.config import GridRow, RunConfig
+from stilts_core.errors import ConfigError
+from stilts_core.notebooks.pair import EXECUTED
+from stilts_core.pretraining.recipe import locate_lab_encoder, pretraining_seed
+from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
+from stilts_core.storage.atomic import write_whole
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, get_task
 
 KINDS = {"pretrain": "encoders to pretrain", "intermediate": "intermediate checkpoints", "pair": "pairs"}
-ROWS = ("none", *INTERMEDIATE_TASKS, "all", "mlm")
-TARGETS = tuple(name for name in TARGET_TASKS if "xtreme" in task(name).languages)
-MLM_WEIGHT = 1.0  # of a row with +mlm, where the config gives none: both losses count the same
+ROWS = ("none", *INTERMEDIATE_TASKS, "all", "mlm")  # the rows of the paper's grid
+TARGETS = tuple(name for name in TARGET_TASKS if "xtreme" in get_task(name).languages)
+MLM_WEIGHT = 1.0  # of a row with +mlm, unless the config sets another: both losses count the same
 
 
 @dataclass(frozen=True)
 class Job:
-    """One thing to be computed, by one command, which leaves `output` and nothing else that others need."""
+    """One command of a sweep. Other jobs need nothing of it but `output`; it needs the outputs in `needs`.
+
+    `kind` is one of KINDS, `title` what the user sees, and `options` are the command's.
+    """
 
     kind: str
     title: str
@@ -32,73 +36,85 @@ class Job:
 
     @property
     def name(self) -> str:
+        """The name that the Snakefile knows the job by."""
         return self.output.parent.name if self.kind == "pair" else self.output.name
 
     @property
     def done(self) -> bool:
+        """Whether the output exists."""
         return self.output.exists()
 
     @property
     def log(self) -> Path:
-        """Where the command's output goes; that of one that failed is in `failed_log` in the end."""
+        """The file of the command's output; a failed command leaves it as `failed_log`."""
         return self.output.with_name("run.log" if self.kind == "pair" else f"{self.name}.log")
 
     @property
     def failed_log(self) -> Path:
+        """The log of a command that failed."""
         return self.log.with_name(f"{self.log.name}.failed")
 
 
 def grid(base: RunConfig, rows: Sequence[str], targets: Sequence[str], seeds: Sequence[int]) -> list[RunConfig]:
-    """The configs of all runs, row by row; raises ConfigError for one that cannot be.
+    """Return the configs of a grid: every row with every target and seed, in this order.
 
-    A row is named as `RunConfig.row` does: none, a task, all, mlm, tasks joined by "+", and with "+mlm" or "+sham".
+    See `config.GridRow` for the names of rows.
     """
     return [
-        replace(base, target=target, seed=seed, **_fields_of(row, base))
+        replace(base.in_row(row, MLM_WEIGHT), target=target, seed=seed)
         for row in dict.fromkeys(rows)
         for target in dict.fromkeys(targets)
         for seed in dict.fromkeys(seeds)
     ]
 
 
-def rows_of(rows: Sequence[str], mlm: bool, sham: bool) -> list[str]:
-    """The rows; as asked for, each that has labels also with masked LM beside it, and with sham labels."""
-    labelled = [row for row in rows if row not in ("none", "mlm") and not row.endswith(("+mlm", "+sham"))]
-    added = [addition for addition, wanted in (("mlm", mlm), ("sham", sham)) if wanted]
-    return [*rows, *(f"{row}+{addition}" for addition in added for row in labelled)]
+def add_variants(rows: Sequence[str], *, mlm: bool, sham: bool) -> list[str]:
+    """Return the rows, and those with labels once more: with masked LM (`mlm`), with permuted labels (`sham`)."""
+    parsed = [GridRow.parse(row) for row in rows]
+    labelled = [row for row in parsed if row.has_labels and not (row.mlm or row.sham)]
+    with_mlm = [row._replace(mlm=True) for row in labelled if mlm]
+    with_sham = [row._replace(sham=True) for row in labelled if sham]
+    return [*rows, *map(str, with_mlm), *map(str, with_sham)]
 
 
-def _fields_of(row: str, base: RunConfig) -> dict:
-    tasks, *additions = row.split("+")
-    sham, mlm = "sham" in additions, "mlm" in additions
-    tasks = [tasks, *(name for name in additions if name not in ("sham", "mlm"))]
-    weight = (base.mlm_weight or MLM_WEIGHT) if mlm else 0.0
-    return {"intermediate": ",".join(tasks), "sham_labels": sham, "mlm_weight": weight}
+def read_seeds(text: str) -> list[int]:
+    """Read seeds joined by commas. Raises ConfigError for anything but whole numbers."""
+    if not all(seed.isdigit() for seed in text.split(",")):
+        raise ConfigError(f"seeds is {text!r}; it must be whole numbers joined by commas, such as 0,1,2")
+    return [int(seed) for seed in text.split(",")]
 
 
 def jobs_of(configs: Iterable[RunConfig]) -> list[Job]:
-    """Everything that the configs' runs are made by, done or not, in the order of computation."""
-    jobs: dict[Path, Job] = {}
+    """Return every job of the configs' runs, finished or not, in the order of computation.
 
-    def add(kind: str, title: str, output: Path, options: Iterable[str], needs: tuple[Path, ...] = ()) -> Path:
-        return jobs.setdefault(output, Job(kind, title, output.absolute(), tuple(options), needs)).output
-
-    for config in configs:
-        resolved, options, needs = config.resolved(), options_of(config), ()
-        if (seed := pretraining_seed(resolved.encoder)) is not None:
-            asked = ("--seed", str(seed), "--runs-dir", config.runs_dir)
-            needs += (add("pretrain", f"pretraining of {resolved.encoder}", lab_place(seed), asked),)
-        row = f"{config.row}{f', seed {config.seed}' * bool(config.seed)}"
-        if config.intermediate != "none":
-            shared = checkpoint_folder(resolved)
-            needs += (add("intermediate", f"{row} (intermediate phase)", shared, options, needs),)
-        notebook = run_folder(resolved, files_of(resolved)) / NOTEBOOK.name  # which is there when all else is
-        add("pair", f"{row} → {config.target}", notebook, options, needs)
+    Raises ConfigError for a config that cannot run.
+    """
+    jobs = {job.output: job for config in configs for job in _jobs_of_run(config)}
     return sorted(jobs.values(), key=lambda job: list(KINDS).index(job.kind))
 
 
+def _jobs_of_run(config: RunConfig) -> list[Job]:
+    """The jobs of one run: the last one is the run, the others are what it shares with other runs."""
+    resolved, options = config.resolved(), options_of(config)
+    row = f"{config.row}{f', seed {config.seed}' * bool(config.seed)}"
+    jobs: list[Job] = []
+
+    def add(kind: str, title: str, output: Path, options: Sequence[str]) -> None:
+        needs = tuple(job.output for job in jobs)
+        jobs.append(Job(kind, title, output.absolute(), tuple(options), needs))
+
+    if (seed := pretraining_seed(resolved.encoder)) is not None:
+        pretrain_options = ("--seed", str(seed), "--runs-dir", config.runs_dir)
+        add("pretrain", f"pretraining of {resolved.encoder}", locate_lab_encoder(seed), pretrain_options)
+    if config.intermediate != "none":
+        add("intermediate", f"{row} (intermediate phase)", checkpoint_folder(resolved), options)
+    # The executed notebook is what a run writes last.
+    add("pair", f"{row} → {config.target}", run_folder(resolved, run_checksums(resolved)) / EXECUTED, options)
+    return jobs
+
+
 def options_of(config: RunConfig) -> list[str]:
-    """The command line's options for what is not RunConfig's default."""
+    """Return the command line's options for all fields that differ from RunConfig's defaults."""
     options = []
     for field in fields(config):
         if (value := getattr(config, field.name)) != field.default:
@@ -108,17 +124,17 @@ def options_of(config: RunConfig) -> list[str]:
 
 
 def write_plan(path: Path, jobs: Iterable[Job]) -> None:
-    """Write what the Snakefile is to do: these jobs, and of what they need what is not there."""
-    found = {kind: {} for kind in KINDS}
+    """Write the plan that the Snakefile reads: the jobs, and what each of them needs that does not exist yet."""
+    entries: dict[str, dict[str, dict]] = {kind: {} for kind in KINDS}
+    folders = dict.fromkeys(KINDS, "none")
     for job in jobs:
         needs = [str(need) for need in job.needs if not need.exists()]
-        found[job.kind][job.name] = {"output": str(job.output), "needs": needs, "options": shlex.join(job.options)}
-    folders = {job.kind: str(job.output.parents[job.kind == "pair"]) for job in jobs}
+        entries[job.kind][job.name] = {"output": str(job.output), "needs": needs, "options": shlex.join(job.options)}
+        folders[job.kind] = str(job.output.parents[job.kind == "pair"])
     plan = {
-        "jobs": found,
-        "folders": {kind: folders.get(kind, "none") for kind in KINDS},
+        "jobs": entries,
+        "folders": folders,
         "cwd": shlex.quote(str(Path.cwd())),
         "stilts": shlex.join([sys.executable, "-m", "stilts_core.cli"]),
     }
-    with written_whole(path) as part:
-        part.write_text(json.dumps(plan, indent=1), encoding="utf-8")
+    write_whole(path, json.dumps(plan, indent=1))

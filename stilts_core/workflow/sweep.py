@@ -1,4 +1,4 @@
-"""`stilts sweep`: the grid of a profile, through Snakemake, with a line for each run that ends."""
+"""`stilts sweep`: the grid of a profile through Snakemake."""
 
 import os
 import shlex
@@ -8,124 +8,61 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-import click
-from filelock import FileLock, Timeout
-
 from stilts_core.config import RunConfig
-from stilts_core.pretraining import copy_record
-from stilts_core.workflow import warm
+from stilts_core.errors import SweepError
+from stilts_core.pretraining.record import copy_record
+from stilts_core.storage.locks import Locked, lock_on
 from stilts_core.workflow.plan import KINDS, Job, jobs_of, write_plan
+from stilts_core.workflow.warm_process import AVAILABLE, WarmProcess
 from stilts_core.workflow.watch import Watch
 
 HERE = Path(__file__).parent
 
 
-class SweepError(RuntimeError):
-    """A sweep that cannot begin, or some of whose runs failed; the message says which, and why."""
-
-
 def sweep(
     configs: list[RunConfig],
     *,
-    cores: int,
+    cores: int | None = None,
     executor: str = "local",
     jobs_per_gpu: int = 1,
     dry_run: bool = False,
-    more: tuple[str, ...] = (),
+    snakemake_options: tuple[str, ...] = (),
 ) -> None:
-    """Do all runs that `configs` describe and that are not done, `cores` of them at once.
+    """Compute all missing runs of `configs`, and what they share; a dry run only checks the plan.
 
-    All configs are of one profile and one `runs_dir`. `jobs_per_gpu` runs share a GPU where there are any; `more` are
-    further arguments for Snakemake. Raises SweepError if another sweep is at work on the folder, or when runs failed:
-    those that could be done are done then.
+    All configs have one profile and one `runs_dir`. `cores` jobs run at once (default: one for each core), and
+    `jobs_per_gpu` of them share a GPU. Raises SweepError if another sweep uses the folder, or if a job failed.
     """
     jobs = jobs_of(configs)
-    profile, runs = configs[0].resolved().profile, Path(configs[0].runs_dir).absolute()
-    click.echo(_summary(jobs, profile))
-    left = [job for job in jobs if not job.done]
-    if not left:
-        _tell_of_encoders(jobs, configs[0].runs_dir)
-        return
-    gpus = visible_gpus() if executor == "local" and configs[0].device != "cpu" else []
-    slots = len(gpus) * jobs_per_gpu
-    with _alone(runs / profile):
-        plan = runs / profile / ".sweep" / "plan.json"
-        write_plan(plan, left)
-        arguments = [
-            *("--snakefile", str(HERE / "Snakefile"), "--workflow-profile", str(HERE / "profiles" / executor)),
-            *("--directory", str(plan.parent)),
-        ]
-        settings = [f"plan={plan}"]
-        if executor == "local":
-            arguments += ["--cores", str(max(cores, slots)), "--resources", f"gpu={slots}"]
-            settings += [f"gpu={int(slots > 0)}"]
-        elif profile != "lab":  # whose encoders are too small for a GPU to pay
-            settings += ["gpu=1"]
-        said = plan.with_name("snakemake.log")
-        if dry_run:
-            if _snakemake([*arguments, "--dry-run", *more, "--config", *settings], said):
-                raise SweepError(f"Snakemake does not accept the plan:\n{said.read_text()}")
-            return
-        with Watch(left) as watch, _command(gpus, executor) as stilts:
-            settings += [f"stilts={stilts}"] if stilts else []
-            status = _snakemake([*arguments, *more, "--config", *settings], said)
-        _tell_of_encoders(jobs, configs[0].runs_dir)
-    if watch.failed:
-        raise SweepError(watch.verdict())
-    if status:
-        raise SweepError(f"The sweep was stopped with {len(watch.open)} left to do. {said} tells:\n{_tail(said)}")
+    profile, runs_dir = configs[0].resolved().profile, Path(configs[0].runs_dir).absolute()
+    print(_summary(jobs, profile), flush=True)
+    missing, error = [job for job in jobs if not job.done], None
+    if missing:
+        gpus = visible_gpus() if executor == "local" and configs[0].device != "cpu" else []
+        plan = runs_dir / profile / ".sweep" / "plan.json"
+        with _only_sweep(plan.parent):
+            write_plan(plan, missing)
+            options, settings = _snakemake_options(plan, executor, profile, cores, len(gpus) * jobs_per_gpu)
+            options += snakemake_options
+            if dry_run:
+                _check_plan(options, settings, plan)
+            else:
+                error = _compute(missing, options, settings, plan, gpus, executor)
+    if not dry_run:
+        _copy_encoder_records(jobs, runs_dir)
+    if error:
+        raise SweepError(error)
 
 
-def _tell_of_encoders(jobs: list[Job], runs_dir: str) -> None:
-    """Leave what is known of the encoders that were pretrained, here or for other runs, among the runs."""
-    for job in jobs:
-        if job.kind == "pretrain" and job.done:
-            copy_record(job.output, Path(runs_dir))
-
-
-@contextmanager
-def _command(gpus: list[str], executor: str) -> Iterator[str | None]:
-    """What stands for the command `stilts`: one that asks a warm process, where there can be one."""
-    if executor == "local" and warm.AVAILABLE:
-        with warm.WarmProcess(gpus) as process:
-            yield shlex.join(process.command())
-    else:
-        yield None
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """The lock on a profile's folder; it ends with the process that holds it, however that ends."""
-    folder.joinpath(".sweep").mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".sweep" / "lock", timeout=0):
-            yield
-    except Timeout:
-        raise SweepError(
-            f"another sweep is at work on {folder}; wait for it to end, or name another folder with --runs-dir"
-        ) from None
-
-
-def _snakemake(arguments: list[str], said: Path) -> int:
-    """Snakemake's exit status; its words go to `said`. It runs in this process, so nothing of it outlives this one."""
-    from snakemake.cli import main
-
-    with said.open("w", encoding="utf-8") as file, redirect_stderr(file), redirect_stdout(file):
-        try:
-            main(arguments)
-        except SystemExit as end:
-            return int(end.code or 0)
-    return 0
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(encoding="utf-8").splitlines()[-5:])
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that PyTorch would see, by the names that CUDA_VISIBLE_DEVICES gives them, without starting CUDA."""
-    if (named := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [name.strip() for name in named.split(",") if name.strip()]
+    """Return the GPUs that PyTorch would see, named as in CUDA_VISIBLE_DEVICES, without starting CUDA."""
+    if (names := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name.strip() for name in names.split(",") if name.strip()]
     if not shutil.which("nvidia-smi"):
         return []
     query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
@@ -133,9 +70,89 @@ def visible_gpus() -> list[str]:
 
 
 def _summary(jobs: list[Job], profile: str) -> str:
-    """How many there are of what, and how many of them are done."""
+    """How many jobs of each kind the grid has, and how many of them are done."""
     lines = [f"Profile {profile}:"]
     for kind, name in KINDS.items():
         if chosen := [job for job in jobs if job.kind == kind]:
             lines.append(f"  {name:<25} {sum(job.done for job in chosen):>4} of {len(chosen):>4} done")
     return "\n".join(lines)
+
+
+@contextmanager
+def _only_sweep(folder: Path) -> Iterator[None]:
+    """Hold the lock of the sweep whose plan is in `folder`."""
+    try:
+        with lock_on(folder / "sweep", wait=False):
+            yield
+    except Locked:
+        raise SweepError(
+            f"another sweep is running in {folder.parent}; wait for it to end, or name another folder with --runs-dir"
+        ) from None
+
+
+def _snakemake_options(
+    plan: Path, executor: str, profile: str, cores: int | None, gpu_slots: int
+) -> tuple[list[str], list[str]]:
+    """The options for Snakemake's command line, and the settings that the Snakefile reads as its config."""
+    options = [
+        *("--snakefile", str(HERE / "Snakefile"), "--workflow-profile", str(HERE / "profiles" / executor)),
+        *("--directory", str(plan.parent)),
+    ]
+    settings = [f"plan={plan}"]
+    if executor == "local":
+        cores = max(cores or available_cores(), gpu_slots)
+        options += ["--cores", str(cores), "--resources", f"gpu={gpu_slots}"]
+        settings += [f"gpu={int(gpu_slots > 0)}"]
+    elif profile != "lab":  # on a GPU the laboratory's small encoder would gain nothing
+        settings += ["gpu=1"]
+    return options, settings
+
+
+def _check_plan(options: list[str], settings: list[str], plan: Path) -> None:
+    log = plan.with_name("snakemake.log")
+    if _snakemake([*options, "--dry-run", "--config", *settings], log):
+        raise SweepError(f"Snakemake does not accept the plan:\n{log.read_text(encoding='utf-8')}")
+
+
+def _compute(
+    missing: list[Job], options: list[str], settings: list[str], plan: Path, gpus: list[str], executor: str
+) -> str | None:
+    """Compute the missing jobs; returns a message that says what failed, None if all are done."""
+    log = plan.with_name("snakemake.log")
+    with Watch(missing) as watch, _warm_command(gpus, executor) as command:
+        status = _snakemake([*options, "--config", *settings, *command], log)
+    if watch.failed:
+        return watch.summary()
+    if status:
+        lines = "\n".join(log.read_text(encoding="utf-8").splitlines()[-5:])
+        return f"The sweep stopped with {len(watch.remaining)} jobs remaining. Last lines of {log}:\n{lines}"
+    return None
+
+
+@contextmanager
+def _warm_command(gpus: list[str], executor: str) -> Iterator[list[str]]:
+    """The setting by which the Snakefile runs `stilts` in a warm process; none where there can be no such process."""
+    if executor == "local" and AVAILABLE:
+        with WarmProcess(gpus) as process:
+            yield [f"stilts={shlex.join(process.command())}"]
+    else:
+        yield []
+
+
+def _snakemake(arguments: list[str], log: Path) -> int:
+    """Run Snakemake in this process, so that it ends with this process, and return its exit status."""
+    from snakemake.cli import main
+
+    with log.open("w", encoding="utf-8") as file, redirect_stderr(file), redirect_stdout(file):
+        try:
+            main(arguments)
+        except SystemExit as end:
+            return int(end.code or 0)
+    return 0
+
+
+def _copy_encoder_records(jobs: list[Job], runs_dir: Path) -> None:
+    """Copy the records of the laboratory's encoders to `runs_dir`, where the report reads them."""
+    for job in jobs:
+        if job.kind == "pretrain" and job.done:
+            copy_record(job.output, runs_dir)

@@ -1,4 +1,4 @@
-"""What a sweep tells while it is at work: a line for each run that ends, with its score and the time that is left."""
+"""The report of a sweep while it runs: a line for each job that ends, with its score and the time remaining."""
 
 import re
 import sys
@@ -7,25 +7,26 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from stilts_core.records import RECORD, read_record
+from stilts_core.runs.record import RECORD, read_record
 from stilts_core.workflow.plan import Job
 
-LOOK = 0.3  # seconds between two looks at what is there
+INTERVAL = 0.3  # seconds between two looks at the jobs' files
 
 
 class Watch(threading.Thread):
-    """Watches the outputs of jobs while the context lasts.
+    """Prints a line for each of `jobs` that ends while the context lasts.
 
-    `failed` holds the jobs that failed, `open` those that have not ended yet.
+    `failed` holds the jobs that failed, `remaining` those that have not ended.
     """
 
     def __init__(self, jobs: list[Job]):
         super().__init__(daemon=True)
-        self.total, self.open, self.failed = len(jobs), list(jobs), []
-        self.begun: dict[Path, float] = {}
-        self.seconds: dict[str, list[float]] = {}
-        self.ended, self.out = threading.Event(), sys.stdout
-        for job in jobs:  # what an earlier sweep left
+        self.total, self.remaining = len(jobs), list(jobs)
+        self.failed: list[Job] = []
+        self.start_times: dict[Path, float] = {}  # by output
+        self.seconds: dict[str, list[float]] = {}  # by kind
+        self.stopped, self.out = threading.Event(), sys.stdout
+        for job in jobs:  # logs of an earlier sweep
             job.log.unlink(missing_ok=True)
             job.failed_log.unlink(missing_ok=True)
 
@@ -33,59 +34,64 @@ class Watch(threading.Thread):
         self.start()
         return self
 
-    def __exit__(self, *_) -> None:
-        self.ended.set()
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
         self.join()
-        self.look()
+        self.report()
 
     def run(self) -> None:
-        while not self.ended.wait(LOOK):
-            self.look()
+        """Report until the context ends."""
+        while not self.stopped.wait(INTERVAL):
+            self.report()
 
-    def look(self) -> None:
-        """Say what has ended since the last look."""
+    def report(self) -> None:
+        """Print a line for each job that has ended since the last report."""
         now = time.monotonic()
-        for job in self.open:
-            if job.output not in self.begun and job.log.exists():
-                self.begun[job.output] = now
-        for job in [job for job in self.open if job.done or job.failed_log.exists()]:
-            self.open.remove(job)
-            took = now - self.begun.get(job.output, now)
-            self.seconds.setdefault(job.kind, []).append(took)
+        for job in self.remaining:
+            if job.output not in self.start_times and job.log.exists():
+                self.start_times[job.output] = now
+        for job in [job for job in self.remaining if job.done or job.failed_log.exists()]:
+            self.remaining.remove(job)
+            seconds = now - self.start_times.get(job.output, now)
+            self.seconds.setdefault(job.kind, []).append(seconds)
             if not job.done:
                 self.failed.append(job)
-            number = self.total - len(self.open)
+            number = self.total - len(self.remaining)
             result = _score(job) if job.done else "failed"
-            line = f"{number:>4}/{self.total}  {job.title:<44} {result:>6}  {took:>5.0f} s  {self.left()}"
+            line = f"{number:>4}/{self.total}  {job.title:<44} {result:>6}  {seconds:>5.0f} s  {self.time_remaining()}"
             print(line.rstrip(), file=self.out, flush=True)
 
-    def left(self) -> str:
-        """The time that is left, if jobs take as long as those of their kind did, and as many go on at once as now."""
-        means = {kind: sum(took) / len(took) for kind, took in self.seconds.items()}
-        to_come = [job.kind for job in self.open]
-        if not to_come or not set(to_come) <= means.keys():
-            return ""
-        at_once = 1 + sum(job.output in self.begun for job in self.open)  # the one that has just ended makes room
-        return f"{timedelta(seconds=round(sum(means[kind] for kind in to_come) / at_once))} left"
+    def time_remaining(self) -> str:
+        """Estimate the time remaining, "" before a job of each remaining kind has ended.
 
-    def verdict(self) -> str:
-        """What failed and why, and what could not be begun."""
-        lines = [f"{len(self.failed)} of {self.total} failed:"]
+        The estimate takes the mean time of each kind of job, and as many jobs at once as are running now.
+        """
+        means = {kind: sum(seconds) / len(seconds) for kind, seconds in self.seconds.items()}
+        kinds = [job.kind for job in self.remaining]
+        if not kinds or not set(kinds) <= means.keys():
+            return ""
+        at_once = 1 + sum(job.output in self.start_times for job in self.remaining)  # one more starts now
+        return f"{timedelta(seconds=round(sum(means[kind] for kind in kinds) / at_once))} left"
+
+    def summary(self) -> str:
+        """Return what failed and why, and how many jobs were skipped for it."""
+        lines = [f"{len(self.failed)} of {self.total} jobs failed:"]
         lines += [f"  {job.title}: {_reason(job.failed_log)}\n    {job.failed_log}" for job in self.failed]
-        if self.open:
-            lines.append(f"{len(self.open)} more were not done, as they need what failed.")
-        return "\n".join([*lines, "The same command does what is left."])
+        if self.remaining:
+            lines.append(f"{len(self.remaining)} jobs were skipped because a job they depend on failed.")
+        return "\n".join([*lines, "Run the same command again to resume."])
 
 
 def _score(job: Job) -> str:
     if job.kind != "pair":
         return ""
-    means = read_record(job.output.with_name(RECORD))["averages"]
-    return f"{(means['non_english'] or means['all'])['score']:.1f}"
+    averages = read_record(job.output.with_name(RECORD)).averages
+    mean = averages.non_english or averages.all
+    return f"{mean.score:.1f}" if mean else ""
 
 
 def _reason(log: Path) -> str:
-    """The error that ended a command, as its log tells it."""
+    """The error that ended a command, from its log."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Interrupt)\b", line)]
-    return (errors or lines or ["it was killed"])[-1]
+    return (errors or lines or ["killed before it wrote anything"])[-1]

@@ -1,26 +1,28 @@
+"""Workloads name existing targets, measures and peers, and keep their work when they are reduced."""
+
 import pytest
 
-from stilts_core.bench import running
-from stilts_core.bench.measuring import Options
-from stilts_core.bench.workloads import MEASURES, PEERS, WORKLOADS, workload
-from stilts_core.catalogue import TASKS
-from stilts_core.compute import Compute
-from stilts_core.config import ConfigError
+from stilts_core.bench.measurement import Options
+from stilts_core.bench.suite import MEASUREMENTS, select_workloads
+from stilts_core.bench.workloads import MEASURES, PEERS, WORKLOADS, find_workload
+from stilts_core.errors import ConfigError
+from stilts_core.tasks.catalogue import TASKS
+from stilts_core.training.compute import Compute
 
 
-def test_every_workload_is_known_by_its_name_kind_and_target():
+def test_every_workload_has_a_measurement_and_an_existing_target():
     for name, row in WORKLOADS.items():
-        assert row.name == name and row.kind in running.KINDS
+        assert row.name == name and row.kind in MEASUREMENTS
         assert not row.target or row.target in TASKS
 
 
-def test_every_aim_speaks_of_a_measure_and_a_peer_that_there_are():
+def test_every_aim_names_an_existing_measure_and_peer():
     aims = [aim for row in WORKLOADS.values() for aim in row.aims]
     assert {aim.measure for aim in aims} <= MEASURES.keys() and {aim.peer for aim in aims} <= PEERS.keys()
     assert all(peer in PEERS for row in WORKLOADS.values() for peer in row.peers)
 
 
-def test_reduced_workload_is_the_same_work_at_another_size():
+def test_reduced_workload_differs_only_in_size():
     for row in WORKLOADS.values():
         small = row.reduced()
         assert (small.name, small.kind, small.target, small.max_length) == (
@@ -29,12 +31,12 @@ def test_reduced_workload_is_the_same_work_at_another_size():
         assert not row.examples or small.examples < row.examples
 
 
-def test_unknown_workload_is_an_error_that_names_all():
+def test_unknown_workload_raises_with_all_names():
     with pytest.raises(ConfigError, match="train-xnli, train-udpos"):
-        workload("train-xnil")
+        find_workload("train-xnil")
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_large_encoders_are_measured_where_there_is_a_gpu(device):
-    fitting = running.fitting(Options("", 1, 0, Compute(device)))
-    assert fitting == [row for row in WORKLOADS.values() if device == "cuda" or not row.name.startswith("train-large")]
+def test_large_encoders_are_measured_only_on_a_gpu(device):
+    selected = select_workloads(Options("", 1, 0, Compute(device)))
+    assert selected == [row for row in WORKLOADS.values() if device == "cuda" or not row.name.startswith("train-large")]

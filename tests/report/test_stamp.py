@@ -1,45 +1,54 @@
 import os
+from pathlib import Path
 
 from record_fixture import synthetic_record
 
-from stilts_core.records import write_record
-from stilts_core.report.pages import Pages
-from stilts_core.report.stamp import set_stamp, up_to_date
+from stilts_core.report import stamp
+from stilts_core.report.page_writer import PageWriter
+from stilts_core.runs.record import write_record
 
 
-def report(folder):
-    pages = Pages(folder / "book")
+def report(folder: Path) -> None:
+    pages = PageWriter(folder / "book")
     pages.write("generated/runs.md", "runs")
     pages.finish()
-    set_stamp("small", folder / "runs", folder / "book")
+    stamp.write_stamp("small", folder / "runs", folder / "book")
 
 
-def current(folder, profile="small") -> bool:
-    return up_to_date(profile, folder / "runs", folder / "book")
+def up_to_date(folder: Path, profile: str = "small") -> bool:
+    return stamp.is_up_to_date(profile, folder / "runs", folder / "book")
 
 
-def test_a_report_is_up_to_date_until_something_that_it_reads_or_wrote_changes(tmp_path):
+def test_a_report_is_up_to_date_until_one_of_its_files_changes(tmp_path):
     record = write_record(tmp_path / "runs" / "small" / "one", synthetic_record())
-    assert not current(tmp_path)
+    assert not up_to_date(tmp_path)
     report(tmp_path)
-    assert current(tmp_path) and not current(tmp_path, "lab")
+    assert up_to_date(tmp_path) and not up_to_date(tmp_path, "lab")
     os.utime(record, ns=(0, 0))
-    assert not current(tmp_path)
+    assert not up_to_date(tmp_path)
     report(tmp_path)
-    assert current(tmp_path)
-    for changed in ("runs/small/two/record.json", "book/results/small/kept.json", "book/results/bench.json"):
-        (tmp_path / changed).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / changed).write_text("{}")
-        assert not current(tmp_path)
+    assert up_to_date(tmp_path)
+    for name in ("runs/small/two/record.json", "book/results/small/recorded.json", "book/results/bench.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+        assert not up_to_date(tmp_path)
         report(tmp_path)
-        assert current(tmp_path)
+        assert up_to_date(tmp_path)
     (tmp_path / "book" / "generated" / "runs.md").unlink()
-    assert not current(tmp_path)
+    assert not up_to_date(tmp_path)
 
 
-def test_files_of_other_profiles_and_of_no_report_change_nothing(tmp_path):
+def test_a_changed_fact_makes_a_report_out_of_date(tmp_path, monkeypatch):
+    monkeypatch.setattr(stamp, "FACTS", tmp_path / "facts")
+    report(tmp_path)
+    (tmp_path / "facts").mkdir()
+    (tmp_path / "facts" / "languages.csv").write_text("language\n")
+    assert not up_to_date(tmp_path)
+
+
+def test_files_outside_a_report_do_not_make_it_out_of_date(tmp_path):
     report(tmp_path)
     for name in ("runs/lab/one/record.json", "runs/small/one/predictions/test-de.tsv", "book/method.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("text")
-    assert current(tmp_path)
+    assert up_to_date(tmp_path)

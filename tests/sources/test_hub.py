@@ -5,10 +5,10 @@ import json
 import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 
-from stilts_core.catalogue import IOB2, TASKS, UPOS
+from stilts_core.errors import DataError, DataNotFound
 from stilts_core.sources.hub import SCHEMAS, schema
-from stilts_core.sources.load import available_languages, load
-from stilts_core.sources.reading import DataError, NotAtHand
+from stilts_core.sources.publishers import available_languages, load
+from stilts_core.tasks.catalogue import IOB2, TASKS, UPOS
 
 NLI = ClassLabel(names=["entailment", "neutral", "contradiction"])
 TEXT = Value("string")
@@ -144,7 +144,7 @@ def test_hub_row_and_publishers_row_give_equal_examples(mirror, put, case):
     name, split, language, address, rows, features, file, content = case
     mirror(address, rows, **features)
     from_hub = load(name, split, language)
-    for template in {path for paths in TASKS[name].files[0].parts().values() for path in paths}:
+    for template in {path for paths in TASKS[name].files[0].splits.values() for path in paths}:
         for code in ("en", language):  # a layout is read when all its files are there
             root = put(template.format(language=code), content)
     assert (root / file).is_file()
@@ -177,7 +177,7 @@ def test_anli_on_the_hub_unites_three_sets(mirror):
     assert examples.dropped == {"no gold label": 2} and len(examples.files) == 5
 
 
-def test_languages_of_tydiqa_are_told_apart_by_their_ids(mirror):
+def test_language_of_a_tydiqa_question_is_read_from_its_id(mirror):
     row = {"title": "Ems", "context": "Ems.", "question": "?", "answers": {"text": ["Ems"], "answer_start": [0]}}
     rows = [row | {"id": f"{language}-1"} for language in ("swahili", "korean", "swahili")]
     mirror("google-research-datasets/tydiqa/secondary_task/validation", rows, **QUESTION)
@@ -217,12 +217,12 @@ def test_same_rows_have_the_same_checksum(mirror):
     assert sums[0] == sums[1] != sums[2]
 
 
-def test_hub_switched_off_says_what_to_set():
-    with pytest.raises(NotAtHand, match=r"Set STILTS_DATA .* or set STILTS_HUB_MIRROR, or unset HF_HUB_OFFLINE"):
+def test_disabled_hub_is_an_error_that_names_the_settings():
+    with pytest.raises(DataNotFound, match=r"Set STILTS_DATA .* or set STILTS_HUB_MIRROR, or unset HF_HUB_OFFLINE"):
         load("xnli", "test", "de")
 
 
-def test_hub_out_of_reach_says_what_to_set(monkeypatch, tmp_path):
+def test_unreachable_hub_is_an_error_that_names_the_settings(monkeypatch, tmp_path):
     import datasets
 
     def unreachable(*args, **kwargs):
@@ -231,13 +231,13 @@ def test_hub_out_of_reach_says_what_to_set(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
     with pytest.raises(
-        NotAtHand, match=r"facebook/xnli/de/test cannot be had from the hub \(Couldn't reach .*STILTS_DATA"
+        DataNotFound, match=r"facebook/xnli/de/test could not be loaded from the hub \(Couldn't reach .*STILTS_DATA"
     ):
         load("xnli", "test", "de")
 
 
 def test_missing_split_of_a_mirror_is_named_with_its_file(mirror, tmp_path):
-    with pytest.raises(NotAtHand, match=rf"looked for {tmp_path}/mirror/facebook/xnli/de/test.parquet"):
+    with pytest.raises(DataNotFound, match=rf"Expected file: {tmp_path}/mirror/facebook/xnli/de/test.parquet"):
         load("xnli", "test", "de")
 
 
@@ -249,7 +249,7 @@ def test_changed_schema_is_named(mirror):
 
 def test_every_hub_address_of_the_catalogue_has_a_schema():
     for row in TASKS.values():
-        for path in (path for paths in row.hub.parts().values() for path in paths) if row.hub else ():
+        for path in (path for paths in row.hub.splits.values() for path in paths) if row.hub else ():
             assert path.split("[")[0].count("/") == 3
             assert schema(path) in SCHEMAS.values()
 

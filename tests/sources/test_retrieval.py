@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from stilts_core.families.span import SpanExample
-from stilts_core.sources.load import available_languages, load
-from stilts_core.sources.reading import DataError
-from stilts_core.sources.retrieval import sentence_of_answer
+from stilts_core.errors import DataError
+from stilts_core.sources.publishers import available_languages, load
+from stilts_core.tasks.examples import SpanExample
+from stilts_core.tasks.retrieval_sets import sentence_of_answer
 
 MEWSLIX = Path(__file__).parent.parent / "fixtures" / "mewslix"
 MENTIONS = "xtreme/mewslix/wikinews_mentions-test.jsonl"
@@ -22,7 +22,7 @@ def test_tatoeba_gold_is_the_translation_on_the_same_line(data):
     assert sorted((foreign[next(iter(found.gold[q.id]))], q.text) for q in found.queries) == sorted(pairs)
 
 
-def test_order_of_tatoeba_queries_is_the_alphabets(data):
+def test_tatoeba_queries_are_in_alphabetical_order(data):
     (found,) = load("tatoeba", "test", "de", data=data).items
     texts = [query.text for query in found.queries]
     assert texts == sorted(texts)
@@ -35,10 +35,10 @@ def test_tatoeba_sides_of_different_length_are_an_error(put):
         load("tatoeba", "test", "de", data=root)
 
 
-def test_tatoeba_empty_sentence_is_named(put):
+def test_empty_tatoeba_sentence_is_an_error(put):
     put("xtreme/tatoeba/tatoeba.deu-eng.deu", "eins\n\n")
     root = put("xtreme/tatoeba/tatoeba.deu-eng.eng", "one\ntwo\n")
-    with pytest.raises(DataError, match=r"deu-eng.deu, line 2: an empty sentence"):
+    with pytest.raises(DataError, match=r"deu-eng.deu, line 2: the sentence is empty"):
         load("tatoeba", "test", "de", data=root)
 
 
@@ -58,7 +58,7 @@ def test_halves_of_bucc_lose_no_sentence_and_no_pair(data):
 @pytest.mark.parametrize(
     ("foreign", "gold", "message"),
     [
-        ("zh-1\t一\nzh-1\t二\n", "", r"dev.zh: 1 ids stand twice"),
+        ("zh-1\t一\nzh-1\t二\n", "", r"dev.zh: 1 ids are duplicated"),
         ("zh-1\n", "", r"dev.zh, line 1: 'zh-1' is not two columns"),
         ("zh-1\t一\n", "zh-9\ten-1\n", r"dev.gold: the pair zh-9, en-1 is not in"),
     ],
@@ -142,6 +142,6 @@ def test_faulty_mewslix_is_named(put, text, message):
         load("mewslix", "test", "de", data=root)
 
 
-def test_language_without_mentions_lists_those_that_have_some():
+def test_language_without_mentions_is_an_error_that_lists_the_others():
     with pytest.raises(DataError, match=r"no mentions in 'ja'; it has de, en, es, pl, tr"):
         load("mewslix", "test", "ja", data=MEWSLIX)

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from stilts_core.sources.load import available_languages, load
-from stilts_core.sources.reading import DataError
+from stilts_core.errors import DataError
+from stilts_core.sources.publishers import available_languages, load
 
 SQUAD_DEV = "english/squad/dev-v1.1.json"
 
@@ -39,7 +39,7 @@ def test_pawsx_labels_of_one_item_differ_between_languages(data):
 def test_parallel_file_of_another_length_is_an_error(put):
     put("xtreme/xnli/dev-en.tsv", "a\tb\tneutral\nc\td\tneutral\n")
     root = put("xtreme/xnli/dev-de.tsv", "a\tb\tneutral\n")
-    with pytest.raises(DataError, match=r"xnli/dev-de.tsv has 1 items and dev-en.tsv has 2; .*fetch both"):
+    with pytest.raises(DataError, match=r"xnli/dev-de.tsv has 1 items and dev-en.tsv has 2; .*download both"):
         load("xnli", "test", "de", data=root)
 
 
@@ -139,9 +139,9 @@ def test_answers_stand_at_their_offsets(data, code):
             squad(question(start=11)),
             r"question 1: the answer 'Ems' is not at its offset 11, where the context has 'ms '",
         ),
-        (squad(question())[:-9], r"train-v1.1.json, line 1: not valid JSON .*fetch the file again"),
+        (squad(question())[:-9], r"train-v1.1.json, line 1: invalid JSON .*download it again"),
         (squad({"id": "1", "question": "Who?", "answers": []}), r"question 1: no answer, but every question of squad"),
-        (squad(question(text=" ")), r"question 1: an empty question or context"),
+        (squad(question(text=" ")), r"question 1: the question or its context is empty"),
         (squad({"id": "1", "question": "Who?"}), r"not in SQuAD's format .*KeyError\('answers'\)"),
         ("[]", r"not in SQuAD's format"),
     ],

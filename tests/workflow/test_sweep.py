@@ -1,4 +1,4 @@
-"""A miniature grid through Snakemake, papermill and the command line: stopped and continued, failing, planned."""
+"""A miniature grid through Snakemake, papermill and the command line: killed and resumed, with failures, planned."""
 
 import os
 import re
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import toy_data
-from filelock import FileLock
 
-from stilts_core.records import find_records
+from stilts_core.runs.record import find_records
+from stilts_core.storage.locks import lock_on
 from stilts_core.workflow.plan import Job
-from stilts_core.workflow.sweep import _tell_of_encoders, visible_gpus
+from stilts_core.workflow.sweep import _copy_encoder_records, visible_gpus
 
-PATIENCE = 300  # seconds, on a machine with much else to do
+PATIENCE = 300  # seconds, for a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -36,35 +36,35 @@ def sweep(tmp_path_factory, tiny_xlmr):
     return sweep
 
 
-def said(process: subprocess.Popen) -> tuple[int, str]:
-    """The exit status and all that was printed."""
+def wait(process: subprocess.Popen) -> tuple[int, str]:
+    """The exit status of a process and all that it printed."""
     out, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, out
 
 
 def outputs(runs: Path) -> dict[str, int]:
-    """Everything that was computed, and when it was written."""
-    found = [
+    """The files that were computed, and when they were written."""
+    paths = [
         *runs.glob("small/*/record.json"),
         *runs.glob("small/*/pair.ipynb"),
         *runs.glob("checkpoints/*/state.json"),
     ]
-    return {str(path): path.stat().st_mtime_ns for path in found}
+    return {str(path): path.stat().st_mtime_ns for path in paths}
 
 
 @pytest.fixture(scope="module")
 def killed(sweep) -> tuple[dict[str, int], tuple[int, str]]:
-    """What a sweep had left when it was killed, and what the next one said, which went to the end."""
+    """The outputs of a sweep when it was killed; exit status and text of the next sweep, which was not killed."""
     process = sweep()
     give_up = time.monotonic() + PATIENCE
     while not outputs(sweep.runs) and process.poll() is None and time.monotonic() < give_up:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=PATIENCE)
-    return outputs(sweep.runs), said(sweep())
+    return outputs(sweep.runs), wait(sweep())
 
 
-def test_killed_sweep_goes_on_and_computes_nothing_twice(sweep, killed):
+def test_killed_sweep_resumes_and_computes_nothing_twice(sweep, killed):
     before, (status, text) = killed
     after = outputs(sweep.runs)
     assert status == 0, text
@@ -72,92 +72,91 @@ def test_killed_sweep_goes_on_and_computes_nothing_twice(sweep, killed):
     assert sorted(path.rsplit("/", 1)[1] for path in after) == ["pair.ipynb"] * 4 + ["record.json"] * 4 + ["state.json"]
 
 
-def test_intermediate_phase_comes_first_and_is_shared(sweep, killed):
-    phases = [record["phases"][0] for record in find_records(sweep.runs) if record["config"]["intermediate"] == "mnli"]
-    assert [phase["reused"] for phase in phases] == [True, True]
-    assert len({phase["checkpoint"] for phase in phases}) == 1
+def test_runs_share_one_intermediate_checkpoint(sweep, killed):
+    phases = [record.phases[0] for record in find_records(sweep.runs) if record.config.intermediate == "mnli"]
+    assert [phase.reused for phase in phases] == [True, True]
+    assert len({phase.checkpoint for phase in phases}) == 1
 
 
-def test_every_run_that_ends_is_a_line_with_its_score(killed):
+def test_sweep_prints_a_line_with_the_score_for_each_run(killed):
     lines = re.findall(r"^ *\d+/\d+  (none|mnli) → (?:xnli|tatoeba) +\d+\.\d +\d+ s", killed[1][1], re.MULTILINE)
     assert lines and "Snakemake" not in killed[1][1] and "rule" not in killed[1][1]
 
 
-def test_finished_sweep_has_nothing_to_do(sweep, killed):
+def test_finished_sweep_computes_nothing(sweep, killed):
     before = outputs(sweep.runs)
-    status, text = said(sweep())
+    status, text = wait(sweep())
     assert status == 0 and "4 of    4 done" in text and "1 of    1 done" in text
     assert outputs(sweep.runs) == before
 
 
 @pytest.fixture(scope="module")
 def failing(sweep, killed) -> tuple[dict[str, int], tuple[int, str]]:
-    """What was there before a sweep with another learning rate, at which XNLI cannot be trained; and what that said."""
-    return outputs(sweep.runs), said(sweep("--target-lr", "1e30"))
+    """The outputs before a sweep with a learning rate at which XNLI cannot be trained; its exit status and text."""
+    return outputs(sweep.runs), wait(sweep("--target-lr", "1e30"))
 
 
-def test_failing_runs_stop_no_others_and_are_listed(failing):
+def test_failed_runs_are_listed_and_do_not_stop_the_others(failing):
     status, text = failing[1]
-    assert status == 1 and "2 of 4 failed" in text and "Traceback" not in text
+    assert status == 1 and "2 of 4 jobs failed" in text and "Traceback" not in text
     assert len(re.findall(r"(?:none|mnli) → xnli: RunError: TrainingError: .*lower the learning rate", text)) == 2
     assert len(re.findall(r"(?:none|mnli) → tatoeba +\d+\.\d", text)) == 2
 
 
-def test_failed_run_leaves_its_notebook_with_the_error_on_the_page(sweep, failing):
+def test_failed_run_leaves_its_notebook_with_the_error(sweep, failing):
     notebooks = list(sweep.runs.glob("small/*/unfinished.ipynb"))
     assert len(notebooks) == 2
     assert all("TrainingError" in notebook.read_text() for notebook in notebooks)
     assert not any((notebook.parent / "record.json").exists() for notebook in notebooks)
 
 
-def test_changed_parameter_recomputes_only_what_depends_on_it(sweep, failing):
+def test_changed_parameter_recomputes_only_its_dependants(sweep, failing):
     before, after = failing[0], outputs(sweep.runs)
     assert {path: after[path] for path in before} == before
     new = [path.rsplit("/", 1)[1] for path in after if path not in before]
-    assert sorted(new) == ["pair.ipynb"] * 2 + ["record.json"] * 2  # no state.json: the phase before stays as it was
+    # No state.json: the intermediate checkpoint is reused.
+    assert sorted(new) == ["pair.ipynb"] * 2 + ["record.json"] * 2
 
 
 def test_second_sweep_on_a_folder_is_refused(sweep):
-    folder = sweep.runs / "small" / ".sweep"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
-        status, text = said(sweep("--seeds", "7"))
-    assert status == 1 and "another sweep is at work on" in text and "--runs-dir" in text
+    with lock_on(sweep.runs / "small" / ".sweep" / "sweep"):
+        status, text = wait(sweep("--seeds", "7"))
+    assert status == 1 and "another sweep is running in" in text and "--runs-dir" in text
 
 
-def planned(sweep, *more: str, **changes: str) -> tuple[str, str]:
-    """What a dry run of seed 8 says, and what Snakemake told of it."""
+def dry_run(sweep, *more: str, **changes: str) -> tuple[str, str]:
+    """The text of a dry run with seed 8, and Snakemake's log."""
     before = outputs(sweep.runs)
-    status, text = said(sweep("--seeds", "8", "--dry-run", *more, **changes))
+    status, text = wait(sweep("--seeds", "8", "--dry-run", *more, **changes))
     assert status == 0, text
     assert outputs(sweep.runs) == before
     return text, (sweep.runs / "small" / ".sweep" / "snakemake.log").read_text()
 
 
-def test_dry_run_counts_what_there_is_and_spreads_runs_over_pretended_gpus(sweep):
-    text, told = planned(sweep, "--jobs-per-gpu", "3", CUDA_VISIBLE_DEVICES="0,1")
+def test_dry_run_counts_jobs_and_spreads_them_over_the_gpus(sweep):
+    text, log = dry_run(sweep, "--jobs-per-gpu", "3", CUDA_VISIBLE_DEVICES="0,1")
     assert re.search(r"intermediate checkpoints +0 of +1 done", text) and re.search(r"pairs +0 of +4 done", text)
-    assert len(re.findall(r"resources: .*\bgpu=1\b", told)) == 5
-    assert re.search(r"^intermediate +1$", told, re.MULTILINE) and re.search(r"^pair +4$", told, re.MULTILINE)
+    assert len(re.findall(r"resources: .*\bgpu=1\b", log)) == 5
+    assert re.search(r"^intermediate +1$", log, re.MULTILINE) and re.search(r"^pair +4$", log, re.MULTILINE)
 
 
-def test_slurm_s_profile_is_accepted_and_asks_for_a_gpu_and_memory(sweep):
-    _, told = planned(sweep, "--executor", "slurm", "--", "--default-resources", "slurm_partition=gpu")
-    pairs = re.findall(r"^rule pair:.*?resources: ([^\n]*)", told, re.MULTILINE | re.DOTALL)
+def test_slurm_profile_requests_a_gpu_memory_and_time_for_each_run(sweep):
+    _, log = dry_run(sweep, "--executor", "slurm", "--", "--default-resources", "slurm_partition=gpu")
+    pairs = re.findall(r"^rule pair:.*?resources: ([^\n]*)", log, re.MULTILINE | re.DOTALL)
     assert len(pairs) == 4
-    for asked in ("gpu=1", "mem_mb=", "runtime=", "slurm_partition=gpu"):
-        assert all(asked in pair for pair in pairs)
+    for resource in ("gpu=1", "mem_mb=", "runtime=", "slurm_partition=gpu"):
+        assert all(resource in pair for pair in pairs)
 
 
-def test_what_an_encoder_could_do_before_any_training_is_told_among_the_runs(tmp_path):
+def test_record_of_a_pretrained_encoder_is_copied_to_the_runs(tmp_path):
     encoder = tmp_path / "cache" / "lab-0"
     encoder.mkdir(parents=True)
     (encoder / "pretraining.json").write_text('{"name": "lab"}')
-    _tell_of_encoders([Job("pretrain", "", encoder, ())], str(tmp_path / "runs"))
+    _copy_encoder_records([Job("pretrain", "", encoder, ())], tmp_path / "runs")
     assert (tmp_path / "runs" / "lab" / "encoders" / "lab.json").read_text() == '{"name": "lab"}'
 
 
-def test_gpus_are_those_that_the_environment_leaves(monkeypatch):
+def test_visible_gpus_are_those_of_the_environment_variable(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-7f")
     assert visible_gpus() == ["2", "GPU-7f"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")

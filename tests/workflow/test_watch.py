@@ -1,9 +1,9 @@
-"""What a sweep tells: a line for each run, what failed and why."""
-
-import json
+"""The report of a sweep: a line for each job, what failed and why."""
 
 import pytest
+from record_fixture import synthetic_record, with_values
 
+from stilts_core.runs.record import write_record
 from stilts_core.workflow.plan import Job
 from stilts_core.workflow.watch import Watch
 
@@ -17,39 +17,41 @@ def jobs(tmp_path) -> list[Job]:
     return [shared, *pairs]
 
 
-def end(job: Job, score: float) -> None:
-    means = {"all": {"score": 0.0}, "non_english": {"score": score}}
-    job.output.with_name("record.json").write_text(json.dumps({"schema": 1, "averages": means}))
+def finish(job: Job, mean: float) -> None:
+    """Leave what a finished run leaves: a record with this mean of the other languages, and a notebook."""
+    record = with_values(synthetic_record(), {"averages.non_english.score": mean})
+    write_record(job.output.parent, record)
     job.output.touch()
 
 
-def test_line_has_the_number_the_title_the_score_and_the_time_that_is_left(jobs, capsys):
+def test_line_has_number_title_score_and_remaining_time(jobs, capsys):
     watch = Watch(jobs)
     jobs[0].log.touch()
     jobs[0].output.mkdir()
-    watch.look()
+    watch.report()
     assert capsys.readouterr().out.split()[:2] == ["1/3", "mnli"]
-    end(jobs[1], 54.321)
-    watch.look()
+    finish(jobs[1], 54.321)
+    watch.report()
     line = capsys.readouterr().out
     assert "2/3  mnli → xnli" in line and "54.3" in line and "left" in line
-    end(jobs[2], 1.0)
-    watch.look()
-    assert "left" not in capsys.readouterr().out and not watch.open and not watch.failed
+    finish(jobs[2], 1.0)
+    watch.report()
+    assert "left" not in capsys.readouterr().out and not watch.remaining and not watch.failed
 
 
-def test_failed_run_is_told_with_its_error_and_its_log(jobs, capsys):
+def test_summary_names_the_failed_job_its_error_and_its_log(jobs, capsys):
     watch = Watch(jobs)
     jobs[1].failed_log.write_text("Traceback\nRunError: TrainingError: the loss is nan\nThe notebook shows where: x\n")
-    watch.look()
+    watch.report()
     assert "failed" in capsys.readouterr().out
-    said = watch.verdict()
-    assert "1 of 3 failed" in said and "mnli → xnli: RunError: TrainingError: the loss is nan" in said
-    assert str(jobs[1].failed_log) in said and "2 more were not done" in said
+    summary = watch.summary()
+    assert "1 of 3 jobs failed" in summary and "mnli → xnli: RunError: TrainingError: the loss is nan" in summary
+    assert str(jobs[1].failed_log) in summary
+    assert "2 jobs were skipped because a job they depend on failed" in summary
 
 
-def test_log_of_an_earlier_sweep_is_no_failure_of_this_one(jobs):
+def test_failed_log_of_an_earlier_sweep_is_not_a_failure(jobs):
     jobs[1].failed_log.write_text("ValueError: long ago")
     watch = Watch(jobs)
-    watch.look()
-    assert watch.failed == [] and len(watch.open) == 3
+    watch.report()
+    assert watch.failed == [] and len(watch.remaining) == 3

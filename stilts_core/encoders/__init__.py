@@ -1,0 +1,1 @@
+"""Pretrained encoders: weights, tokenizer, forward passes without padding."""

@@ -1,0 +1,1 @@
+"""The transformer layer and AdamW for a CPU, in PyTorch and in C."""

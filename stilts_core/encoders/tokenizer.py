@@ -1,0 +1,137 @@
+"""Tokenizers: from texts, or words, to the sub-word ids that an encoder takes."""
+
+import json
+from functools import cache, cached_property
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import cast
+
+from tokenizers import Encoding, Tokenizer
+
+from stilts_core.errors import EncoderError
+from stilts_core.storage.atomic import write_whole
+from stilts_core.storage.cache import cache_folder, checksum
+
+# The tokens cls, sep, pad, mask and unk, as XLM-R and as BERT write them.
+SPECIAL_TOKENS = (("<s>", "</s>", "<pad>", "<mask>", "<unk>"), ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]"))
+CACHE_VERSION = 1  # raise it when the cached facts about a tokenizer change
+CHUNK_TEXTS = 10_000  # texts encoded in one call: an Encoding takes many times the memory of its ids
+
+# An encoded input as segments (text, ids, token type); `text` is 0 or 1, or None for special tokens.
+Template = list[tuple[int | None, list[int], int]]
+
+
+class EncoderTokenizer:
+    """A tokenizer that neither truncates nor pads.
+
+    `cls`, `sep`, `pad`, `mask` and `unk` are the ids of the special tokens, and `specials` holds all five. `blank` is
+    the id of the bare "▁" (None in BERT). `single_overhead` and `pair_overhead` count the special tokens that are added
+    to one text and to two texts. `fingerprint` is the SHA-256 of the tokenizer's file.
+
+    The cache folder stores these facts. The file itself is loaded when the first text is encoded, so a run whose
+    features are cached as well does not load it. Raises EncoderError if special tokens are missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fingerprint = checksum(path)
+        cached = cache_folder() / "tokenizers" / f"{CACHE_VERSION}-{self.fingerprint[:32]}.json"
+        if not cached.exists():
+            write_whole(cached, json.dumps(_describe(self.backend)))
+        specials, self.blank, self._single, self._pair = json.loads(cached.read_text())
+        self.cls, self.sep, self.pad, self.mask, self.unk = self.specials = tuple(specials)
+        self.single_overhead, self.pair_overhead = _count_specials(self._single), _count_specials(self._pair)
+
+    @cached_property
+    def backend(self) -> Tokenizer:
+        """The tokenizer of the library `tokenizers`."""
+        tokenizer = Tokenizer.from_file(str(self.path))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
+
+    def encode(self, texts: list[str], pairs: list[str] | None = None) -> list[Encoding]:
+        """Encode texts, or pairs of texts, with special tokens. An Encoding has ids, type_ids and offsets."""
+        return self.backend.encode_batch(list(texts) if pairs is None else list(zip(texts, pairs, strict=True)))
+
+    def unique_encodings(self, texts: list[str]) -> list[Encoding]:
+        """Encode texts without special tokens. Equal texts are encoded once and share their Encoding."""
+        unique = list(dict.fromkeys(texts))
+        encodings = dict(zip(unique, self.backend.encode_batch(unique, add_special_tokens=False), strict=True))
+        return [encodings[text] for text in texts]
+
+    def unique_pieces(self, texts: list[str]) -> list[list[int]]:
+        """The sub-word ids of texts without special tokens. Equal texts are encoded once and share their list."""
+        unique = list(dict.fromkeys(texts))
+        pieces: dict[str, list[int]] = {}
+        for chunk in (unique[start : start + CHUNK_TEXTS] for start in range(0, len(unique), CHUNK_TEXTS)):
+            encodings = self.backend.encode_batch_fast(chunk, add_special_tokens=False)
+            pieces.update(zip(chunk, (encoding.ids for encoding in encodings), strict=True))
+        return [pieces[text] for text in texts]
+
+    def encode_words(self, sentences: list[list[str]]) -> list[list[list[int]]]:
+        """The sub-word ids of every word of every sentence, without special tokens.
+
+        A word may begin with the bare "▁". It has no sub-words if the normaliser removes all its characters.
+        """
+        encodings = self.backend.encode_batch(
+            [list(words) for words in sentences], is_pretokenized=True, add_special_tokens=False
+        )
+        split: list[list[list[int]]] = [[[] for _ in words] for words in sentences]
+        for words, encoding in zip(split, encodings, strict=True):
+            word_ids = cast("list[int]", encoding.word_ids)  # None only for special tokens
+            for word, piece in zip(word_ids, encoding.ids, strict=True):
+                words[word].append(piece)
+        return split
+
+    def build(self, ids_a: list[int], ids_b: list[int] | None = None) -> tuple[list[int], list[int]]:
+        """Add the special tokens to the sub-word ids of one or two texts. Returns (ids, token types)."""
+        texts = (ids_a, ids_b or [])
+        ids: list[int] = []
+        types: list[int] = []
+        for text, special, type_id in self._single if ids_b is None else self._pair:
+            segment = special if text is None else texts[text]
+            ids += segment
+            types += [type_id] * len(segment)
+        return ids, types
+
+
+@cache
+def read_tokenizer(folder: Path) -> EncoderTokenizer:
+    """Read the tokenizer in an encoder's folder. Raises EncoderError if there is no `tokenizer.json`."""
+    path = folder / "tokenizer.json"
+    if not path.exists():
+        raise EncoderError(
+            f"{folder} has no tokenizer.json; write it with transformers: "
+            f"AutoTokenizer.from_pretrained({str(folder)!r}).save_pretrained({str(folder)!r})"
+        )
+    return EncoderTokenizer(path)
+
+
+def _describe(tokenizer: Tokenizer) -> tuple[list[int], int | None, Template, Template]:
+    """The ids of the special tokens, the id of the bare "▁", and the templates of one text and of two texts."""
+    single, pair = _find_template(tokenizer.encode("a")), _find_template(tokenizer.encode("a", "a"))
+    return _find_specials(tokenizer), tokenizer.token_to_id("▁"), single, pair
+
+
+def _find_specials(tokenizer: Tokenizer) -> list[int]:
+    """The ids of cls, sep, pad, mask and unk. Raises EncoderError if one of them is missing."""
+    for names in SPECIAL_TOKENS:
+        ids = [piece for name in names if (piece := tokenizer.token_to_id(name)) is not None]
+        if len(ids) == len(names):
+            return ids
+    expected = " or ".join(" ".join(names) for names in SPECIAL_TOKENS)
+    raise EncoderError(f"the tokenizer lacks special tokens; expected {expected}")
+
+
+def _find_template(encoding: Encoding) -> Template:
+    """The segments of an encoded input."""
+    pieces = zip(encoding.sequence_ids, encoding.ids, encoding.type_ids, strict=True)
+    segments = [(text, list(segment)) for text, segment in groupby(pieces, itemgetter(0))]
+    return [(text, [piece for _, piece, _ in segment], segment[0][2]) for text, segment in segments]
+
+
+def _count_specials(template: Template) -> int:
+    """The number of special tokens in a template."""
+    return sum(len(ids) for text, ids, _ in template if text is None)

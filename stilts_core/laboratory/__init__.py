@@ -1,0 +1,1 @@
+"""The laboratory: generated languages, and every task in them."""

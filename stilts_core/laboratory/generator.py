@@ -1,0 +1,230 @@
+"""The generator of the laboratory: every task, and unlabelled text, in every generated language.
+
+`load` returns the tasks of the catalogue, as `stilts_core.sources.load` does for the publishers' data. A seed decides
+the examples.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import cache, lru_cache
+from typing import Protocol
+
+from stilts_core.errors import DataError, DataNotFound
+from stilts_core.laboratory.dice import Dice
+from stilts_core.laboratory.disk_cache import cached_examples
+from stilts_core.laboratory.language.design import LANGUAGES, LabLanguage
+from stilts_core.laboratory.language.realiser import Realiser
+from stilts_core.laboratory.tasks import choices, pairs, questions, retrieval, tagging
+from stilts_core.laboratory.version import GENERATOR, VERSION
+from stilts_core.laboratory.world.texts import draw_text
+from stilts_core.tasks.catalogue import get_task
+from stilts_core.tasks.examples import (
+    ChoiceExample,
+    Example,
+    ExampleSet,
+    PairExample,
+    RetrievalSet,
+    SpanExample,
+    TaggingExample,
+    TextExample,
+)
+from stilts_core.tasks.retrieval_sets import multilingual_pool, sentence_of_answer
+from stilts_core.tasks.selection import chosen_positions
+
+SIZES = {"train": 20_000, "dev": 1000, "test": 1000}
+QUERIES = 300  # in a retrieval set
+
+
+class MeaningItem(Protocol):
+    """A labelled item whose texts are meanings; it has an example in every language."""
+
+    def to_example(self, number: int, realiser: Realiser) -> Example: ...
+
+
+# The function that draws an item of a task, from dice and for a part.
+DRAW_ITEM: dict[str, Callable[[Dice, str], MeaningItem]] = {
+    "anli": pairs.draw_anli,
+    "mnli": pairs.draw_mnli,
+    "qqp": pairs.draw_qqp,
+    "squad_v2": questions.draw_squad_v2,
+    "squad": questions.draw_squad,
+    "hellaswag": choices.draw_hellaswag,
+    "ccg": tagging.draw_ccg,
+    "cosmosqa": choices.draw_cosmosqa,
+    "commonsenseqa": choices.draw_commonsenseqa,
+    "socialiqa": choices.draw_socialiqa,
+    "copa": choices.draw_copa,
+    "xnli": pairs.draw_mnli,
+    "pawsx": pairs.draw_pawsx,
+    "udpos": tagging.draw_udpos,
+    "panx": tagging.draw_panx,
+    "xquad": questions.draw_squad,
+    "mlqa": questions.draw_mlqa,
+    "tydiqa": questions.draw_tydiqa,
+    "xcopa": choices.draw_copa,
+}
+TASK_NAMES = (*DRAW_ITEM, "tatoeba", "bucc2018", "lareqa")
+_PARTS = {"tatoeba": ("test",), "bucc2018": ("dev", "test")}  # of the tasks that lack a part
+_EXAMPLE_TYPES: dict[str, type[Example]] = {
+    "pair": PairExample,
+    "choice": ChoiceExample,
+    "tagging": TaggingExample,
+    "span": SpanExample,
+}
+
+
+def draw_items(
+    name: str, split: str, language: str = "en", *, seed: int = 0, examples: int = 0, numbers: Iterable[int] = ()
+) -> list[MeaningItem]:
+    """Draw the first `examples` items of a part, or the items with the given `numbers`, as meanings.
+
+    Item i depends on seed, part and i alone. All languages share the items of a parallel task; in other tasks, every
+    language but English has its own items.
+    """
+    own = "" if get_task(name).parallel or language == "en" else language
+    return list(_draw_items(name, split, own, seed, tuple(numbers or range(examples))))
+
+
+@lru_cache(maxsize=4)
+def _draw_items(name: str, split: str, own: str, seed: int, numbers: tuple[int, ...]) -> tuple[MeaningItem, ...]:
+    return tuple(DRAW_ITEM[name](Dice(seed, name, own, split, number), split) for number in numbers)
+
+
+def load(
+    name: str,
+    split: str,
+    language: str = "en",
+    *,
+    seed: int = 0,
+    examples: int | None = None,
+    numbers: Iterable[int] = (),
+) -> ExampleSet:
+    """Generate the examples of one part ('train', 'dev' or 'test') of a task in one language of the laboratory.
+
+    `examples` is the number of examples (default: SIZES) or, in a retrieval set, of queries (default: QUERIES).
+    `numbers` selects single examples by their ids instead. As in the publishers' data, the train and dev parts of a
+    target are English and come from the task that it is trained on; the dev part of BUCC is in the language itself. The
+    test part of LAReQA takes 'mul' for the multilingual pool.
+
+    Raises DataError for an unknown part or language, and DataNotFound for a task that the laboratory does not have.
+    """
+    row = get_task(name)
+    _check_part(name, split, language)
+    count = SIZES[split] if examples is None else examples
+    if split != "test" and row.trained_on not in (None, name):
+        items = load(row.trained_on, split, seed=seed, examples=count, numbers=numbers).items
+        return _as_example_set([sentence_of_answer(item) for item in items] if row.family == "retrieval" else items)
+    if row.family == "retrieval":
+        return _as_example_set(_retrieval_sets(name, split, language, seed, QUERIES if examples is None else examples))
+    chosen = tuple(numbers or range(count))
+
+    def generate() -> list[Example]:
+        realiser = get_realiser(language)
+        items = draw_items(name, split, language, seed=seed, numbers=chosen)
+        return [item.to_example(number, realiser) for number, item in zip(chosen, items, strict=True)]
+
+    # The key holds the language's definition, because `invent` gives the same code to several languages.
+    key = VERSION, name, split, LANGUAGES[language], seed, chosen
+    return _as_example_set(cached_examples(generate, _EXAMPLE_TYPES[row.family], *key))
+
+
+def _check_part(name: str, split: str, language: str) -> None:
+    """Raise DataError or DataNotFound if the laboratory does not have a part of a task in a language."""
+    if split not in (parts := _PARTS.get(name, tuple(SIZES))):
+        raise DataError(f"{name} has no part '{split}'; choose {' or '.join(parts)}")
+    if split != "test" and get_task(name).trained_on and language != "en":
+        raise DataError(f"the {split} part of {name} is English only, not in '{language}'; choose 'en'")
+    if language not in (known := available_languages(name, split)) and (name, language) != ("lareqa", "mul"):
+        raise DataError(
+            f"{name} has no {split} part in '{language}' in the laboratory; choose one of {', '.join(known)}"
+        )
+
+
+def read(name: str, split: str, language: str = "en", *, limit: int = 0, seed: int = 0) -> ExampleSet:
+    """Generate at most `limit` examples of a part (0 = all), and no others.
+
+    `tasks.selection` chooses by a hash of `seed` and the item's number, as it does for publishers' data.
+    """
+    if not limit:
+        return load(name, split, language)
+    return load(name, split, language, numbers=chosen_positions(range(SIZES[split]), limit, seed))
+
+
+def checksums(name: str, split: str, language: str = "en") -> dict[str, str]:
+    """Return the `files` of what `load` returns, without generating examples: the version of the generator."""
+    return {GENERATOR: VERSION}
+
+
+def available_languages(name: str, split: str = "test") -> tuple[str, ...]:
+    """Return the languages of a part of a task, nearest to English first; all languages have test parts of targets."""
+    row = get_task(name)
+    if name not in TASK_NAMES:
+        raise DataNotFound(f"the laboratory has no {row.title}; choose one of {', '.join(TASK_NAMES)}")
+    if row.trained_on is None:
+        return tuple(code for code in LANGUAGES if code != "en")
+    return tuple(LANGUAGES) if split == "test" and "target" in row.roles else ("en",)
+
+
+def unlabelled(language: str, *, seed: int = 0, examples: int | None = None) -> ExampleSet:
+    """Generate unlabelled texts of one to three sentences; the texts of different languages are no translations.
+
+    `examples` is the number of texts (default: the size of the language's pretraining text). All texts belong to the
+    train part, so no text of a test part is among them. Raises DataNotFound for a language without pretraining text if
+    no number is given.
+    """
+    definition = _definition(language)
+    count = definition.texts if examples is None else examples
+    if not count:
+        raise DataNotFound(
+            f"{definition.name} has no pretraining text because it serves as an unseen language; to generate some "
+            "nevertheless, pass the number of texts as `examples`"
+        )
+
+    def generate() -> list[TextExample]:
+        realiser = get_realiser(language)
+        texts = (draw_text(Dice(seed, "text", language, number)) for number in range(count))
+        return [TextExample(str(number), language, realiser.text(*text)) for number, text in enumerate(texts)]
+
+    return _as_example_set(cached_examples(generate, TextExample, VERSION, definition, seed, count))
+
+
+def text_checksums(language: str) -> dict[str, str]:
+    """Return the `files` of what `unlabelled` returns."""
+    return {GENERATOR: VERSION}
+
+
+def text_languages() -> tuple[str, ...]:
+    """Return the languages that have pretraining text."""
+    return tuple(code for code, language in LANGUAGES.items() if language.texts)
+
+
+def text_size(language: str) -> int:
+    """Return the number of pretraining texts of a language."""
+    return LANGUAGES[language].texts
+
+
+@cache
+def get_realiser(language: str) -> Realiser:
+    """Return the realiser of a language; raises DataError that lists the known codes."""
+    return Realiser(_definition(language))
+
+
+def _definition(language: str) -> LabLanguage:
+    if language not in LANGUAGES:
+        raise DataError(f"the laboratory has no language '{language}'; choose one of {', '.join(LANGUAGES)}")
+    return LANGUAGES[language]
+
+
+def _retrieval_sets(name: str, split: str, language: str, seed: int, count: int) -> list[RetrievalSet]:
+    if name == "tatoeba":
+        return [retrieval.build_tatoeba(seed, count, get_realiser("en"), get_realiser(language))]
+    if name == "bucc2018":
+        return [retrieval.build_bucc(seed, split, count, get_realiser("en"), get_realiser(language))]
+    items = draw_items("xquad", "test", seed=seed, examples=count)
+    span_items = [item for item in items if isinstance(item, questions.SpanItem)]
+    codes = LANGUAGES if language == "mul" else (language,)
+    sets = {code: retrieval.build_lareqa(span_items, get_realiser(code)) for code in codes}
+    return multilingual_pool(sets) if language == "mul" else list(sets.values())
+
+
+def _as_example_set(items: list) -> ExampleSet:
+    return ExampleSet(items, {GENERATOR: VERSION}, {}, None)

@@ -1,0 +1,70 @@
+"""`stilts run`: the pair notebook, executed into the folder of its run."""
+
+import fcntl
+import os
+import sys
+from pathlib import Path
+
+from stilts_core.config import RunConfig
+from stilts_core.notebooks.paths import notebook_path
+from stilts_core.runs.inputs import run_checksums, run_folder
+from stilts_core.runs.record import RECORD, Record, read_record
+from stilts_core.storage.atomic import write_whole
+
+EXECUTED = "pair.ipynb"  # the executed notebook in the folder of a finished run
+UNFINISHED = "unfinished.ipynb"  # the executed notebook of a run that failed or was stopped: it shows where
+PROGRESS_VARIABLE = "STILTS_PROGRESS"  # the environment variable that `training.progress` reads
+
+
+def run_pair(config: RunConfig) -> Record | None:
+    """Do one run with its notebook and return its record. Raises RunError as `run_notebook` does.
+
+    Under torchrun all processes do the run together; then the first one executes the notebook, and the others get None.
+    """
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:  # set by torchrun
+        from stilts_core.runs import pipeline
+        from stilts_core.training import distributed
+
+        with distributed.process_group():
+            pipeline.run(config)
+            if distributed.rank() > 0:
+                return None
+    return run_notebook(config)
+
+
+def run_notebook(config: RunConfig) -> Record:
+    """Execute the pair notebook for `config`, unless the run is finished, and return its record.
+
+    The run takes place in the notebook's kernel; this process shows its progress on standard error. Raises RunError
+    where the notebook fails; `unfinished.ipynb` then shows where.
+    """
+    resolved = config.resolved()
+    folder = run_folder(resolved, run_checksums(resolved))
+    if not ((folder / RECORD).exists() and (folder / EXECUTED).exists()):
+        unfinished = folder / UNFINISHED
+        _execute(config, unfinished)
+        write_whole(folder / EXECUTED, unfinished.read_bytes())
+        unfinished.unlink()
+    return read_record(folder / RECORD)
+
+
+def _execute(config: RunConfig, output: Path) -> None:
+    from stilts_core.notebooks.execution import execute_notebook  # imports papermill: 0.5 s, not for a finished run
+
+    if not config.quiet and (terminal := _progress_file()):
+        os.environ[PROGRESS_VARIABLE] = terminal
+    defaults = RunConfig().to_dict() | {"quiet": None}  # the notebook's own default is quiet
+    parameters = {name: value for name, value in config.to_dict().items() if value != defaults[name]}
+    execute_notebook(notebook_path("pair"), output, parameters)
+
+
+def _progress_file() -> str | None:
+    """The file through which a kernel writes to this process's standard error; None where the system has none."""
+    if sys.stderr.isatty():
+        return os.ttyname(2)
+    file = f"/proc/{os.getpid()}/fd/2"
+    if not os.path.exists(file):
+        return None
+    # The kernel appends to a log; without this flag this process would overwrite the kernel's lines.
+    fcntl.fcntl(2, fcntl.F_SETFL, fcntl.fcntl(2, fcntl.F_GETFL) | os.O_APPEND)
+    return file

@@ -1,0 +1,1 @@
+"""The laboratory's own encoder, pretrained from scratch."""

@@ -1,0 +1,72 @@
+"""What decides a pretrained laboratory encoder: its recipe, its seed, and the version of the text generator."""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stilts_core.laboratory import generator
+from stilts_core.laboratory.language.design import CODES
+from stilts_core.storage.cache import cache_folder
+
+WEIGHTS_VERSION = 1  # raise it when the same recipe, seed and text give other weights
+
+
+@dataclass(frozen=True)
+class PretrainingRecipe:
+    """Sizes and schedule of the encoder. The field names are part of its identity.
+
+    `pieces` is the size of the vocabulary. `deviation` is the standard deviation of the initial weights, and
+    `deviation_of_embeddings` that of the initial embeddings. `texts` is the share of each language's text that is used,
+    `masked` the share of sub-words to predict. The encoder is measured in all `languages`, and trained on the languages
+    among them that have text.
+    """
+
+    pieces: int = 2500
+    layers: int = 3
+    hidden_size: int = 64
+    heads: int = 4
+    feed_forward: int = 128
+    positions: int = 256
+    deviation: float = 0.06
+    deviation_of_embeddings: float = 0.1
+    epochs: float = 3.0
+    batch_size: int = 32
+    lr: float = 3e-3
+    warmup: float = 0.05
+    weight_decay: float = 0.01
+    texts: float = 1.0
+    masked: float = 0.2
+    languages: tuple[str, ...] = CODES
+
+    @property
+    def languages_with_text(self) -> list[str]:
+        """The languages that have pretraining text."""
+        return [code for code in self.languages if self.count_texts(code)]
+
+    def count_texts(self, code: str) -> int:
+        """The number of texts of a language that the encoder is trained on."""
+        return round(generator.LANGUAGES[code].texts * self.texts)
+
+
+RECIPE = PretrainingRecipe()
+
+
+def pretraining_seed(name: str) -> int | None:
+    """The seed of a laboratory encoder with the name 'lab' (seed 0) or 'lab-N'; None for another encoder."""
+    match = re.fullmatch(r"lab(?:-(\d+))?", name)
+    return int(match[1] or 0) if match else None
+
+
+def lab_identity(seed: int, recipe: PretrainingRecipe = RECIPE) -> str:
+    """The SHA-256 of everything that decides the encoder. It is known before the encoder is pretrained."""
+    facts = {"format": WEIGHTS_VERSION, "seed": seed, "recipe": asdict(recipe), "generator": generator.VERSION}
+    # The generator's version does not cover languages that were invented later.
+    facts |= {"languages": [asdict(generator.LANGUAGES[code]) for code in recipe.languages]}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def locate_lab_encoder(seed: int = 0, recipe: PretrainingRecipe = RECIPE) -> Path:
+    """The folder where `pretrain_lab_encoder` puts the encoder; it may not exist yet."""
+    return cache_folder() / "encoders" / f"lab-{lab_identity(seed, recipe)[:16]}"

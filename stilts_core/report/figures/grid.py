@@ -1,0 +1,192 @@
+"""Figures of a grid as SVG: its heat map, and for one target the gain of each row and the score by hidden state."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+
+from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
+from stilts_core.report.analysis.measurement import Measurement
+from stilts_core.report.colours import colour_limit, difference_colour
+from stilts_core.report.figures.style import (
+    COLOURS,
+    FEW_ROWS,
+    GREY,
+    HIDDEN_STATE,
+    LIGHT_GREY,
+    error_lengths,
+    mark_value,
+    set_rows,
+    set_title,
+    styled_figure,
+    to_svg,
+)
+from stilts_core.report.tables.grid import format_signed
+from stilts_core.report.tables.html import metric_name
+from stilts_core.report.tables.titles import row_title, short_title
+from stilts_core.runs.record import Record
+from stilts_core.tasks.catalogue import get_task
+
+Differences = Mapping[tuple[str, str], Measurement]  # from the baseline, by row and target
+TITLE_CHARACTERS = 58  # characters of a title's line that fit the heat map
+
+
+def draw_heat_map(grid: Grid) -> str | None:
+    """Draw all differences from the baseline, the row with the best average on top; None without any difference."""
+    averages = _average_gains(grid)
+    if not averages:
+        return None
+    rows = sorted(averages, key=lambda row: -averages[row].value)
+    differences = _differences(grid, rows)
+    transfer = {key: value for key, value in differences.items() if not grid.cells[key].same_data}
+    limit = colour_limit(value.value for value in transfer.values())
+
+    def tabulate(entry: Callable[[tuple[str, str]], float | str], missing: float | str) -> pd.DataFrame:
+        """A table of entries by row and target; `missing` where there is no difference."""
+        return pd.DataFrame(
+            [
+                [entry((row, target)) if (row, target) in differences else missing for target in grid.targets]
+                for row in rows
+            ],
+            [f"{short_title(row)}  {format_signed(averages[row].value)}" for row in rows],
+            [short_title(target) for target in grid.targets],
+        )
+
+    with styled_figure(1.6 + 0.34 * len(rows), 6.2) as figure:
+        axes = figure.add_subplot()
+        axes.grid(False)
+        seaborn.heatmap(
+            tabulate(lambda key: transfer[key].value if key in transfer else 0.0, np.nan),
+            annot=tabulate(lambda key: format_signed(differences[key].value), ""),
+            fmt="", annot_kws={"fontsize": 8.5}, vmin=-limit, vmax=limit, cbar=False, ax=axes,
+            cmap=ListedColormap([np.array(difference_colour(value, 1)) / 255 for value in np.linspace(-1, 1, 201)]),
+        )  # fmt: skip
+        _style_numbers(axes, differences, transfer)
+        axes.set_xticklabels(axes.get_xticklabels(), rotation=35, ha="right")
+        axes.set_yticklabels(axes.get_yticklabels(), rotation=0)
+        axes.tick_params(length=0)
+        if len(rows) > FEW_ROWS:
+            axes.set_ylabel("intermediate task, with its average")
+        set_title(figure, heat_map_finding(grid), TITLE_CHARACTERS)
+        return to_svg(figure)
+
+
+def heat_map_finding(grid: Grid) -> str:
+    """The finding of a heat map in one sentence: its best row, and how many pairs gain or lose clearly."""
+    averages = _average_gains(grid)
+    best = max(averages, key=lambda row: averages[row].value)
+    differences = _differences(grid, averages)
+    transfer = [value for key, value in differences.items() if not grid.cells[key].same_data]
+    gains = sum(value.excludes_zero and value.value > 0 for value in transfer)
+    losses = sum(value.excludes_zero and value.value < 0 for value in transfer)
+    return (
+        f"{row_title(best)}: {format_signed(averages[best].value)} on average. "
+        f"Of {len(transfer)} pairs {gains} gain and {losses} lose clearly"
+    )
+
+
+def draw_gains(grid: Grid, target: str) -> str | None:
+    """Draw each row's difference from the baseline on one target, the best on top; None without any difference."""
+    gains = _gains(grid, target)
+    if not gains:
+        return None
+    with styled_figure(1.5 + 0.27 * len(gains)) as figure:
+        axes = figure.add_subplot()
+        for place, (cell, gain) in enumerate(gains):
+            colour = GREY if cell.same_data else COLOURS[0]
+            axes.errorbar(
+                [gain.value],
+                [place],
+                xerr=error_lengths([gain.value], [gain.interval]),
+                fmt="o",
+                color=colour,
+                markerfacecolor=colour if gain.excludes_zero and not cell.same_data else "white",
+                elinewidth=1.5,
+            )
+        mark_value(axes, 0)
+        set_rows(axes, [short_title(cell.row) + " (same data)" * cell.same_data for cell, _ in gains])
+        axes.set_xlabel(f"difference in {metric_name(get_task(target).metric)}, with 95 % interval")
+        set_title(figure, gains_finding(grid, target))
+        return to_svg(figure)
+
+
+def gains_finding(grid: Grid, target: str) -> str:
+    """The finding for one target in one sentence: which row helps most, and how many rows help clearly."""
+    gains = [(cell, gain) for cell, gain in _gains(grid, target) if not cell.same_data]
+    title = get_task(target).title
+    if not gains:
+        return f"{title}: every row that was run shares the target's data"
+    best_cell, best_gain = gains[0]
+    helpful = sum(gain.excludes_zero and gain.value > 0 for _, gain in gains)
+    if not helpful:
+        return f"{title}: none of {len(gains)} rows helps clearly"
+    name = short_title(best_cell.row)
+    return f"{title}: {name} helps most, {format_signed(best_gain.value)}; {helpful} of {len(gains)} rows help clearly"
+
+
+def draw_layers(grid: Grid, target: str) -> str | None:
+    """Draw the score from every hidden state, averaged over languages, for each row; None if no run has such scores."""
+    sweeps = {cell.row: sweep for cell in grid.column(target) if (sweep := _mean_sweep(cell.records)) is not None}
+    if not sweeps:
+        return None
+    best_score, best_row = max((float(sweep.max()), row) for row, sweep in sweeps.items())
+    with styled_figure(3.4) as figure:
+        axes = figure.add_subplot()
+        for row, sweep in sweeps.items():
+            axes.plot(sweep, **_line_style(row, best_row))
+        if len(sweeps) > 2:
+            axes.plot([], [], color=LIGHT_GREY, label="other rows")
+        axes.set_xlabel(HIDDEN_STATE)
+        axes.set_ylabel(f"{metric_name(get_task(target).metric)}, 0–100")
+        axes.set_xticks(range(len(sweeps[best_row])))
+        axes.set_ylim(bottom=0)
+        axes.legend()
+        state = int(sweeps[best_row].argmax())
+        after = "without an intermediate task" if best_row == BASELINE else f"after {short_title(best_row)}"
+        title = get_task(target).title
+        set_title(figure, f"{title}: hidden state {state} {after} retrieves best, {best_score:.1f}")
+        return to_svg(figure)
+
+
+def _average_gains(grid: Grid) -> dict[str, Measurement]:
+    """The average difference from the baseline of each row that has one."""
+    averages = {row: grid.average(row) for row in grid.rows if row != BASELINE}
+    return {row: average for row, average in averages.items() if average}
+
+
+def _differences(grid: Grid, rows: Sequence[str] | Mapping[str, Measurement]) -> dict[tuple[str, str], Measurement]:
+    """The differences from the baseline by row and target, row by row; without missing ones."""
+    differences = {(row, target): grid.difference(row, target) for row in rows for target in grid.targets}
+    return {key: difference for key, difference in differences.items() if difference}
+
+
+def _gains(grid: Grid, target: str) -> list[tuple[Cell, Measurement]]:
+    """The rows' differences from the baseline on one target, the best first."""
+    differences = ((cell, grid.difference(cell.row, target)) for cell in grid.column(target))
+    return sorted(((cell, gain) for cell, gain in differences if gain), key=lambda pair: -pair[1].value)
+
+
+def _style_numbers(axes: Axes, differences: Differences, transfer: Differences) -> None:
+    """Set clear differences in bold, and those of cells with the same data in grey italics."""
+    for text, (key, value) in zip(axes.texts, differences.items(), strict=True):
+        same_data = key not in transfer
+        text.set(color="#666666" if same_data else "#111111", style="italic" if same_data else "normal")
+        text.set_fontweight("bold" if value.excludes_zero and not same_data else "normal")
+
+
+def _line_style(row: str, best_row: str) -> dict[str, Any]:
+    if row == BASELINE:
+        return {"color": "#000000", "linewidth": 2, "linestyle": "--", "label": "no intermediate task"}
+    if row == best_row:
+        return {"color": COLOURS[0], "linewidth": 2, "marker": "o", "label": row_title(row)}
+    return {"color": LIGHT_GREY, "linewidth": 1}
+
+
+def _mean_sweep(records: Sequence[Record]) -> np.ndarray | None:
+    """The score from every hidden state, averaged over languages and runs."""
+    sweeps = [np.mean(list(record.layers.values()), axis=0) for record in records if record.layers]
+    return np.mean(sweeps, axis=0) if sweeps else None

@@ -1,0 +1,72 @@
+"""Figures of the teaching notebooks, from scores that the notebooks have just computed."""
+
+from collections.abc import Mapping
+
+from IPython.display import SVG
+
+from stilts_core.config import LABORATORY
+from stilts_core.report.analysis.distances import sort_by_distance
+from stilts_core.report.analysis.measurement import Measurement, measure_runs
+from stilts_core.report.analysis.slopes import collect_factors, fit_slopes
+from stilts_core.report.figures.style import (
+    COLOURS,
+    MARKERS,
+    add_legend,
+    error_lengths,
+    set_rows,
+    set_title,
+    styled_figure,
+    to_svg,
+)
+from stilts_core.report.figures.transfer import draw_factor
+from stilts_core.runs.record import Interval
+from stilts_core.scoring.bootstrap import Estimate, average
+
+Scores = Mapping[str, Estimate]  # by language
+OFFSET = 0.12  # of a row: the two points of a row lie above and below its middle
+
+
+def draw_comparison(models: Mapping[str, Scores], metric: str, title: str) -> SVG:
+    """Draw, for each of several models, the English score and the mean of all other languages with 95 % intervals."""
+    with styled_figure(1.5 + 0.5 * len(models)) as figure:
+        axes = figure.add_subplot()
+        for index, (label, offset) in enumerate((("English", -OFFSET), ("mean of the other languages", OFFSET))):
+            estimates = [scores["en"] if label == "English" else average_others(scores) for scores in models.values()]
+            values = [estimate.score for estimate in estimates]
+            axes.errorbar(
+                values,
+                [row + offset for row in range(len(models))],
+                xerr=error_lengths(values, [estimate.bounds for estimate in estimates]),
+                fmt=MARKERS[index],
+                color=COLOURS[index],
+                label=label,
+            )
+        set_rows(axes, list(models))
+        axes.set_ylim(len(models) - 0.5, -0.5)  # as much room above the first pair of points as below the last
+        axes.set_xlabel(f"{metric}, 0–100, with 95 % interval")
+        set_title(figure, title)
+        add_legend(figure)
+        return SVG(to_svg(figure))
+
+
+def average_others(scores: Scores) -> Estimate:
+    """The mean over all languages except English."""
+    return average([estimate for code, estimate in scores.items() if code != "en"])
+
+
+def draw_transfer(scores: Scores, factor: str, metric: str, own: str | None = None) -> SVG:
+    """Draw the zero-shot score of every language against `distance` or `pretraining`.
+
+    The language `own` has a star. The line is fitted on both factors without `own`, and has the other factor at its
+    mean.
+    """
+    measured = {code: _measure(scores[code]) for code in sort_by_distance(scores) if code != "en"}
+    others = {code: score for code, score in measured.items() if code != own}
+    slopes = fit_slopes(others, collect_factors(list(others), LABORATORY))
+    factors = collect_factors(list(measured), LABORATORY)
+    return SVG(draw_factor(measured, factors, slopes, factor, LABORATORY, score_name=metric, highlight=own))
+
+
+def _measure(estimate: Estimate) -> Measurement:
+    low, high = estimate.bounds
+    return measure_runs([Interval(score=estimate.score, low=low, high=high)])

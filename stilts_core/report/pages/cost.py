@@ -1,0 +1,92 @@
+"""The page "Cost": the results of `stilts bench`, as figures and tables in MyST Markdown."""
+
+import json
+from pathlib import Path
+
+from stilts_core.bench.table import HEADINGS, build_rows
+from stilts_core.bench.workloads import PEERS, WORKLOADS
+from stilts_core.report.figures.bench import draw_growth, draw_ratios
+from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.tables.html import markdown_table
+
+NOT_MEASURED = (
+    "There is no benchmark yet. `make bench` measures all workloads on this machine and writes "
+    "`book/results/bench.json`; `stilts report` then fills this page. `stilts bench --quick` tries out the benchmark "
+    "with small sizes.\n"
+)
+SPEEDS = ("examples_per_second", "seconds")
+
+
+def build_page(bench: Path, writer: PageWriter) -> str:
+    """The generated part of the page, from the JSON file of `stilts bench` if there is one."""
+    workloads = _workloads()
+    if not bench.exists():
+        return f"{NOT_MEASURED}\n\n{workloads}\n"
+    result = json.loads(bench.read_text(encoding="utf-8"))
+    reduced = [f"`{name}`" for name, facts in result["provenance"].items() if facts["reduced"]]
+    warning = f"**Measured with small sizes for trying out, so not informative:** {', '.join(reduced)}."
+    sections = [
+        "## Ratios",
+        *([warning] if reduced else []),
+        *_figures(result, writer),
+        "## All figures",
+        markdown_table(HEADINGS, build_rows(result)),
+        _provenance(result["provenance"]),
+        workloads,
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _figures(result: dict, writer: PageWriter) -> list[str]:
+    """Write the figures for which there are measurements, and return their images as Markdown."""
+    figures = {
+        "speed": (
+            draw_ratios(result, SPEEDS, "How many times faster than the peer"),
+            "Ratio of speeds by workload.",
+        ),
+        "memory": (
+            draw_ratios(result, ("peak_memory_bytes",), "How much of the peer's memory"),
+            "Ratio of peak memory by workload.",
+        ),
+        "growth": (draw_growth(result.get("growth", {})), "Cost by size, on logarithmic axes."),
+    }
+    images = []
+    for name, (svg, alt) in figures.items():
+        if svg:
+            writer.write(f"generated/cost-{name}.svg", svg)
+            images.append(f"![{alt}](generated/cost-{name}.svg)")
+    return images
+
+
+def _workloads() -> str:
+    table = markdown_table(
+        ["workload", "what is measured", "peers"],
+        [[f"`{workload.name}`", workload.title, ", ".join(workload.peers) or "–"] for workload in WORKLOADS.values()],
+    )
+    peers = "\n".join(f"- **{name}**: {title}." for name, title in PEERS.items())
+    return f"## Workloads and peers\n\n{table}\n{peers}"
+
+
+def _provenance(provenance: dict[str, dict]) -> str:
+    """The time, machine, encoder and revision of each workload, and the versions of all packages."""
+    rows = []
+    for name, facts in provenance.items():
+        machine = facts["environment"]
+        rows.append(
+            [
+                name,
+                facts["finished"],
+                f"{machine['cpu']}, {machine['threads']} threads, {machine['device']}, {machine['precision']}",
+                facts["encoder"]["name"],
+                facts["repetitions"],
+                f"`{machine['git_revision']}`",
+            ]
+        )
+    columns = ["workload", "finished", "machine", "encoder", "repetitions", "revision"]
+    versions = dict.fromkeys(
+        f"{package} {version}"
+        for facts in provenance.values()
+        for package, version in (facts["environment"]["packages"] | facts["peer_packages"]).items()
+        if version
+    )
+    return f"## Machines and versions\n\n{markdown_table(columns, rows)}\n**Versions:** {', '.join(versions)}."

@@ -1,0 +1,133 @@
+"""Overview pages of a profile, as MyST: "Results" with its introduction, the list of runs, and "Status"."""
+
+from collections.abc import Iterable, Sequence
+
+from stilts_core.report.analysis.grid import Grid
+from stilts_core.report.failed_runs import Failure
+from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages import results
+from stilts_core.report.pages.runs import unique_titles
+from stilts_core.report.tables.html import format_duration, markdown_table, metric_name
+from stilts_core.runs.record import Record
+
+
+def explain_no_runs(profile: str) -> str:
+    """The content of a page without any record: the commands that make records."""
+    return (
+        f"No run of profile `{profile}` has been recorded yet. `make book PROFILE={profile}` runs its grid and builds "
+        f"the book, `stilts run --profile {profile}` does one run, and `stilts report --profile {profile}` then fills "
+        "this page.\n"
+    )
+
+
+def build_results(grid: Grid, profile: str, writer: PageWriter) -> str:
+    """The page "Results": encoders, number of runs and seeds, then the tables and figures of the grid."""
+    if not grid.records:
+        return explain_no_runs(profile)
+    seeds = sorted({record.seed for record in grid.records})
+    encoders = _distinct(f"`{record.encoder.name}`" for record in grid.records)
+    introduction = (
+        f"Profile `{profile}`, encoder {', '.join(encoders)}: {len(grid.records)} runs in {len(grid.rows)} rows and "
+        f"{len(grid.targets)} columns, "
+    )
+    if len(seeds) == 1:
+        introduction += (
+            f"seed {seeds[0]} only. One seed cannot distinguish an effect from chance: `stilts sweep --seeds 0,1,2` "
+            "adds other seeds."
+        )
+    else:
+        introduction += f"seeds {', '.join(map(str, seeds))}."
+    tables = results.build_page(grid, writer, lambda record: f"pairs/{record.run_id}.html")
+    return f"{introduction}\n\n{tables}\n{_notes(grid.records)}"
+
+
+def build_runs(records: Sequence[Record], grid: Grid, failures: Sequence[Failure], profile: str) -> str:
+    """The list of runs with links to their pages, and the runs that failed."""
+    failed = _failed_runs(failures)
+    if not records:
+        return explain_no_runs(profile) + failed
+    titles = unique_titles(records)
+    incomparable = {record.run_id for record in grid.incomparable}
+    rows = []
+    for record in records:
+        others = record.averages.non_english
+        rows.append(
+            [
+                f"[{titles[record.run_id]}](pairs/{record.run_id})",
+                record.seed,
+                metric_name(record.metric),
+                f"{record.scores['en'].score:.1f}" if "en" in record.scores else "–",
+                f"{others.score:.1f} ({others.low:.1f} – {others.high:.1f})" if others else "–",
+                others.languages if others else 0,
+                "yes" if record.same_data else "no",
+                "no" if record.run_id in incomparable else "yes",
+            ]
+        )
+    columns = [
+        "run",
+        "seed",
+        "metric",
+        "English",
+        "mean without English (95 %)",
+        "languages",
+        "same data",
+        "in Results",
+    ]
+    explanation = (
+        f"\n{len(incomparable)} of these runs have other parameters or languages than the rest of their column, or "
+        "were repeated later. They are not in the tables of [Results](results.md).\n"
+    )
+    return markdown_table(columns, rows) + explanation * bool(incomparable) + _notes(records) + failed
+
+
+def build_status(records: Sequence[Record], profile: str) -> str:
+    """The page "Status": the runs with their cost, and the machines, versions and revisions behind them."""
+    if not records:
+        return explain_no_runs(profile)
+    titles = unique_titles(records)
+    rows = [
+        [
+            titles[record.run_id],
+            record.finished,
+            format_duration(record.cost.seconds),
+            f"{record.cost.peak_memory_bytes / 2**30:.2f} GiB",
+            record.environment.device,
+        ]
+        for record in records
+    ]
+    environments = [record.environment for record in records]
+    machines = _distinct(
+        f"{machine.cpu}, {machine.threads} threads, {machine.device}, {machine.platform}" for machine in environments
+    )
+    versions = _distinct(
+        f"{name} {version}"
+        for environment in environments
+        for name, version in ({"Python": environment.python} | environment.packages).items()
+        if version
+    )
+    revisions = _distinct(f"`{environment.git_revision}`" for environment in environments)
+    seconds = sum(record.cost.seconds for record in records)
+    parts = [
+        f"Profile `{profile}`: {len(records)} runs, {format_duration(seconds)} in all.",
+        markdown_table(["run", "finished", "time", "peak memory", "device"], rows),
+        f"**Machine:** {'; '.join(machines)}.",
+        f"**Versions:** {', '.join(versions)}.",
+        f"**Revision of this compendium:** {', '.join(revisions)}.",
+    ]
+    return "\n\n".join(parts) + "\n" + _notes(records)
+
+
+def _failed_runs(failures: Sequence[Failure]) -> str:
+    if not failures:
+        return ""
+    rows = [[f"[{failure.title}](pairs/{failure.run_id})", failure.reason] for failure in failures]
+    return f"\n## Runs that failed\n\n{markdown_table(['run', 'error'], rows)}"
+
+
+def _notes(records: Iterable[Record]) -> str:
+    """The notes of all records, each once, as a list."""
+    return "".join(f"\n- {note}" for note in _distinct(note for record in records for note in record.notes)) + "\n"
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))

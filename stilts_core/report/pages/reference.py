@@ -1,0 +1,103 @@
+"""Reference tables of the book, as MyST Markdown: tasks, languages, parameters, published results."""
+
+from dataclasses import fields
+
+from stilts_core.config import PROFILES, RunConfig
+from stilts_core.report.tables.html import markdown_table, metric_name
+from stilts_core.tasks.catalogue import TASKS, Task
+from stilts_core.tasks.facts import read_facts
+from stilts_core.tasks.languages import languages as benchmark_languages
+
+
+def build_tasks() -> str:
+    """Every task of the catalogue by role, with its citation, and the stand-ins."""
+    english = [task for task in TASKS.values() if "intermediate" in task.roles]
+    targets = [task for task in TASKS.values() if task.is_target]
+    stand_ins = [f"- {task.stand_in}" for task in TASKS.values() if task.stand_in]
+    parts = [
+        "## Intermediate tasks, all English",
+        markdown_table(["task", "name", "family", "metric"], [_task_cells(task) for task in english]),
+        "## Target tasks",
+        "The training set is English; the last two columns count the languages of the benchmark's version.",
+        markdown_table(
+            ["task", "name", "family", "metric", "training set", "XTREME", "XTREME-R"],
+            [
+                [
+                    *_task_cells(task),
+                    f"`{task.trained_on}`" if task.trained_on else "–",
+                    *(len(task.languages.get(benchmark, ())) or "–" for benchmark in ("xtreme", "xtreme-r")),
+                ]
+                for task in targets
+            ],
+        ),
+        "## Stand-ins",
+        "Some data sets are not freely available everywhere. Where a data set is missing, one of these stand-ins is "
+        "read instead, and every table with its numbers says so:",
+        "\n".join(stand_ins),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _task_cells(task: Task) -> list[str]:
+    citation = f" {{cite}}`{task.citations}`" if task.citations else ""
+    return [task.title + citation, f"`{task.name}`", task.family, metric_name(task.metric)]
+
+
+def build_languages() -> str:
+    """The languages of the benchmarks, nearest to English first."""
+    rows = [
+        [
+            language.name,
+            f"`{language.code}`",
+            language.family,
+            language.script,
+            f"{language.cc100_gib:g}",
+            f"{language.syntax_distance_en:.2f}",
+            f"{language.attested} of 103",
+        ]
+        for language in benchmark_languages().values()
+    ]
+    columns = ["language", "code", "family", "script", "pretraining text, GiB", "distance to English", "attested"]
+    return markdown_table(columns, rows)
+
+
+def build_parameters() -> str:
+    """The fields of RunConfig with each profile's values."""
+    rows = [
+        [
+            f"`{field.name}`",
+            field.metadata["help"],
+            *(_format_value(profile.get(field.name, field.default)) for profile in PROFILES.values()),
+        ]
+        for field in fields(RunConfig)
+        if field.name != "profile"
+    ]
+    return markdown_table(["parameter", "meaning", *(f"profile `{name}`" for name in PROFILES)], rows)
+
+
+def _format_value(value: str | float | None) -> str:
+    return "–" if value in (None, "") else f"`{value}`"
+
+
+def build_published() -> str:
+    """The published numbers that were verified, each with its source."""
+    claims = [[fact["claim"], fact["value"], fact["unit"], fact["source"]] for fact in read_facts("published_claims")]
+    scores = [
+        [fact["system"], TASKS[fact["task"]].title, metric_name(fact["metric"]), fact["score"], fact["source"]]
+        for fact in read_facts("published_scores")
+    ]
+    retrieval = [
+        [fact["task"], fact["lang"], f"{100 * float(fact['score']):.1f}", fact["metric"]]
+        for fact in read_facts("published_retrieval_xlmr_large")
+    ]
+    parts = [
+        "## What the paper claims",
+        markdown_table(["claim", "value", "unit", "source"], claims),
+        "## XTREME scores, means over all languages",
+        markdown_table(["system", "task", "metric", "score", "source"], scores),
+        "## Retrieval with XLM-R Large without training",
+        "Sentences are compared by the mean of the states of layer 14. Source: pull request 128 of jiant-dev, by the "
+        "paper's authors (2020-07-29). The values there are shares; here they are percentages.",
+        markdown_table(["task", "language", "score", "metric"], retrieval),
+    ]
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,176 @@
+"""The page "Results": the paper's table, the heat map of the grid, and the gain of a choice on dev data."""
+
+from collections.abc import Mapping
+
+from stilts_core.report.analysis.grid import BASELINE, Average, Grid, row_sort_key
+from stilts_core.report.colours import colour_limit
+from stilts_core.report.figures.grid import draw_heat_map
+from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages import choice
+from stilts_core.report.pages.csv_numbers import format_columns, name_columns
+from stilts_core.report.tables import grid as grid_table
+from stilts_core.report.tables.grid import (
+    MISSING_CELL,
+    Link,
+    format_interval,
+    format_signed,
+    header_cell,
+    number_cell,
+)
+from stilts_core.report.tables.html import markdown_table, metric_name
+from stilts_core.report.tables.titles import short_title
+from stilts_core.tasks.catalogue import get_task
+from stilts_core.tasks.facts import read_facts
+
+AVERAGES: Mapping[Average, str] = {
+    "all": "mean over all languages",
+    "non_english": "mean over all languages except English",
+}
+NO_BASELINE = MISSING_CELL.replace("not run", "no baseline to compare with")
+INTERVALS = (
+    "± is half of a 95 % interval. Where a cell has one run, the interval comes from the bootstrap over test items, "
+    "and a difference takes its two runs as independent: it says what other test items would give, and nothing about "
+    "other seeds. Where a cell has several runs (numbered), it comes from the spread over seeds, by Welch's t. Bold: "
+    "the interval excludes zero, which happens once in twenty times where there is no difference."
+)
+SAME_DATA = (
+    "*same*: the intermediate task is the target's own training set. Such cells are shown, but they enter no average. "
+    "The average of a row is the mean of its differences over the other XTREME targets; *of* is their number."
+)
+SHORT_METRICS = {"accuracy": "acc.", "f1": "F1", "em_f1": "EM, F1", "map": "mAP"}
+# The rows that the claims of the paper's abstract are about, by words of the claim.
+CLAIMED_ROWS = {"from SQuAD": "squad", "from MNLI": "mnli", "from HellaSwag": "hellaswag", "multi-task": "all"}
+CLAIM_OF_CHOICE = "best intermediate model per target"
+
+
+def build_page(grid: Grid, writer: PageWriter, link: Link) -> str:
+    """The generated part of the page, as MyST; its figures and CSV files go through `writer`."""
+    limit = _colour_limit(grid)
+    parts = [
+        "## What does an intermediate task change?",
+        _main_table(grid, writer, link, "all", "results", limit),
+        grid_table.colour_key(limit) + INTERVALS + "\n\n" + SAME_DATA,
+        *_heat_map(grid, writer),
+        *choice.build_sections(grid, writer, link),
+        "## What does it change in the other languages?",
+        "XTREME's averages include English, the language of all training data. This is the same grid without English.",
+        _main_table(grid, writer, link, "non_english", "results-without-english", limit),
+        *_claims(grid),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _colour_limit(grid: Grid) -> float:
+    """The difference at which the colours end, the same in all tables of the page."""
+    differences = (grid.difference(row, target) for (row, target), cell in grid.cells.items() if not cell.same_data)
+    return colour_limit(difference.value for difference in differences if difference)
+
+
+def _main_table(grid: Grid, writer: PageWriter, link: Link, average: Average, name: str, limit: float) -> str:
+    """Rows by targets, with a CSV file: the baseline's scores, and the other rows' differences from them."""
+    targets = sorted(grid.targets, key=lambda target: "xtreme" not in get_task(target).languages)
+    heads = [
+        *map(header_cell, ("intermediate task", "average", "of")),
+        *map(_target_head, targets),
+    ]
+    bodies: dict[tuple[bool, bool, bool], list[str]] = {}
+    csv_rows = []
+    for row in grid.rows:
+        cells = [
+            _average_cell(grid, row, average, limit),
+            f'<td class="fact">{len(grid.counted_targets(row))}</td>',
+            *(_cell(grid, row, target, link, average, limit) for target in targets),
+        ]
+        sham, mlm, *_ = row_sort_key(row)
+        bodies.setdefault((row != BASELINE, sham, mlm), []).append(grid_table.table_row(short_title(row), cells))
+        csv_rows += _csv_rows(grid, row, average)
+    numbers = name_columns(("score", "difference"))
+    path = writer.write_csv(name, ["row", "target", "runs", *numbers, "same_data", "counted"], csv_rows)
+    title = f"Scores without intermediate training, and differences from them; {AVERAGES[average]}"
+    return grid_table.build_table(title, [heads], list(bodies.values())) + f"\n{{download}}`CSV <{path}>`"
+
+
+def _target_head(target: str) -> str:
+    name = f'<a href="generated/targets/{target}.html">{short_title(target)}</a>'
+    metric = get_task(target).metric
+    return header_cell(f'{name}<small title="{metric_name(metric)}">{SHORT_METRICS.get(metric, metric)}</small>')
+
+
+def _cell(grid: Grid, row: str, target: str, link: Link, average: Average, limit: float) -> str:
+    cell = grid.cells.get((row, target))
+    score = cell.score(average) if cell else None
+    if cell is None or score is None:
+        return MISSING_CELL
+    if row == BASELINE:
+        return number_cell(score, f"{score.value:.1f}", links=[link(record) for record in cell.records])
+    difference = grid.difference(row, target, average)
+    return grid_table.difference_cell(difference, cell, link, limit) if difference else NO_BASELINE
+
+
+def _average_cell(grid: Grid, row: str, average: Average, limit: float) -> str:
+    value = grid.average(row, average)
+    if value is None:
+        return MISSING_CELL
+    if row == BASELINE:
+        return number_cell(value, f"{value.value:.1f}")
+    text = format_signed(value.value)
+    text = f"<b>{text}</b>" if value.excludes_zero else text
+    return number_cell(value, text, gain=value.value, colour_limit=limit)
+
+
+def _csv_rows(grid: Grid, row: str, average: Average) -> list[list[str | int]]:
+    """One line for each target of a row, and one for its average."""
+    counted = grid.counted_targets(row)
+    rows: list[list[str | int]] = []
+    for target in grid.targets:
+        cell = grid.cells.get((row, target))
+        score = cell.score(average) if cell else None
+        if cell and score:
+            numbers = format_columns(score) + format_columns(grid.difference(row, target, average))
+            rows.append(
+                [row, target, len(cell.records), *numbers, _yes_or_no(cell.same_data), _yes_or_no(target in counted)]
+            )
+    if value := grid.average(row, average):
+        numbers = (
+            format_columns(value) + format_columns(None)
+            if row == BASELINE
+            else format_columns(None) + format_columns(value)
+        )
+        rows.append([row, "average", "", *numbers, "", ""])
+    return rows
+
+
+def _yes_or_no(fact: bool) -> str:
+    return "yes" if fact else "no"
+
+
+def _heat_map(grid: Grid, writer: PageWriter) -> list[str]:
+    figure = draw_heat_map(grid)
+    if figure is None:
+        return []
+    writer.write("generated/heat-map.svg", figure)
+    alt = "The table above as a heat map: rows by mean difference, best on top; cells with the same data in italics."
+    return ["## Which intermediate task helps which target?", f"![{alt}](generated/heat-map.svg)"]
+
+
+def _claims(grid: Grid) -> list[str]:
+    """The gains that the paper's abstract states, beside those of this grid."""
+    rows = []
+    for fact in read_facts("published_claims"):
+        claim = fact["claim"]
+        row = next((row for words, row in CLAIMED_ROWS.items() if words in claim), None)
+        gain, targets = (grid.average(row), len(grid.counted_targets(row))) if row in grid.rows else (None, 0)
+        if CLAIM_OF_CHOICE in claim:
+            gain, targets = choice.mean_gain_on_dev(grid)
+        if gain:
+            here = f"{format_signed(gain.value)} ({format_interval(gain)})"
+            rows.append([claim, f"+{fact['value']}", here, targets])
+    if not rows:
+        return []
+    return [
+        "## Does the grid agree with the paper?",
+        "The paper's abstract {cite}`phang2020english` states these gains of XLM-R Large with full data. The gains in "
+        "the third column come from this book's grid, which has another encoder and other sizes, and counts no target "
+        "that shares its data with the row. Compare their signs and their order; they are never averaged.",
+        markdown_table(["claim", "paper", "here (95 %)", "targets here"], rows),
+    ]

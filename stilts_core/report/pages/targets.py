@@ -1,0 +1,172 @@
+"""A page for each target: how every row of the grid scores in every language, and where retrieval works best."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from stilts_core.config import LABORATORY
+from stilts_core.laboratory.languages import get_language
+from stilts_core.report.analysis.distances import (
+    describe_distance,
+    distance_to_english,
+    format_size,
+    size_unit,
+    sort_by_distance,
+)
+from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
+from stilts_core.report.colours import colour_limit
+from stilts_core.report.figures.grid import draw_gains, draw_layers
+from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.csv_numbers import format_columns
+from stilts_core.report.tables import grid as grid_table
+from stilts_core.report.tables.grid import Link, header_cell, number_cell
+from stilts_core.report.tables.html import markdown_table, metric_name
+from stilts_core.report.tables.titles import short_title
+from stilts_core.tasks.catalogue import get_task
+from stilts_core.tasks.facts import read_facts
+
+
+def build_page(grid: Grid, target: str, writer: PageWriter, link: Link) -> str:
+    """The page of a target as MyST, two folders below the book; its figures and CSV files go through `writer`."""
+    task, cells = get_task(target), grid.column(target)
+    first = cells[0].records[0]
+    codes, source = sort_by_distance(first.scores), first.config.data_source
+    training = f"trained on the English data of {get_task(task.trained_on).title}" if task.trained_on else "not trained"
+    parts = [
+        f"{grid_table.WIDE_PAGE}# {task.title}",
+        f"Profile `{first.profile}`: {len(codes)} languages, {len(cells)} rows of the grid; {training}, scored by "
+        f"{metric_name(task.metric)}. [All targets](../../results.md)",
+    ]
+    if figure := draw_gains(grid, target):
+        writer.write(f"generated/{target}-gains.svg", figure)
+        alt = (
+            f"Differences from the baseline in {task.title} with their intervals; the table in Results has the numbers."
+        )
+        parts += ["## Which intermediate task helps?", f"![{alt}](../{target}-gains.svg)"]
+    parts += ["## How well does each row transfer to each language?", _languages(cells, codes, source, writer, link)]
+    if figure := draw_layers(grid, target):
+        writer.write(f"generated/{target}-layers.svg", figure)
+        alt = "Mean score over languages from every hidden state, one line for each row."
+        parts += ["## Which hidden state retrieves best?", f"![{alt}](../{target}-layers.svg)"]
+    if source != LABORATORY:
+        parts += _published(cells, target)
+    return "\n\n".join(parts) + "\n"
+
+
+def _languages(cells: Sequence[Cell], codes: Sequence[str], source: str, writer: PageWriter, link: Link) -> str:
+    """The table of rows by languages, with its CSV file and an explanation.
+
+    It shows scores, coloured by their difference from the baseline.
+    """
+    target = cells[0].target
+    gains = _gains(cells, codes)
+    limit = colour_limit(gains.values())
+    baseline: list[str] = []
+    others: list[str] = []
+    for cell in cells:
+        name = short_title(cell.row) + ("<small>same data</small>" if cell.same_data else "")
+        group = baseline if cell.row == BASELINE else others
+        group.append(grid_table.table_row(name, _score_cells(cell, codes, gains, limit, link)))
+    title = f"{get_task(target).title} by language, nearest to English first"
+    table = grid_table.build_table(title, _heads(cells[0], codes, source), [baseline, others])
+    path = _write_csv(cells, codes, source, writer).removeprefix("generated/")
+    explanation = (
+        f"Distance to English is {describe_distance(source)}. ± is half of a 95 % interval: by bootstrap over test "
+        "items where a cell has one run, by Student's t over seeds where it has several. Colours show the difference "
+        "from the baseline's score in the same language."
+    )
+    key = grid_table.colour_key(limit) if gains else ""
+    return f"{table}\n{{download}}`CSV <../{path}>`\n\n{key}{explanation}"
+
+
+def _gains(cells: Sequence[Cell], codes: Sequence[str]) -> dict[tuple[str, str], float]:
+    """The differences from the baseline by row and language, of rows that do not share the target's data."""
+    base = next((cell for cell in cells if cell.row == BASELINE), None)
+    if base is None:
+        return {}
+    return {
+        (cell.row, code): (cell.score_in(code) - base.score_in(code)).value
+        for cell in cells
+        for code in codes
+        if cell.row != BASELINE and not cell.same_data
+    }
+
+
+def _heads(first: Cell, codes: Sequence[str], source: str) -> list[list[str]]:
+    """The header rows: the languages' names, distances, pretraining sizes, and numbers of test items."""
+    scores = first.records[0].scores
+    names = [
+        header_cell("intermediate task"),
+        *(_language_head(code, source) for code in codes),
+        header_cell("mean<small>no English</small>"),
+    ]
+    return [
+        names,
+        _fact_row("distance", [f"{distance_to_english(code):.2f}" for code in codes]),
+        _fact_row(f"pretraining, {size_unit(source)}", [format_size(code, source) for code in codes]),
+        _fact_row("n", [f"{scores[code].n:,}" for code in codes]),
+    ]
+
+
+def _language_head(code: str, source: str) -> str:
+    name = escape(get_language(code).name)
+    return header_cell(f'<a href="../languages/{code}.html">{name}</a>' if source == LABORATORY else name)
+
+
+def _fact_row(name: str, facts: Sequence[str]) -> list[str]:
+    cells = (f'<td class="fact">{fact}</td>' for fact in facts)
+    return [f'<th scope="row">{name}</th>', *cells, '<td class="fact"></td>']
+
+
+def _score_cells(
+    cell: Cell, codes: Sequence[str], gains: Mapping[tuple[str, str], float], limit: float, link: Link
+) -> list[str]:
+    """The scores of a row by language, and its mean without English."""
+    links = [link(record) for record in cell.records]
+    cells = []
+    for code in codes:
+        score, gain = cell.score_in(code), gains.get((cell.row, code))
+        cells.append(number_cell(score, f"{score.value:.1f}", links=links, gain=gain, colour_limit=limit))
+    mean = cell.score("non_english")
+    cells.append(number_cell(mean, f"{mean.value:.1f}") if mean else grid_table.MISSING_CELL)
+    return cells
+
+
+def _write_csv(cells: Sequence[Cell], codes: Sequence[str], source: str, writer: PageWriter) -> str:
+    """Write one line for each row and language, and return the file's path."""
+    scores = cells[0].records[0].scores
+    rows = [
+        [
+            cell.row,
+            code,
+            f"{distance_to_english(code):.4f}",
+            format_size(code, source).replace(",", ""),
+            scores[code].n,
+            len(cell.records),
+            *format_columns(cell.score_in(code)),
+        ]
+        for cell in cells
+        for code in codes
+    ]
+    columns = ["row", "language", "distance", "pretraining", "n", "runs", "score", "low", "high"]
+    return writer.write_csv(cells[0].target, columns, rows)
+
+
+def _published(cells: Sequence[Cell], target: str) -> list[str]:
+    """Published means beside those of the grid."""
+    rows = [
+        [fact["system"], metric_name(fact["metric"]), fact["score"], fact["source"]]
+        for fact in read_facts("published_scores")
+        if fact["task"] == target
+    ]
+    if not rows:
+        return []
+    for cell in cells:
+        if score := cell.score():
+            name = metric_name(cell.records[0].metric)
+            rows.append([f"here: {short_title(cell.row)}", name, f"{score.value:.1f}", "this book"])
+    return [
+        "## How do these scores compare with published ones?",
+        "Means over all languages. Encoders, sizes and sometimes metrics differ, so the scores are listed side by side "
+        "and never averaged. More of them: [published results](../../published.md).",
+        markdown_table(["system", "metric", "score", "source"], rows),
+    ]

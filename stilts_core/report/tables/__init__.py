@@ -1,0 +1,1 @@
+"""Tables of runs and grids as HTML, and their titles and formats."""

@@ -1,0 +1,115 @@
+"""Tables of a grid as HTML: every number has its interval, its colour, and links to the runs that it comes from."""
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+from stilts_core.report.analysis.grid import Cell
+from stilts_core.report.analysis.measurement import Measurement
+from stilts_core.report.colours import TEXT, difference_colour, to_css
+from stilts_core.runs.record import Record
+
+MISSING_CELL = '<td class="missing" aria-label="not run">–</td>'
+WIDE_PAGE = "---\nhtml_theme.sidebar_secondary.remove: true\n---\n"  # front matter that gives a table the whole width
+Link = Callable[[Record], str]  # from a record to the address of its page
+
+
+def build_table(caption: str, heads: Sequence[Sequence[str]], bodies: Sequence[Sequence[str]], foot: str = "") -> str:
+    """A table that scrolls inside itself.
+
+    `heads` are header rows, each a sequence of cells. `bodies` are groups of whole rows: a reader sorts the rows within
+    each group, so that the baseline stays above the rows that are compared with it.
+    """
+    head = "".join(f"<tr>{''.join(cells)}</tr>" for cells in heads)
+    groups = "".join(f"<tbody>{''.join(rows)}</tbody>" for rows in bodies if rows)
+    return (
+        '<div class="stilts-table stilts-grid mathjax_ignore" role="region" tabindex="0" '
+        f'aria-label="{escape(caption)}">'
+        f"<table><caption>{escape(caption)}</caption><thead>{head}</thead>{groups}"
+        f"{f'<tfoot>{foot}</tfoot>' if foot else ''}</table></div>\n"
+    )
+
+
+def header_cell(content: str) -> str:
+    """The header of a column."""
+    return f'<th scope="col">{content}</th>'
+
+
+def table_row(name: str, cells: Sequence[str]) -> str:
+    """A row with its header."""
+    return f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>'
+
+
+def number_cell(
+    value: Measurement,
+    content: str,
+    *,
+    links: Sequence[str] = (),
+    gain: float | None = None,
+    colour_limit: float = 1,
+) -> str:
+    """A cell with a number that links to its runs, and half of its interval below.
+
+    The background shows `gain`, a difference from the baseline; the colours reach their ends at ± `colour_limit`.
+    """
+    background = f"background: {_css_colour(gain, colour_limit)}; color: {to_css(TEXT)}" if gain is not None else ""
+    style = f' style="{background}"' if background else ""
+    inner = f"{_linked(content, links)}<small>± {format_half_width(value)}</small>{_numbered(links)}"
+    return f'<td data-value="{value.value:.4f}"{style}>{inner}</td>'
+
+
+def difference_cell(value: Measurement, cell: Cell, link: Link, colour_limit: float) -> str:
+    """A cell with a difference from the baseline; a cell with the same data is marked and has no colour."""
+    links, content = [link(record) for record in cell.records], format_signed(value.value)
+    if not cell.same_data:
+        content = f"<b>{content}</b>" if value.excludes_zero else content
+        return number_cell(value, content, links=links, gain=value.value, colour_limit=colour_limit)
+    return (
+        f'<td data-value="{value.value:.4f}" class="same" title="± {format_half_width(value)}">'
+        f"{_linked(content, links)}<small>same</small>{_numbered(links)}</td>"
+    )
+
+
+def colour_key(colour_limit: float) -> str:
+    """A note that explains the colours."""
+    ends = (
+        f'<span class="swatch" style="background: {_css_colour(sign * colour_limit, colour_limit)}"></span> '
+        f"{format_signed(sign * colour_limit)}"
+        for sign in (-1, 1)
+    )
+    return f'<p class="stilts-note">Colour: {" and below to ".join(ends)} and above.</p>\n\n'
+
+
+def format_signed(value: float) -> str:
+    """A difference with its sign; zero has none."""
+    return with_minus_signs(f"{value:+.1f}") if abs(value) >= 0.05 else "0.0"
+
+
+def format_half_width(value: Measurement) -> str:
+    """Half the width of the 95 % interval."""
+    low, high = value.interval
+    return f"{(high - low) / 2:.1f}"
+
+
+def format_interval(value: Measurement) -> str:
+    """The 95 % interval as `low to high`: a dash between them could be taken for a minus sign."""
+    low, high = value.interval
+    return with_minus_signs(f"{low:.1f} to {high:.1f}")
+
+
+def with_minus_signs(text: str) -> str:
+    """Replace hyphens by minus signs, which are as wide as a plus sign."""
+    return text.replace("-", "−")
+
+
+def _css_colour(difference: float, limit: float) -> str:
+    return to_css(difference_colour(difference, limit))
+
+
+def _linked(content: str, links: Sequence[str]) -> str:
+    return f'<a href="{links[0]}">{content}</a>' if links else content
+
+
+def _numbered(links: Sequence[str]) -> str:
+    """Numbered links to the runs of a cell; empty if it has only one."""
+    numbers = (f'<a href="{link}" aria-label="run {index}">{index}</a>' for index, link in enumerate(links, start=1))
+    return f"<small>{' '.join(numbers)}</small>" if len(links) > 1 else ""

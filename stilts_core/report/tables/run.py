@@ -1,0 +1,157 @@
+"""Tables of one run, from its record: phases, scores by language, cost, provenance."""
+
+import shlex
+from dataclasses import fields
+from html import escape
+
+from IPython.display import HTML
+
+from stilts_core.config import PROFILES, RunConfig
+from stilts_core.laboratory.languages import get_language
+from stilts_core.report.analysis.distances import describe_distance, sort_by_distance
+from stilts_core.report.tables.html import CellValue, format_duration, format_number, metric_name, table
+from stilts_core.runs.record import DevScore, Interval, Record
+
+
+def phases(record: Record) -> HTML:
+    """What each phase trained on, how long it took, and the English dev score after it."""
+    rows: list[list[CellValue]] = [
+        [
+            phase.name,
+            task,
+            phase.examples.get(task),
+            phase.steps,
+            "reused" if phase.reused else format_duration(phase.seconds),
+            _format_dev(phase.dev.get(task)),
+        ]
+        for phase in record.phases
+        for task in phase.tasks
+    ]
+    columns = ["phase", "task", "examples", "steps", "time", "English dev score"]
+    return table(columns, rows, [*record.notes, *_truncation_notes(record)])
+
+
+def scores(record: Record) -> HTML:
+    """All metrics of every language with n and a 95 % interval, nearest to English first, then the means."""
+    codes = sort_by_distance(record.scores)
+    of_languages = [metric for code in codes for metric in record.scores[code].metrics]
+    metrics = list(dict.fromkeys([*record.metrics, *of_languages]))
+    means = _mean_rows(record, metrics)
+    rows = [*(_language_row(record, code, metrics) for code in codes), *means]
+    headings = [f"<b>{metric_name(name)}</b>" if name == record.metric else metric_name(name) for name in metrics]
+    explanation = (
+        f"Scores are on a scale of 0 to 100. The interval is that of {metric_name(record.metric)}, by bootstrap over "
+        f"test items. Distance to English is {describe_distance(record.config.data_source)}."
+    )
+    columns = ["language", *headings, "95 % interval", "n", "family", "distance"]
+    return table(columns, rows, [explanation, *record.notes], totals=len(means))
+
+
+def cost(record: Record) -> HTML:
+    """Time, memory and arithmetic of the run, and the machine."""
+    used, machine = record.cost, record.environment
+    rows = [["whole run", format_duration(used.seconds)]]
+    rows += [[name, format_duration(seconds)] for name, seconds in used.seconds_by_part.items()]
+    rows += [
+        [f"sub-words per second, {phase.name} phase", format_number(phase.tokens_per_second, 0)]
+        for phase in record.phases
+        if not phase.reused and phase.tokens_per_second is not None
+    ]
+    rows += [
+        ["peak memory", f"{used.peak_memory_bytes / 2**30:.2f} GiB"],
+        ["floating-point operations", f"{used.flops:.2e}"],
+        ["device", f"{escape(machine.device)} ({escape(machine.cpu)}, {machine.threads} threads)"],
+        ["precision", escape(machine.precision)],
+    ]
+    if machine.layers:
+        rows.append(["layers computed by", escape(machine.layers)])
+    return table(["cost", ""], rows, record.notes)
+
+
+def provenance(record: Record) -> HTML:
+    """The origin of every number: encoder, versions, revision, checksums, and the command that repeats the run."""
+    encoder, machine = record.encoder, record.environment
+    packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items() if version)
+    rows: list[list[CellValue]] = [
+        ["run", f"<code>{escape(record.run_id)}</code>"],
+        ["finished", escape(record.finished)],
+        [
+            "encoder",
+            f"{escape(encoder.name)}: {escape(encoder.architecture)}, {encoder.layers} layers of "
+            f"{encoder.hidden_size}, {encoder.parameters / 1e6:.0f} M parameters, {encoder.rows_used:,} of "
+            f"{encoder.vocabulary_rows:,} vocabulary rows used",
+        ],
+        ["encoder's fingerprint", f"<code>{escape(encoder.fingerprint)}</code>"],
+        ["packages", escape(f"Python {machine.python}, {packages}")],
+        ["revision", escape(str(machine.git_revision))],
+    ]
+    rows += [[f"dropped: {escape(reason)}", count] for reason, count in record.data.dropped.items()]
+    rows.append(["to run it again", f"<code>{escape(format_command(record.config))}</code>"])
+    return HTML(table(["provenance", ""], rows, record.notes).data + _list_checksums(record.data.files))
+
+
+def format_command(config: RunConfig) -> str:
+    """The `stilts run` command of a configuration, without fields at their default or at the profile's value."""
+    defaults = {field.name: field.default for field in fields(config)}
+    usual = defaults | PROFILES[config.profile]
+    chosen = config.deciding() | {"source": config.source}
+    flags = (
+        f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
+        for name, value in chosen.items()
+        if value not in (None, defaults[name], usual[name])
+    )
+    return " ".join(["stilts run", *flags])
+
+
+def _language_row(record: Record, code: str, metrics: list[str]) -> list[CellValue]:
+    language, score = get_language(code), record.scores[code]
+    return [
+        f"{language.name} ({code})",
+        *(score.metrics.get(metric) for metric in metrics),
+        _format_interval(score),
+        score.n,
+        language.family,
+        f"{language.syntax_distance_en:.2f}",
+    ]
+
+
+def _mean_rows(record: Record, metrics: list[str]) -> list[list[CellValue]]:
+    """The means over languages: only the primary metric has one."""
+    averages = {"mean": record.averages.all, "mean without English": record.averages.non_english}
+    return [
+        [
+            f"{name}, {mean.languages} languages",
+            *(mean.score if metric == record.metric else None for metric in metrics),
+            _format_interval(mean),
+            None,
+            None,
+            None,
+        ]
+        for name, mean in averages.items()
+        if mean
+    ]
+
+
+def _list_checksums(files: dict[str, str]) -> str:
+    """The checksums of all data files, folded away."""
+    rows = [[escape(file), f"<code>{checksum[:16]}</code>"] for file, checksum in files.items()]
+    content = table(["file", "sha256"], rows).data
+    return f"<details><summary>{len(files)} data files</summary>{content}</details>"
+
+
+def _format_dev(dev: DevScore | None) -> str:
+    return f"{metric_name(dev.metric)} {dev.score:.1f} (n = {dev.n:,})" if dev else "none"
+
+
+def _format_interval(score: Interval) -> str:
+    return f"{score.low:.1f} – {score.high:.1f}"
+
+
+def _truncation_notes(record: Record) -> list[str]:
+    """One sentence for every task with inputs that were too long."""
+    return [
+        f"{task}: {cut.cut:,} of {cut.inputs:,} training inputs were too long and lost {cut.tokens_lost:,} sub-words."
+        for phase in record.phases
+        for task, cut in phase.cut.items()
+        if cut.cut
+    ]

@@ -1,0 +1,1 @@
+"""One run: its inputs, its two phases, its evaluation, its record."""

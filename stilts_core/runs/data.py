@@ -1,0 +1,108 @@
+"""The examples of a run, read from its parts, and the facts about them that its record and tables print."""
+
+from dataclasses import dataclass, field, replace
+
+from stilts_core.config import PUBLISHERS, ResolvedConfig
+from stilts_core.families.sham_labels import permute_labels
+from stilts_core.runs.inputs import TrainingParts, intermediate_inputs, target_inputs
+from stilts_core.sources import publishers
+from stilts_core.sources.parts import Part
+from stilts_core.sources.repair import repaired_questions
+from stilts_core.tasks.catalogue import get_task
+from stilts_core.tasks.examples import RetrievalExample, RetrievalSet, TextExample
+from stilts_core.tasks.retrieval_sets import CANDIDATES, paired_set, smaller_set
+
+
+@dataclass
+class PartFacts:
+    """Left-out items by part and reason, and sentences that every table of the run must print."""
+
+    dropped: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def read(self, part: Part) -> list:
+        """The examples of a part; its facts are added."""
+        examples = part.read()
+        name = f"{part.task.name} {part.split} {part.language}"
+        self.dropped |= {f"{name}: {reason}": count for reason, count in examples.dropped.items()}
+        self.note(examples.stand_in)
+        return examples.items
+
+    def note(self, text: str | None) -> None:
+        """Add a sentence, once."""
+        if text and text not in self.notes:
+            self.notes.append(text)
+
+
+@dataclass
+class IntermediateData:
+    """English (train, dev) examples by intermediate task, and unlabelled texts."""
+
+    tasks: dict[str, tuple[list, list]] = field(default_factory=dict)
+    texts: list[TextExample] = field(default_factory=list)
+    facts: PartFacts = field(default_factory=PartFacts)
+
+
+@dataclass
+class TargetData:
+    """The target's English examples and its test sets by language.
+
+    `train` and `dev` are empty for a target that is scored without training. `tuning` holds the dev sets that set the
+    threshold of mined pairs, `repaired` XCOPA's test sets with repaired questions.
+    """
+
+    train: list = field(default_factory=list)
+    dev: list = field(default_factory=list)
+    tests: dict[str, list] = field(default_factory=dict)
+    tuning: dict[str, list] = field(default_factory=dict)
+    repaired: dict[str, list] = field(default_factory=dict)
+    facts: PartFacts = field(default_factory=PartFacts)
+
+
+def read_intermediate(config: ResolvedConfig) -> IntermediateData:
+    """Read what the intermediate phase trains on; its labels are permuted where the config asks for it."""
+    data, inputs = IntermediateData(), intermediate_inputs(config)
+    for parts in inputs.tasks:
+        train = data.facts.read(parts.train)
+        train = list(permute_labels(train, config.seed)) if config.sham_labels else train
+        data.tasks[parts.train.task.name] = (train, data.facts.read(parts.dev))
+    for text in inputs.texts:
+        data.texts += text.read().items
+    publishers.forget_files()
+    return data
+
+
+def read_target(config: ResolvedConfig) -> TargetData:
+    """Read what the target phase trains on and the evaluation scores."""
+    data, inputs = TargetData(), target_inputs(config)
+    if inputs.training:
+        data.train, data.dev = _read_training(data.facts, inputs.training)
+    repairable = config.source == PUBLISHERS and get_task(config.target).questions_from
+    for code, part in inputs.tests.items():
+        data.tests[code] = _read_scored(data.facts, part, config.test_examples)
+        if tuning := inputs.tuning.get(code):
+            data.tuning[code] = _read_scored(data.facts, tuning, config.test_examples)
+        if repairable and (right := repaired_questions(config.target, code)):
+            data.repaired[code] = [replace(e, question=right.get(e.id, e.question)) for e in data.tests[code]]
+    publishers.forget_files()
+    return data
+
+
+def _read_training(facts: PartFacts, parts: TrainingParts) -> tuple[list, list]:
+    train, dev = facts.read(parts.train), facts.read(parts.dev)
+    return train, [paired_set(dev)] if isinstance(dev[0], RetrievalExample) else dev
+
+
+def _read_scored(facts: PartFacts, part: Part, limit: int) -> list:
+    """The items to score, the same in every run; a retrieval set is reduced to `limit` queries (0 = all)."""
+    items = facts.read(part)
+    if part.task.family != "retrieval":
+        return items
+    whole: RetrievalSet = items[0]
+    smaller = smaller_set(whole, limit)
+    if len(smaller.candidates) < len(whole.candidates):
+        facts.note(
+            f"The retrieval sets are reduced to {limit} queries and {CANDIDATES} candidates for each: "
+            "the scores are higher than on whole sets."
+        )
+    return [smaller]

@@ -1,0 +1,142 @@
+"""Score a target in all its languages."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain, islice, zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from stilts_core.encoders.encoder import Encoder
+from stilts_core.families.feature_cache import cached_features
+from stilts_core.families.features import Features
+from stilts_core.families.head import Head
+from stilts_core.families.retrieval import tune_threshold
+from stilts_core.families.setting import TaskSetting
+from stilts_core.families.table import get_family
+from stilts_core.runs.data import TargetData
+from stilts_core.runs.prediction import Predictor, predict
+from stilts_core.runs.record import Averages, LanguageScore, MeanScore, MistakeRecord
+from stilts_core.scoring.bootstrap import Estimate, average, bootstrap_metrics
+from stilts_core.submissions.files import write_predictions
+from stilts_core.training.compute import CPU_FP32, Compute
+
+LAYER_BYTES = 2**30  # hidden states of one set that are held at once
+MISTAKES = 10  # wrong predictions that a record shows
+
+
+def estimate(
+    encoder: Encoder, head: Head, setting: TaskSetting, examples: list, compute: Compute = CPU_FP32
+) -> Estimate:
+    """The primary metric of a task on the examples of one language; nothing is written."""
+    features = cached_features(examples, encoder.tokenizer, setting)
+    family = get_family(setting.task)
+    predictions = family.decode(predict(encoder, head, features, compute), features, examples, setting)
+    score = family.score_predictions(examples, predictions, setting, examples[0].language)
+    return bootstrap_metrics(score)[setting.task.metric]
+
+
+class Evaluation:
+    """Scores a target language by language and collects what the record stores."""
+
+    def __init__(
+        self, encoder: Encoder, head: Head, setting: TaskSetting, compute: Compute, folder: Path, metric: str
+    ) -> None:
+        self.predictor = Predictor(encoder, head, compute)
+        self.setting, self.folder, self.metric = setting, folder, metric
+        self.family = get_family(setting.task)
+        self.scores: dict[str, LanguageScore] = {}
+        self.layers: dict[str, list[float]] = {}
+        self._estimates: dict[str, Estimate] = {}
+        self._mistakes: dict[str, list[MistakeRecord]] = {}
+
+    @property
+    def flops(self) -> float:
+        """The floating-point operations of all forward passes."""
+        return self.predictor.flops
+
+    def score(self, data: TargetData, features: dict[str, dict[str, Features]]) -> Iterator[str]:
+        """Predict and score the test set of every language and write its predictions; yields each finished language.
+
+        `features` holds, by language, those of the `tests`, of the `repaired` sets (XCOPA's, whose accuracy is
+        reported beside), and of the `tuning` sets that set the threshold of mined pairs.
+        """
+        thresholds = {
+            language: tune_threshold(next(self.predictor.stream([columns])), data.tuning[language])
+            for language, columns in features["tuning"].items()
+        }
+        settings = {language: replace(self.setting, threshold=thresholds.get(language)) for language in data.tests}
+        if self.setting.task.family == "retrieval" and not self.setting.task.trained_on:
+            yield from self._score_every_layer(data.tests, features["tests"], settings)
+            return
+        order = [(name, code) for code in data.tests for name in ("tests", "repaired") if code in features[name]]
+        stream = self.predictor.stream([features[name][code] for name, code in order])
+        for language, test in data.tests.items():
+            self._score(language, test, features["tests"][language], next(stream), settings[language])
+            if repaired := data.repaired.get(language):
+                columns, setting = features["repaired"][language], settings[language]
+                predictions = self.family.decode(next(stream), columns, repaired, setting)
+                score = self.family.score_predictions(repaired, predictions, setting, language)
+                self.scores[language].metrics["repaired"] = score.metrics[self.metric]
+            yield language
+
+    def _score_every_layer(
+        self, tests: dict[str, list], features: dict[str, Features], settings: dict[str, TaskSetting]
+    ) -> Iterator[str]:
+        """Score the head's hidden state, and beside it every other; of large sets a few hidden states at a time.
+
+        BUCC's threshold belongs to one hidden state. The comparison of all hidden states is therefore made without it.
+        """
+        encoder, family = self.predictor.encoder, self.family
+        largest = max(len(columns) for columns in features.values())
+        at_once = max(1, LAYER_BYTES // (4 * encoder.hidden_size * largest))
+        for start in range(0, encoder.layers + 1, at_once):
+            layers = range(encoder.layers + 1)[start : start + at_once]
+            stream = self.predictor.stream(list(features.values()), layers)
+            for (language, test), outputs in zip(tests.items(), stream, strict=True):
+                for layer in layers:
+                    hidden = np.ascontiguousarray(outputs[:, layer - start])
+                    if layer == self.predictor.head.layer:
+                        self._score(language, test, features[language], hidden, settings[language])
+                    predictions = family.decode(hidden, features[language], test, self.setting)
+                    score = family.score_predictions(test, predictions, self.setting, language)
+                    self.layers.setdefault(language, []).append(score.metrics[self.metric])
+                if layers[-1] == encoder.layers:
+                    yield language
+
+    def _score(self, language: str, test: list, features: Features, outputs: np.ndarray, setting: TaskSetting) -> None:
+        """Score one language and write its predictions."""
+        family = self.family
+        predictions = family.decode(outputs, features, test, setting)
+        path = write_predictions(self.folder / "predictions", setting.task.name, language, test, predictions)
+        score = family.score_predictions(test, predictions, setting, language)
+        estimate = bootstrap_metrics(score)[self.metric]
+        self._estimates[language] = estimate
+        self.scores[language] = LanguageScore(
+            **estimate.to_dict(),
+            metrics=dict(score.metrics),
+            n=score.n,
+            predictions=str(path.relative_to(self.folder)),
+            cut=features.truncation,
+        )
+        self._mistakes[language] = [
+            MistakeRecord(
+                language=language, id=wrong.id, text=wrong.texts, gold=wrong.answer, prediction=wrong.prediction
+            )
+            for wrong in islice(family.mistakes(test, predictions), MISTAKES)
+        ]
+
+    def averages(self) -> Averages:
+        """The mean over all languages, and over those that are not English."""
+        others = [estimate for language, estimate in self._estimates.items() if language != "en"]
+        return Averages(all=_mean(list(self._estimates.values())), non_english=_mean(others))
+
+    def mistakes(self) -> list[MistakeRecord]:
+        """A few wrong predictions, from as many languages and (in parallel sets) of as many items as possible."""
+        rotated = (wrong[turn:] + wrong[:turn] for turn, wrong in enumerate(self._mistakes.values()))
+        rounds = chain.from_iterable(zip_longest(*rotated))
+        return list(islice(filter(None, rounds), MISTAKES))
+
+
+def _mean(estimates: list[Estimate]) -> MeanScore | None:
+    return MeanScore(**average(estimates).to_dict(), languages=len(estimates)) if estimates else None

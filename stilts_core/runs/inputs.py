@@ -1,0 +1,138 @@
+"""The parts of data that a run reads, made once from its configuration, and the folders that they name.
+
+The same parts give the checksums, which are part of the name of a run, and the examples, which it trains on and scores.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stilts_core.config import ResolvedConfig
+from stilts_core.errors import ConfigError
+from stilts_core.runs.encoders import identity
+from stilts_core.sources.parts import SOURCES, Part, TextPart
+from stilts_core.tasks.catalogue import get_task
+
+CHECKPOINT_VERSION = "3"  # raise it when the same config and data would give another intermediate checkpoint
+
+
+@dataclass(frozen=True)
+class TrainingParts:
+    """The English training and dev parts of one task."""
+
+    train: Part
+    dev: Part
+
+
+@dataclass(frozen=True)
+class IntermediateInputs:
+    """What the intermediate phase reads: the parts of its tasks, and unlabelled text."""
+
+    tasks: tuple[TrainingParts, ...] = ()
+    texts: tuple[TextPart, ...] = ()
+
+    def checksums(self) -> dict[str, str]:
+        """The SHA-256 of every file that the phase reads."""
+        parts = [part for task in self.tasks for part in (task.train, task.dev)]
+        return _checksums([*parts, *self.texts])
+
+
+@dataclass(frozen=True)
+class TargetInputs:
+    """What the target phase and the evaluation read, test parts by language.
+
+    `training` is None for a target that is scored without training. `tuning` holds the dev parts that set the
+    threshold of mined pairs.
+    """
+
+    training: TrainingParts | None
+    tests: dict[str, Part]
+    tuning: dict[str, Part]
+
+    def checksums(self) -> dict[str, str]:
+        """The SHA-256 of every file that the target phase and the evaluation read."""
+        training = [self.training.train, self.training.dev] if self.training else []
+        return _checksums([*training, *self.tests.values(), *self.tuning.values()])
+
+
+def _checksums(parts: Iterable[Part | TextPart]) -> dict[str, str]:
+    files: dict[str, str] = {}
+    for part in parts:
+        files |= part.checksums()
+    return files
+
+
+def intermediate_inputs(config: ResolvedConfig) -> IntermediateInputs:
+    """What the intermediate phase of a run reads; it does not depend on the target."""
+    tasks = [_training_parts(config, name, config.intermediate_examples) for name in config.intermediate_tasks]
+    texts = [TextPart(config.source, code, limit) for code, limit in _text_limits(config).items()]
+    return IntermediateInputs(tuple(tasks), tuple(texts))
+
+
+def target_inputs(config: ResolvedConfig) -> TargetInputs:
+    """What the target phase and the evaluation of a run read.
+
+    Raises ConfigError for a language that the test part does not have.
+    """
+    task, languages = get_task(config.target), scored_languages(config)
+    limit = 0 if task.family == "retrieval" else config.test_examples  # retrieval sets are reduced as a whole
+    tests = {code: Part(config.source, task, "test", code, limit) for code in languages}
+    tuning = {code: Part(config.source, task, "dev", code) for code in languages} if task.mined else {}
+    training = _training_parts(config, task.name, config.target_examples) if task.trained_on else None
+    return TargetInputs(training, tests, tuning)
+
+
+def run_checksums(config: ResolvedConfig) -> dict[str, str]:
+    """The SHA-256 of every file that a run reads, without reading examples."""
+    return intermediate_inputs(config).checksums() | target_inputs(config).checksums()
+
+
+def _training_parts(config: ResolvedConfig, name: str, limit: int) -> TrainingParts:
+    task = get_task(name)
+    train = Part(config.source, task, "train", limit=limit, seed=config.seed)
+    return TrainingParts(train, Part(config.source, task, "dev", limit=config.dev_examples))
+
+
+def _text_limits(config: ResolvedConfig) -> dict[str, int]:
+    """How many texts of each language are read (0 = all): as many as the steps take, in the languages' proportions.
+
+    Only generated text has limits: the laboratory makes no more texts than the phase will see.
+    """
+    if not config.reads_text:
+        return {}
+    source = SOURCES[config.source]
+    codes = tuple(config.mlm_languages.split(",")) if config.mlm_languages else source.text_languages()
+    sizes = {code: source.text_size(code) for code in codes}
+    visited = (config.intermediate_epochs or 1) * config.intermediate_examples * max(1, len(config.intermediate_tasks))
+    share = visited / max(1, sum(sizes.values())) or 1
+    return {code: min(size, math.ceil(share * size)) for code, size in sizes.items()}
+
+
+def scored_languages(config: ResolvedConfig) -> tuple[str, ...]:
+    """The languages to score: the chosen ones, else all that are available."""
+    available = SOURCES[config.source].available_languages(config.target)
+    chosen = config.asked_languages or available
+    if missing := [code for code in chosen if code not in available]:
+        raise ConfigError(
+            f"{config.target} has no test examples in {', '.join(missing)}; available languages: {', '.join(available)}"
+        )
+    return chosen
+
+
+def run_folder(config: ResolvedConfig, checksums: dict[str, str]) -> Path:
+    """The folder of a run, named after all that decides its result: config, encoder and data (`run_checksums`)."""
+    facts = {"weights": identity(config.encoder), "data": _digest(checksums)}
+    return Path(config.runs_dir) / config.profile / config.run_id(**facts)
+
+
+def checkpoint_folder(config: ResolvedConfig) -> Path:
+    """The folder of the intermediate checkpoint, named after all that decides it; all targets share it."""
+    data = _digest(intermediate_inputs(config).checksums())
+    facts = {"weights": identity(config.encoder), "data": data, "format": CHECKPOINT_VERSION}
+    return Path(config.runs_dir) / "checkpoints" / config.checkpoint_id(**facts)
+
+
+def _digest(checksums: dict[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(checksums.items())).encode()).hexdigest()

@@ -1,0 +1,217 @@
+"""A run from its configuration to its record: data, intermediate phase, target phase, zero-shot evaluation."""
+
+import shutil
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from stilts_core.config import ResolvedConfig, RunConfig
+from stilts_core.encoders.encoder import Encoder
+from stilts_core.errors import ConfigError
+from stilts_core.families.feature_cache import cached_features, cached_text_features
+from stilts_core.families.features import Features, used_ids
+from stilts_core.families.head import Head
+from stilts_core.families.table import get_family
+from stilts_core.runs.data import TargetData, read_intermediate, read_target
+from stilts_core.runs.encoders import load_encoder
+from stilts_core.runs.evaluation import Evaluation
+from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
+from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, intermediate_encoder, train_phase
+from stilts_core.runs.preparation import TaskData, phase_schedule, prepare_task, task_cards, task_setting
+from stilts_core.runs.record import (
+    RECORD,
+    SCHEMA,
+    Cost,
+    DataFacts,
+    EncoderFacts,
+    Environment,
+    PhaseRecord,
+    Record,
+    read_record,
+    write_record,
+)
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS
+from stilts_core.training import distributed
+from stilts_core.training.checkpoint import lock_for_run
+from stilts_core.training.compute import Compute
+from stilts_core.training.machine import environment, now, peak_memory_bytes
+from stilts_core.training.progress import Progress
+from stilts_core.training.timing import Stopwatch
+
+
+def run(config: RunConfig) -> Record:
+    """Do the run that `config` describes, or reuse it where it is finished, and return its record.
+
+    The record, the predictions in XTREME's layout and the shared intermediate checkpoint are written under
+    `config.runs_dir`. An interrupted run resumes from its last checkpoint. The processes of `distributed.process_group`
+    do the run together. Raises ConfigError, DataError, EncoderError or TrainingError, which name the remedy.
+    """
+    stopwatch, resolved = Stopwatch(), config.resolved()
+    checksums = run_checksums(resolved)
+    folder = run_folder(resolved, checksums)
+    with lock_for_run(folder):
+        if (folder / RECORD).exists():
+            return read_record(folder / RECORD)
+        record = _Run(resolved, checksums, folder, stopwatch).compute()
+        if distributed.rank() == 0:
+            write_record(folder, record)
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    return record
+
+
+def intermediate(config: RunConfig) -> PhaseRecord:
+    """Compute the intermediate checkpoint, which targets share, or reuse it; returns the phase's record."""
+    resolved = config.resolved()
+    if resolved.intermediate == "none":
+        raise ConfigError("intermediate is 'none', which has no intermediate phase; choose a task, all, or mlm")
+    _, phases, _ = _intermediate_phase(resolved, Compute.from_config(resolved))
+    return phases[0]
+
+
+@dataclass
+class _Run:
+    """One run while it is computed."""
+
+    config: ResolvedConfig
+    checksums: dict[str, str]
+    folder: Path
+    stopwatch: Stopwatch
+
+    def compute(self) -> Record:
+        """Do all parts of the run and return its record."""
+        started, config = now(), self.config
+        compute = Compute.from_config(config)
+        data = read_target(config)
+        self.stopwatch.end_stage("data")
+        encoder, phases, facts = _intermediate_phase(config, compute)
+        self.stopwatch.end_stage("intermediate")
+        target = prepare_task(config.target, data.train, data.dev, config, encoder)
+        features = _test_features(data, target, encoder)
+        test_features = chain.from_iterable(by_language.values() for by_language in features.values())
+        encoder.trim_vocabulary(used_ids(target.train, target.dev, *test_features))
+        head, phase = self._target_phase(encoder, target, compute)
+        phases += [phase] if phase else []
+        self.stopwatch.end_stage("target")
+        evaluation = self._evaluate(encoder, head, target, data, features, compute)
+        self.stopwatch.end_stage("evaluation")
+        return self._record(started, data, encoder, phases, facts, evaluation, compute)
+
+    def _target_phase(self, encoder: Encoder, target: TaskData, compute: Compute) -> tuple[Head, PhaseRecord | None]:
+        """Train on the target's English examples, if it has any; returns the head and the phase's record."""
+        if not len(target.train):
+            return get_family(target.setting.task).new_head(encoder, target.setting), None
+        schedule = phase_schedule(self.config, "target", target.setting)
+        record, heads, phase = train_phase("target", encoder, [target], schedule, compute, self.folder / "checkpoint")
+        head = heads[self.config.target]
+        if self.config.keep_checkpoint and distributed.rank() == 0:
+            _save_model(self.folder / "model", encoder, head, phase.unused_scale)
+        return head, record
+
+    def _evaluate(
+        self,
+        encoder: Encoder,
+        head: Head,
+        target: TaskData,
+        data: TargetData,
+        features: dict[str, dict[str, Features]],
+        compute: Compute,
+    ) -> Evaluation:
+        """Score the target in all its languages."""
+        setting = target.setting
+        metric = setting.task.metric_for(self.config.pos_metric)
+        evaluation = Evaluation(encoder, head, setting, compute, self.folder, metric)
+        progress = Progress(f"scoring {self.config.target}", len(data.tests), quiet=compute.quiet)
+        for done, language in enumerate(evaluation.score(data, features), start=1):
+            progress.update(done, language=language, score=f"{evaluation.scores[language].score:.1f}")
+        return evaluation
+
+    def _record(
+        self,
+        started: str,
+        data: TargetData,
+        encoder: Encoder,
+        phases: list[PhaseRecord],
+        facts: IntermediateFacts,
+        evaluation: Evaluation,
+        compute: Compute,
+    ) -> Record:
+        config, task = self.config, evaluation.setting.task
+        examples = data.train or next(iter(data.tests.values()))
+        own_phases = [phase for phase in phases if not phase.reused]
+        return Record(
+            schema_version=SCHEMA,
+            run_id=self.folder.name,
+            folder=str(self.folder),
+            profile=config.profile,
+            started=started,
+            finished=now(),
+            config=config,
+            notes=list(dict.fromkeys([*facts.notes, *data.facts.notes])),
+            same_data=bool(set(config.intermediate_tasks) & set(task.same_data)),
+            encoder=EncoderFacts.model_validate(encoder.describe()),
+            phases=phases,
+            metric=evaluation.metric,
+            metrics=list(task.metrics),
+            scores=evaluation.scores,
+            averages=evaluation.averages(),
+            layers=evaluation.layers,
+            cards=facts.cards | {config.target: task_cards(config.target, examples)},
+            errors=evaluation.mistakes(),
+            data=DataFacts(files=self.checksums, dropped=facts.dropped | data.facts.dropped),
+            cost=Cost(
+                seconds=round(sum(self.stopwatch.seconds.values()), 2),
+                seconds_by_part=self.stopwatch.seconds,
+                first_step_seconds=next((phase.first_step_seconds for phase in own_phases), None),
+                peak_memory_bytes=peak_memory_bytes(),
+                flops=sum(phase.flops for phase in own_phases) + evaluation.flops,
+            ),
+            environment=Environment.model_validate(environment(compute)),
+        )
+
+
+def _test_features(data: TargetData, target: TaskData, encoder: Encoder) -> dict[str, dict[str, Features]]:
+    """The features of the tests, tuning and repaired sets, by language."""
+    sets = {"tests": data.tests, "tuning": data.tuning, "repaired": data.repaired}
+    return {
+        name: {code: cached_features(items, encoder.tokenizer, target.setting) for code, items in by_language.items()}
+        for name, by_language in sets.items()
+    }
+
+
+def _save_model(folder: Path, encoder: Encoder, head: Head, unused_scale: float) -> None:
+    """Write the fine-tuned encoder as a Hugging Face folder with its full vocabulary, and its head beside it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    encoder.save(folder, unused_scale)
+    save_file(head.state_dict(), folder / "head.safetensors")
+
+
+def _intermediate_phase(
+    config: ResolvedConfig, compute: Compute
+) -> tuple[Encoder, list[PhaseRecord], IntermediateFacts]:
+    """The encoder that the target phase starts from, the record of the intermediate phase, and its data's facts."""
+    encoder = load_encoder(config.encoder, dropout=config.dropout)
+    if config.intermediate == "none":
+        return encoder, [], IntermediateFacts()
+    prepare = partial(_intermediate_material, config)
+    encoder, record, facts = intermediate_encoder(encoder, checkpoint_folder(config), prepare, compute)
+    return encoder, [record], facts
+
+
+def _intermediate_material(config: ResolvedConfig, encoder: Encoder) -> IntermediateMaterial:
+    """The features of the intermediate phase and its schedule.
+
+    Masked language modelling alone takes as many steps as one task with as many examples.
+    """
+    data = read_intermediate(config)
+    tasks = [prepare_task(name, train, dev, config, encoder) for name, (train, dev) in data.tasks.items()]
+    setting = tasks[0].setting if tasks else task_setting(INTERMEDIATE_TASKS[0], config, encoder)
+    schedule = phase_schedule(config, "intermediate", setting)
+    if not tasks:
+        schedule = replace(schedule, cap=config.intermediate_examples)
+    texts = cached_text_features(data.texts, encoder.tokenizer, setting.max_length) if data.texts else None
+    cards = {name: task_cards(name, train) for name, (train, _) in data.tasks.items()}
+    facts = IntermediateFacts(notes=data.facts.notes, dropped=data.facts.dropped, cards=cards)
+    return IntermediateMaterial(tasks, schedule, texts, facts)

@@ -1,0 +1,92 @@
+"""From examples to what a phase trains on: the setting of a task, its features, and the schedule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from stilts_core.config import ResolvedConfig
+from stilts_core.encoders.encoder import Encoder
+from stilts_core.families.feature_cache import cached_features
+from stilts_core.families.features import Features
+from stilts_core.families.setting import TaskSetting
+from stilts_core.families.table import get_family
+from stilts_core.runs.record import CardRecord, PhaseName
+from stilts_core.tasks.catalogue import get_task
+from stilts_core.tasks.examples import Example, Item, TaggingExample
+from stilts_core.training.schedule import Schedule
+
+CARDS = 2  # examples of each task that the record shows
+RETRIEVAL_DEPTH = 14 / 24  # of the layers: the paper reads hidden state 14 of XLM-R Large's 24
+
+
+@dataclass
+class TaskData:
+    """One task of a phase: English training features, and the English dev examples with their features."""
+
+    setting: TaskSetting
+    train: Features
+    dev_examples: list
+    dev: Features
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return self.setting.task.name
+
+
+def prepare_task(
+    name: str, train: Sequence[Example], dev: Sequence[Item], config: ResolvedConfig, encoder: Encoder
+) -> TaskData:
+    """The setting of a task in a run, and the features of its English training and dev examples."""
+    setting = task_setting(name, config, encoder)
+    if setting.task.family == "tagging" and not setting.labels:
+        tags = {tag for example in train if isinstance(example, TaggingExample) for tag in example.tags or ()}
+        setting = replace(setting, labels=tuple(sorted(tags)))
+    tokenizer = encoder.tokenizer
+    features, dev_features = (cached_features(part, tokenizer, setting) for part in (train, dev))
+    return TaskData(setting, features, list(dev), dev_features)
+
+
+def task_setting(name: str, config: ResolvedConfig, encoder: Encoder) -> TaskSetting:
+    """The setting of a task in a run, with the labels of the catalogue."""
+    task = get_task(name)
+    return TaskSetting(
+        task=task,
+        labels=task.labels,
+        max_length=min(config.max_length or task.paper.max_length, encoder.max_length),
+        dropout=encoder.dropout,
+        pooling=config.pooling,
+        layer=round(encoder.layers * RETRIEVAL_DEPTH) if config.layer is None else config.layer,
+    )
+
+
+def phase_schedule(config: ResolvedConfig, phase: PhaseName, setting: TaskSetting) -> Schedule:
+    """The schedule of the 'intermediate' or 'target' phase: the config's values, else the paper's for the task.
+
+    Raises ValueError for a task whose recipe trains nothing, where the config gives no values either.
+    """
+    recipe = setting.task.paper
+    epochs, lr = config.target_epochs, config.target_lr
+    if phase == "intermediate":
+        epochs, lr = config.intermediate_epochs, config.intermediate_lr
+    lr, batch_size = lr or recipe.learning_rate, config.batch_size or recipe.batch_size
+    if lr is None or batch_size is None:
+        raise ValueError(f"the recipe of {setting.task.name} trains nothing; set {phase}_lr and batch_size")
+    return Schedule(
+        epochs=epochs or recipe.epochs,
+        lr=lr,
+        batch_size=batch_size,
+        seed=config.seed,
+        warmup=config.warmup,
+        weight_decay=config.weight_decay,
+        clip=config.clip,
+        temperature=config.sampling_temperature,
+        cap=config.sampling_cap,
+        mlm_weight=config.mlm_weight if phase == "intermediate" else 0.0,
+    )
+
+
+def task_cards(name: str, examples: Sequence[Item]) -> list[CardRecord]:
+    """Two examples of a task with their right answers, for a reader."""
+    cards = get_family(get_task(name)).cards(examples)
+    return [CardRecord(text=card.texts, label=card.answer) for card in islice(cards, CARDS)]

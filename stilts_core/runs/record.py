@@ -1,0 +1,274 @@
+"""The record of a run: everything that it leaves behind for tables, figures and later studies, in one JSON file.
+
+The classes below are the schema. SCHEMA rises when an old file can no longer be read as one of them; a new optional
+field does not raise it. Scores are on a scale of 0 to 100.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from typing_extensions import TypedDict
+
+from stilts_core.config import RunConfig
+from stilts_core.errors import RecordError
+from stilts_core.families.features import Truncation
+from stilts_core.storage.atomic import write_whole
+
+SCHEMA = 1
+RECORD = "record.json"  # the file's name in the folder of a run
+
+
+PhaseName = Literal["intermediate", "target"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Interval(_Part):
+    """A score with its 95 % bootstrap interval over test items."""
+
+    score: float
+    low: float
+    high: float
+
+
+class LanguageScore(Interval):
+    """The score of one language: its primary metric, all metrics, and the number of items that the bootstrap draws.
+
+    `predictions` is the prediction file, relative to the folder of the run; `cut` counts what truncation lost.
+    """
+
+    metrics: dict[str, float]
+    n: int
+    predictions: str
+    cut: Truncation
+
+
+class MeanScore(Interval):
+    """The unweighted mean over several languages."""
+
+    languages: int
+
+
+class Averages(_Part):
+    """The mean over all languages, as XTREME reports it, and over those that are not English; None without any."""
+
+    all: MeanScore | None
+    non_english: MeanScore | None
+
+
+class DevScore(_Part):
+    """The English dev score of a task after a phase."""
+
+    metric: str
+    score: float
+    metrics: dict[str, float] = {}
+    n: int
+
+
+class CurvePoint(TypedDict):
+    """The mean training loss of one task since the point before, and the phase's progress up to here.
+
+    A plain dict, because a record has hundreds of points and a grid thousands of records.
+    """
+
+    step: int
+    task: str
+    loss: float
+    lr: float
+    tokens: int
+    seconds: float
+
+
+class PhaseRecord(_Part):
+    """One training phase.
+
+    `examples`, `dev` and `cut` are by task. `reused`: the phase was computed by an earlier run, and its costs are that
+    run's. `first_step_seconds` counts from the start of the process to the end of its first step. `tokens` are
+    sub-words without padding.
+    """
+
+    name: PhaseName
+    tasks: list[str]
+    examples: dict[str, int]
+    steps: int
+    epochs: float
+    reused: bool
+    curve: list[CurvePoint]
+    dev: dict[str, DevScore]
+    seconds: float
+    first_step_seconds: float | None = None
+    tokens: int
+    tokens_per_second: float | None
+    padding_share: float
+    flops: float
+    cut: dict[str, Truncation]
+    checkpoint: str | None = None
+
+
+class EncoderFacts(_Part):
+    """The encoder that was fine-tuned; `rows_used` counts the word embeddings that the data needed."""
+
+    name: str
+    fingerprint: str
+    architecture: str
+    layers: int
+    hidden_size: int
+    parameters: int
+    vocabulary_rows: int
+    rows_used: int
+
+
+class CardRecord(_Part):
+    """One example of a task for a reader: its texts by name, and the right answer."""
+
+    text: dict[str, str]
+    label: str
+
+
+class MistakeRecord(_Part):
+    """One wrong prediction for a reader."""
+
+    language: str
+    id: str
+    text: dict[str, str]
+    gold: str
+    prediction: str
+
+
+class DataFacts(_Part):
+    """The SHA-256 of every file that was read, and the numbers of items that were left out, by reason."""
+
+    files: dict[str, str]
+    dropped: dict[str, int]
+
+
+class Cost(_Part):
+    """Wall time by part in seconds, peak memory, and floating-point operations of what this run computed itself."""
+
+    seconds: float
+    seconds_by_part: dict[str, float]
+    first_step_seconds: float | None = None
+    peak_memory_bytes: int
+    flops: float
+
+
+class Environment(_Part):
+    """The machine and the software; `layers` says which code computed the transformer layers on a CPU."""
+
+    python: str
+    platform: str
+    cpu: str
+    processes: int = 1
+    threads: int
+    device: str
+    driver: str | None
+    precision: str
+    layers: str | None = None
+    packages: dict[str, str | None]
+    git_revision: str | None
+
+
+class Record(_Part):
+    """One run: a configuration, what it did, and how it scored.
+
+    `notes` are sentences that every table of the run must print (stand-ins, reduced sets). `same_data`: the
+    intermediate task's training set holds the target's. `layers` has the retrieval score from every hidden state, by
+    language, for targets that are scored without training. `cards` and `errors` quote the data; recorded results leave
+    them and `folder` out.
+    """
+
+    schema_version: int = Field(validation_alias=AliasChoices("schema", "schema_version"), serialization_alias="schema")
+    run_id: str
+    folder: str = ""
+    profile: str
+    started: str
+    finished: str
+    config: RunConfig
+    notes: list[str]
+    same_data: bool
+    encoder: EncoderFacts
+    phases: list[PhaseRecord]
+    metric: str
+    metrics: list[str]
+    scores: dict[str, LanguageScore]
+    averages: Averages
+    layers: dict[str, list[float]] = {}
+    cards: dict[str, list[CardRecord]] = {}
+    errors: list[MistakeRecord] = []
+    data: DataFacts
+    cost: Cost
+    environment: Environment
+
+    @field_validator("config", mode="before")
+    @classmethod
+    def _known_fields(cls, value: Any) -> Any:
+        return RunConfig.from_dict(value) if isinstance(value, dict) else value
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+        return self.config.seed
+
+    @property
+    def target(self) -> str:
+        """The target task."""
+        return self.config.target
+
+    @property
+    def row(self) -> str:
+        """The row of the grid that the run belongs to (see `RunConfig.row`)."""
+        return self.config.row
+
+    def to_json(self, indent: int | None = 1) -> str:
+        """The record as JSON text; fields that were never set are left out. Raises ValueError for NaN."""
+        content = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return json.dumps(content, ensure_ascii=False, indent=indent, allow_nan=False)
+
+    def without_text(self) -> "Record":
+        """The record without its quotations of the data and without the folder of the machine that made it."""
+        content = self.model_dump(by_alias=True, exclude_unset=True, exclude={"cards", "errors", "folder"})
+        return Record.model_validate(content)
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write `record` into `folder`, whole or not at all, and return its path."""
+    return write_whole(folder / RECORD, record.to_json())
+
+
+def read_record(path: Path) -> Record:
+    """Read a record. Raises RecordError for a damaged file, an unknown schema, or fields that do not fit the schema."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        record = Record.model_validate_json(text)
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path} is not a readable record ({error}); delete its folder and run again") from error
+    except ValidationError as error:
+        raise RecordError(f"{path} {_reason(error, text)}; delete its folder and run again") from error
+    if record.schema_version != SCHEMA:
+        raise RecordError(f"{path} {_other_schema(record.schema_version)}; delete its folder and run again")
+    return record
+
+
+def _reason(error: ValidationError, text: str) -> str:
+    """Why a text is not a record: damaged JSON, another schema, or the first field that does not fit."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return f"is not a readable record ({first['msg']})"
+    content = json.loads(text)
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        return _other_schema(schema)
+    return f"does not fit schema {SCHEMA}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def _other_schema(schema: object) -> str:
+    return f"has schema {schema}, and this version reads schema {SCHEMA}"
+
+
+def find_records(runs: Path, profile: str | None = None) -> list[Record]:
+    """All records under `runs`, of one profile or of all, ordered by run id."""
+    return [read_record(path) for path in sorted(runs.glob(f"{profile or '*'}/*/{RECORD}"))]

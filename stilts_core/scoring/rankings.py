@@ -1,0 +1,56 @@
+"""Scores of ranked candidates: accuracy, F1 of mined pairs, mean average precision."""
+
+from collections.abc import Mapping, Sequence, Set
+
+import numpy as np
+
+from stilts_core.scoring.bootstrap import Score, accuracy, f1_precision_recall
+
+MAX_RANK = 20  # candidates that count for each query (XTREME-R's mAP@20)
+
+
+def score_rankings(gold: Mapping[str, Set[str]], rankings: Mapping[str, Sequence[str]], metric: str) -> Score:
+    """The score of the candidates that were retrieved for each query, best first, by one of three metrics.
+
+    'accuracy' is the accuracy of the first candidate (Tatoeba), 'f1' the F1 of pairs (BUCC), 'map' the mean average
+    precision. The items are the queries with a right candidate, and for 'f1' also the queries with a retrieved one.
+    """
+    if metric == "accuracy":
+        first = {query: candidates[0] for query, candidates in rankings.items() if candidates}
+        return accuracy([True] * len(gold), [first.get(query) in right for query, right in gold.items()])
+    if metric == "f1":
+        return pair_f1(gold, rankings)
+    return mean_average_precision(gold, rankings)
+
+
+def pair_f1(gold: Mapping[str, Set[str]], retrieved: Mapping[str, Sequence[str]]) -> Score:
+    """F1, precision and recall of (query, candidate) pairs; the items are the queries."""
+    queries = sorted({query for side in (gold, retrieved) for query, candidates in side.items() if candidates})
+    pairs = [(gold.get(query, frozenset()), set(retrieved.get(query, ()))) for query in queries]
+    items = [(len(right & predicted), len(predicted), len(right)) for right, predicted in pairs]
+    return Score(np.array(items, float).reshape(-1, 3), _pair_f1)
+
+
+def _pair_f1(means: np.ndarray) -> dict[str, np.ndarray]:
+    correct, predicted, gold = np.moveaxis(means, -1, 0)
+    return f1_precision_recall(correct, predicted, gold)
+
+
+def mean_average_precision(
+    gold: Mapping[str, Set[str]], rankings: Mapping[str, Sequence[str]], k: int = MAX_RANK
+) -> Score:
+    """Mean average precision over the first `k` candidates of each query (XTREME-R: 20); the items are the queries.
+
+    The average precision of a query is a mean over its right candidates (over `k` of them, if there are more): the
+    precision at the candidate's rank, or 0 if its rank is above `k`. With one right candidate it is the reciprocal
+    rank.
+    """
+    items = []
+    for query, right in gold.items():
+        hits = np.flatnonzero([candidate in right for candidate in rankings.get(query, ())[:k]])
+        items.append((np.arange(1, len(hits) + 1) / (hits + 1)).sum() / min(len(right), k))
+    return Score(np.array(items)[:, None], _map)
+
+
+def _map(means: np.ndarray) -> dict[str, np.ndarray]:
+    return {"map": 100 * means[..., 0]}

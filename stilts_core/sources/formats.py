@@ -1,0 +1,48 @@
+"""The file format of each publisher's folder: how a file is cut into rows, and how a row becomes an example."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple
+
+from stilts_core.sources import english, retrieval, xtreme
+from stilts_core.sources.rows import Row, comma_separated, json_lines, tagged_sentences, tsv
+from stilts_core.tasks.catalogue import Task
+from stilts_core.tasks.examples import Example
+
+
+class Format(NamedTuple):
+    """`rows(text, name)` cuts a file into rows; `example(row, task, language)` turns one row into an example."""
+
+    rows: Callable[[str, str], Iterable[Row]]
+    example: Callable[[Row, Task, str], Example]
+
+
+def _cosmosqa_rows(text: str, name: str) -> Iterable[Row]:
+    return comma_separated(text, name) if name.endswith(".csv") else json_lines(text, name)
+
+
+FORMATS: dict[str, Format] = {
+    "english/anli": Format(json_lines, english.anli),
+    "english/mnli": Format(tsv, english.mnli),
+    "english/snli": Format(json_lines, english.mnli),
+    "english/qqp": Format(tsv, english.qqp),
+    "english/mrpc": Format(tsv, english.mrpc),
+    "english/squad": Format(xtreme.squad_rows, xtreme.span),
+    "english/squad_v2": Format(xtreme.squad_rows, xtreme.span),
+    "english/hellaswag": Format(json_lines, english.hellaswag),
+    "english/ccg": Format(tagged_sentences, english.tagged),
+    "english/brown": Format(tagged_sentences, english.tagged),
+    "english/cosmosqa": Format(_cosmosqa_rows, english.cosmosqa),
+    "english/commonsense_qa": Format(json_lines, english.commonsenseqa),
+    "xtreme/socialiqa": Format(json_lines, english.socialiqa),
+    "xtreme/xcopa": Format(json_lines, english.copa),
+    "xtreme/xnli": Format(partial(tsv, columns=xtreme.XNLI_COLUMNS), xtreme.xnli),
+    "xtreme/pawsx": Format(partial(tsv, columns=xtreme.PAWSX_COLUMNS), xtreme.pawsx),
+    "xtreme/udpos": Format(tagged_sentences, english.tagged),
+    "xtreme/panx": Format(tagged_sentences, english.tagged),
+    "xtreme/xquad": Format(xtreme.squad_rows, xtreme.span),
+    "xtreme/lareqa": Format(xtreme.squad_rows, xtreme.span),
+    "xtreme/mlqa": Format(xtreme.squad_rows, xtreme.span),
+    "xtreme/tydiqa": Format(xtreme.squad_rows, xtreme.span),
+    "xtreme/mewslix": Format(json_lines, retrieval.mewslix_pair),
+}

@@ -1,0 +1,126 @@
+"""Where the files of a task are: under the data root, else on the hub."""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stilts_core.errors import DataNotFound
+from stilts_core.sources import hub
+from stilts_core.sources.formats import FORMATS
+from stilts_core.sources.rows import Row, read_text
+from stilts_core.storage.cache import checksum
+from stilts_core.tasks.catalogue import Task
+from stilts_core.tasks.examples import Example
+from stilts_core.tasks.languages import get_language, languages
+from stilts_core.tasks.layouts import Layout, without_share
+
+NO_ROOT = "STILTS_DATA is not set"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file below `root`, or one hub split (`root` is None), with its share of the groups: [low, high) percent.
+
+    `folder` names the publisher's folder whose format the file has.
+    """
+
+    address: str
+    low: int
+    high: int
+    root: Path | None
+    folder: str
+
+    @classmethod
+    def of(cls, template: str, language: str, root: Path | None, format: str | None = None) -> "SourceFile":
+        """The file that a layout's template names in one language."""
+        match = re.fullmatch(r"([^[]+)(?:\[(\d+):(\d+)\])?", template)
+        if match is None:
+            raise ValueError(f"{template!r} is not a file template")
+        address, low, high = match.groups()
+        address = _fill(address, language)
+        folder = format or ("/".join(address.split("/")[:2]) if root else hub.schema(address).folder)
+        return cls(address, int(low or 0), int(high or 100), root, folder)
+
+    @property
+    def path(self) -> Path:
+        """Where the file is. Raises DataNotFound where it is missing, and for a hub split."""
+        if self.root is None:
+            raise DataNotFound(f"{self.address} is on the hub, not under a data root")
+        path = self.root / self.address
+        if not path.is_file():
+            raise DataNotFound(
+                f"{path} not found; put the publisher's file there, or choose one of the available languages"
+            )
+        return path
+
+    @property
+    def example(self) -> Callable[[Row, Task, str], Example]:
+        """The function that turns a row into an example."""
+        return FORMATS[self.folder].example
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all groups of the file are meant."""
+        return (self.low, self.high) == (0, 100)
+
+    def text(self) -> str:
+        """The text of the file. Raises DataNotFound where it is missing."""
+        return read_text(self.path, self.address)
+
+    def rows(self, language: str) -> tuple[Iterable[Row], str]:
+        """The rows, and the SHA-256 of what is read."""
+        if self.root is None:
+            return hub.rows(self.address, language)
+        return FORMATS[self.folder].rows(self.text(), self.address), self.checksum(language)
+
+    def checksum(self, language: str) -> str:
+        """The SHA-256 of the file's content; a hub split must be read to know it."""
+        return checksum(self.path) if self.root else hub.rows(self.address, language)[1]
+
+
+def _fill(template: str, language: str) -> str:
+    if "{" not in template:
+        return template
+    facts = get_language(language)
+    return template.format(language=language, code3=facts.tatoeba_code, name=facts.name)
+
+
+def data_root(data: Path | str | None) -> Path | None:
+    """The data root: `data`, else `STILTS_DATA`, else None. Raises DataNotFound where it is not a folder."""
+    data = data or os.environ.get("STILTS_DATA")
+    if data and not Path(data).is_dir():
+        raise DataNotFound(f"the data root {data} is not a folder; STILTS_DATA must name one with xtreme/ and english/")
+    return Path(data) if data else None
+
+
+def find_layout(task: Task, data: Path | str | None) -> tuple[Layout, Path | None]:
+    """The first layout of a task that is complete under the data root, with the root; else the hub's, with None.
+
+    Raises DataNotFound, which lists the expected files, where there is neither.
+    """
+    root = data_root(data)
+    if root:
+        for layout in task.files:
+            if all(find_languages(root, path) for path in layout.paths):
+                return layout, root
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
+    if task.hub and (os.environ.get("STILTS_HUB_MIRROR") or not offline):
+        return task.hub, None
+    where = f"not found under {root}" if root else f"not found: {NO_ROOT}"
+    hub_remedy = ", or set STILTS_HUB_MIRROR, or unset HF_HUB_OFFLINE" if task.hub else " (the hub does not have it)"
+    raise DataNotFound(
+        f"{task.title} {where}. Expected files: {'; or '.join(', '.join(layout.paths) for layout in task.files)}. "
+        f"Set STILTS_DATA to a folder that has these files{hub_remedy}"
+    )
+
+
+def find_languages(root: Path, template: str) -> list[str]:
+    """The languages for which a file exists; a file without a language in its name counts as English."""
+    path = without_share(template)
+    if "{" not in path:
+        return ["en"] if (root / path).is_file() else []
+    folder = (root / path).parent
+    present = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+    return [code for code in languages() if Path(_fill(path, code)).name in present]

@@ -1,0 +1,210 @@
+"""Publishers' data: from the rows of their files to examples, without text that would leak from a test part.
+
+Files under the data root (`STILTS_DATA`) come first; a task that has none there is taken from the hub.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from stilts_core.errors import DataError, DataNotFound
+from stilts_core.sources import xtreme
+from stilts_core.sources.locations import SourceFile, find_languages, find_layout
+from stilts_core.sources.retrieval_sets import mewslix_languages, read_retrieval_sets
+from stilts_core.sources.rows import Defect, lines, normalize, percentile, read_text
+from stilts_core.sources.unlabelled import text_checksums, text_languages, text_size, unlabelled
+from stilts_core.storage.cache import checksum
+from stilts_core.tasks.catalogue import Task, get_task
+from stilts_core.tasks.examples import Example, ExampleSet
+from stilts_core.tasks.layouts import Layout
+from stilts_core.tasks.retrieval_sets import sentence_of_answer
+from stilts_core.tasks.selection import select
+
+__all__ = [  # the interface of a source (see `sources.parts.Source`)
+    "available_languages", "checksums", "forget_files", "load", "read", "text_checksums", "text_languages",
+    "text_size", "unlabelled",
+]  # fmt: skip
+
+SPLITS = ("train", "dev", "test")
+
+# Faulty items that a publisher's file is known to have; one more is an error. SQuAD-shifts: counted. GLUE's QQP breaks
+# some questions over two lines and leaves some empty: an upper bound, as readers of GLUE skip them without a count.
+KNOWN_DEFECTS = {"english/squad/squadshifts_nyt_v1.0.json": 9, "english/qqp/train.tsv": 50}
+
+
+def load(name: str, split: str, language: str = "en", *, data: Path | str | None = None) -> ExampleSet:
+    """The examples of one part ('train', 'dev' or 'test') of a task in one language.
+
+    The train and dev parts of a target are English and come from the task that it is trained on; BUCC's dev part, which
+    sets its threshold, is in the language itself. LAReQA's test part accepts 'mul' for the multilingual pool: one set
+    per language, all with the candidates of every language. `data` is the data root, else `STILTS_DATA`, else the hub.
+
+    Raises DataNotFound where files are missing, which lists the expected files, and DataError where they are faulty.
+    """
+    task = get_task(name)
+    if split not in SPLITS:
+        raise DataError(f"no part '{split}' of {name}; choose one of {', '.join(SPLITS)}")
+    if split != "test" and task.trained_on and language != "en":
+        raise DataError(f"the {split} part of {name} is English; there is none in '{language}'")
+    if split != "test" and task.trained_on not in (None, name):
+        examples = load(task.trained_on, split, data=data)
+        if task.family == "retrieval":
+            return replace(examples, items=[sentence_of_answer(example) for example in examples.items])
+        return examples
+    layout, root = find_layout(task, data)
+    if split not in layout.splits:
+        raise DataError(f"{name} has no {split} part; it has {', '.join(layout.splits)}")
+    if task.family == "retrieval" and (split == "test" or task.trained_on is None):
+        sets, files = read_retrieval_sets(task, layout, split, language, root)
+        return ExampleSet(sets, files, {}, layout.stand_in)
+    items, files, dropped = _read_files(task, layout, split, language, root)
+    if split != "test":
+        items = _trainable(task, split, items, dropped, data)
+    if not items:
+        raise DataError(f"{', '.join(files)}: no items remain for the {split} part of {name}; dropped: {dict(dropped)}")
+    return ExampleSet(items, files, dict(dropped), layout.stand_in)
+
+
+def read(name: str, split: str, language: str = "en", *, limit: int = 0, seed: int = 0) -> ExampleSet:
+    """At most `limit` examples of a part (0 = all), chosen by `tasks.selection.select`."""
+    examples = load(name, split, language)
+    return replace(examples, items=select(examples.items, limit, seed))
+
+
+def checksums(name: str, split: str, language: str = "en", *, data: Path | str | None = None) -> dict[str, str]:
+    """The `files` that `load` returns for the same arguments, without making examples."""
+    task = get_task(name)
+    if split != "test" and task.trained_on not in (None, name):
+        return checksums(task.trained_on, split, data=data)
+    layout, root = find_layout(task, data)
+    files = {file.address: file.checksum(language) for file in _files_of(layout, split, language, root)}
+    if layout.groups and root:
+        files[layout.groups] = checksum(root / layout.groups)
+    return files
+
+
+def _files_of(layout: Layout, split: str, language: str, root: Path | None) -> list[SourceFile]:
+    return [SourceFile.of(template, language, root, layout.format) for template in layout.splits[split]]
+
+
+def _read_files(
+    task: Task, layout: Layout, split: str, language: str, root: Path | None
+) -> tuple[list, dict[str, str], Counter]:
+    """The examples of all files of a part, the files' checksums, and the counts of dropped items by reason."""
+    items: list = []
+    checksums: dict[str, str] = {}
+    groups: dict[str, str] = {}
+    dropped: Counter[str] = Counter()
+    if layout.groups and root:
+        groups = xtreme.shared_sentences(read_text(root / layout.groups, layout.groups), layout.groups)
+        checksums[layout.groups] = checksum(root / layout.groups)
+    files = _files_of(layout, split, language, root)
+    for file in files:
+        whole = replace(file, low=0, high=100)
+        prefix = f"{Path(file.address).stem}:" if len(files) > 1 else ""
+        version = file.checksum(language) if file.root else None
+        make = _examples_of if file.root else _examples_of.__wrapped__
+        examples, defects, checksums[file.address] = make(whole, task, language, prefix, version)
+        if groups:
+            examples = [replace(example, group=groups.get(example.id, example.group)) for example in examples]
+        if not file.is_whole and (language == "en" or task.parallel):
+            examples = [example for example in examples if file.low <= percentile(example.group) < file.high]
+        items += examples
+        dropped.update(defects)
+    return items, checksums, dropped
+
+
+@lru_cache(maxsize=8)
+def _examples_of(
+    file: SourceFile, task: Task, language: str, prefix: str, version: str | None
+) -> tuple[list, Counter, str]:
+    """All examples of one file or hub split, its defects by reason, and its checksum.
+
+    The train and dev parts of a task are often shares of the same files, which are read once while `version`, their
+    checksum, stays the same.
+    """
+    rows, digest = file.rows(language)
+    make_example = file.example
+    examples: list[Example] = []
+    defects: Counter[str] = Counter()
+    for row in rows:
+        row.prefix = prefix
+        try:
+            examples.append(make_example(row, task, language))
+        except Defect as defect:
+            defects[defect.reason] += 1
+            if defects.total() > KNOWN_DEFECTS.get(file.address, 0):
+                raise
+    if task.parallel and file.root:
+        _check_parallel(file, len(examples) + defects.total(), language)
+    return examples, defects, digest
+
+
+def forget_files() -> None:
+    """Free the memory of the files that were read last."""
+    _examples_of.cache_clear()
+
+
+def _check_parallel(file: SourceFile, count: int, language: str) -> None:
+    """Raises DataError where a parallel file has more or fewer lines than the English file beside it."""
+    english = file.path.with_name(file.path.name.replace(f"-{language}.tsv", "-en.tsv"))
+    if english == file.path or not english.is_file():
+        return
+    expected = len(lines(read_text(english, english.name)))
+    if expected != count:
+        raise DataError(
+            f"{file.address} has {count} items and {english.name} has {expected}; the languages are parallel, so one "
+            "of the files is cut off: download both again"
+        )
+
+
+def _trainable(task: Task, split: str, items: list, dropped: Counter, data: Path | str | None) -> list:
+    """The items that have a gold label and no held-out text; `dropped` counts the others.
+
+    Where the held-out set itself is not found, no run can be scored on it, and nothing has to be held out.
+    """
+    labelled = [item for item in items if getattr(item, "label", "") is not None]
+    _count(dropped, "no gold label", items, labelled)
+    held_out = task.held_out
+    if held_out is None or (held_out.task, held_out.split) == (task.name, split):
+        return labelled
+    try:
+        scored = {normalize(_text(item)) for item in load(held_out.task, held_out.split, data=data).items}
+    except DataNotFound:
+        return labelled
+    normalized = lru_cache(maxsize=1)(normalize)  # the questions of a paragraph follow one another
+    remaining = [item for item in labelled if normalized(_text(item)) not in scored]
+    _count(dropped, held_out.reason, labelled, remaining)
+    return remaining
+
+
+def _count(dropped: Counter, reason: str, before: list, after: list) -> None:
+    if len(after) < len(before):
+        dropped[reason] = len(before) - len(after)
+
+
+def _text(item: Example) -> str:
+    """The text by which an item is recognised in a held-out set: the premise, or the context."""
+    return item.text_a if hasattr(item, "text_a") else item.context  # type: ignore[union-attr]
+
+
+def available_languages(name: str, split: str = "test", data: Path | str | None = None) -> tuple[str, ...]:
+    """The languages that a part of a task has, in the order of the benchmark.
+
+    For a task that is taken from the hub these are the benchmark's languages; the hub is not asked.
+    """
+    task = get_task(name)
+    if split != "test" and task.trained_on:
+        return ("en",)
+    layout, root = find_layout(task, data)
+    order = list(dict.fromkeys(code for codes in reversed(list(task.languages.values())) for code in codes))
+    found: Iterable[str]
+    if root and (languages := mewslix_languages(layout, root)):
+        found = languages
+    elif root:
+        found = find_languages(root, layout.splits[split][0])
+    else:
+        found = [code for code in order if code not in layout.lacks]
+    return tuple(sorted(found, key=lambda code: (order.index(code) if code in order else len(order), code)))

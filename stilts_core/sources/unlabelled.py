@@ -1,0 +1,56 @@
+"""Unlabelled text for masked language modelling: one sentence a line in `text/LANGUAGE.txt` under the data root."""
+
+from pathlib import Path
+
+from stilts_core.errors import DataNotFound
+from stilts_core.sources.locations import NO_ROOT, data_root, find_languages
+from stilts_core.sources.rows import lines, read_text
+from stilts_core.storage.cache import checksum
+from stilts_core.tasks.examples import ExampleSet, TextExample
+
+
+def unlabelled(language: str, *, examples: int | None = None, data: Path | str | None = None) -> ExampleSet:
+    """All texts of a language; empty lines are dropped and counted.
+
+    `examples` is ignored: it limits generated text only. Raises DataNotFound where there is no file.
+    """
+    path, name = _text_file(language, data)
+    texts = lines(read_text(path, name))
+    items = [TextExample(str(number), language, text) for number, text in enumerate(texts, start=1) if text.strip()]
+    dropped = {"empty line": len(texts) - len(items)} if len(items) < len(texts) else {}
+    return ExampleSet(items, {name: checksum(path)}, dropped, None)
+
+
+def text_checksums(language: str, data: Path | str | None = None) -> dict[str, str]:
+    """The `files` that `unlabelled` returns."""
+    path, name = _text_file(language, data)
+    return {name: checksum(path)}
+
+
+def _text_file(language: str, data: Path | str | None) -> tuple[Path, str]:
+    root, name = data_root(data), f"text/{language}.txt"
+    if root is None or not (root / name).is_file():
+        raise DataNotFound(
+            f"no unlabelled text in '{language}': {_missing(root)}. Expected file: {name}, one sentence a line"
+        )
+    return root / name, name
+
+
+def text_size(language: str) -> int:
+    """0: the whole file of a language is read, whatever its size."""
+    return 0
+
+
+def text_languages(data: Path | str | None = None) -> tuple[str, ...]:
+    """The languages that have unlabelled text. Raises DataNotFound where there is none."""
+    root = data_root(data)
+    if root is None or not (found := find_languages(root, "text/{language}.txt")):
+        raise DataNotFound(
+            f"no unlabelled text: {_missing(root)}. Expected files: text/LANGUAGE.txt, one sentence a line; or leave "
+            "masked language modelling out"
+        )
+    return tuple(sorted(found))
+
+
+def _missing(root: Path | None) -> str:
+    return f"not found under {root}" if root else NO_ROOT

@@ -1,0 +1,1 @@
+"""Prediction folders in XTREME's layout: how they are written, read and scored."""

@@ -1,0 +1,260 @@
+"""Every task is one row of a table: what it asks, how it is scored, where its data lie, and its published recipe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from stilts_core.errors import ConfigError
+from stilts_core.tasks.facts import read_facts
+from stilts_core.tasks.layouts import FILES, HUB, Layout
+from stilts_core.tasks.recipes import PublishedRecipe, published_recipe
+
+NLI = ("entailment", "neutral", "contradiction")
+UPOS = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ",
+    "SYM", "VERB", "X",
+)  # fmt: skip
+IOB2 = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Text that is scored elsewhere and therefore left out of a task's training and dev parts.
+
+    `reason` is the name under which records count the left-out items.
+    """
+
+    task: str
+    split: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row of the catalogue. A new task is a new row: no code asks for a task by its name.
+
+    name, title, short_title  for the command line, for headings, and for tables with little room
+    family           the module of `stilts_core.families` that handles it
+    roles            intermediate, target, or training (used only as another task's training set)
+    metric, metrics  the primary metric, and all that are reported
+    metric_in_xtreme the metric that enters XTREME's published averages, where it is another than `metric`
+    trained_on       the task whose English training set a target uses; None: scored without training
+    labels           label or tag names in order; empty where the training data give them
+    same_data        intermediate tasks whose training set holds this target's training set
+    parallel         item i is the same item in every language
+    null_answers     some questions have no answer (SQuAD 2)
+    answer_rules     how answers are normalised before they are compared: squad, or mlqa
+    mined            pairs are mined above a margin that each language's dev part sets (BUCC)
+    questions_from   languages whose agreement repairs the `question` field of the others (XCOPA)
+    held_out         text to leave out of the training and dev parts
+    recipe           the name under which `facts/hyperparameters.csv` has XTREME-R's recipe, where the paper has none
+    published        the recipe itself, where that table does not have it
+    citations        keys of the book's bibliography, joined by commas
+    files, hub       where the data lie: under the data root (the real set first), and on the Hugging Face hub
+    benchmarks       the target's languages by benchmark version, where `facts/xtreme_languages.csv` does not list them
+    """
+
+    name: str
+    title: str
+    family: str
+    roles: tuple[str, ...]
+    metric: str
+    metrics: tuple[str, ...]
+    trained_on: str | None
+    short: str | None = None
+    metric_in_xtreme: str | None = None
+    labels: tuple[str, ...] = ()
+    same_data: tuple[str, ...] = ()
+    parallel: bool = False
+    null_answers: bool = False
+    answer_rules: str = "squad"
+    mined: bool = False
+    questions_from: tuple[str, ...] = ()
+    held_out: HeldOut | None = None
+    recipe: str | None = None
+    published: PublishedRecipe | None = None
+    citations: str = ""
+    files: tuple[Layout, ...] = ()
+    hub: Layout | None = None
+    benchmarks: Mapping[str, tuple[str, ...]] | None = field(default=None, hash=False)
+
+    @property
+    def short_title(self) -> str:
+        """The name that tables with little room print."""
+        return self.short or self.title
+
+    @property
+    def is_target(self) -> bool:
+        """Whether the task is scored in many languages."""
+        return "target" in self.roles
+
+    @property
+    def xtreme_metric(self) -> str:
+        """The metric that enters XTREME's published averages."""
+        return self.metric_in_xtreme or self.metric
+
+    def metric_for(self, pos_metric: str) -> str:
+        """The metric that enters averages: XTREME's where `pos_metric` is 'xtreme', else the primary one."""
+        return self.xtreme_metric if pos_metric == "xtreme" else self.metric
+
+    @property
+    def languages(self) -> Mapping[str, tuple[str, ...]]:
+        """The languages of the task by benchmark version."""
+        if not self.is_target:
+            return {"english": ("en",)}
+        return self.benchmarks or _benchmark_languages(self.name)
+
+    @property
+    def stand_in(self) -> str | None:
+        """The sentence that every table prints where another set replaces the real one."""
+        return next((layout.stand_in for layout in self.files if layout.stand_in), None)
+
+    @property
+    def paper(self) -> PublishedRecipe:
+        """The paper's recipe (jiant's), or XTREME-R's for the targets that the paper does not have."""
+        return self.published or published_recipe(
+            self.recipe or self.name, target=self.is_target, xtreme_r=self.recipe is not None
+        )
+
+
+_INTERMEDIATE, _TARGET, _TRAINING = ("intermediate",), ("target",), ("training",)
+_ACCURACY: Any = {"metric": "accuracy", "metrics": ("accuracy",)}
+_EM_F1: Any = {"metric": "em_f1", "metrics": ("em_f1", "exact_match", "f1")}
+_POS: Any = {"metric": "accuracy", "metrics": ("accuracy", "f1")}
+_SPAN_F1: Any = {"metric": "f1", "metrics": ("f1", "precision", "recall")}
+_MAP: Any = {"metric": "map", "metrics": ("map",)}
+
+_AGREEING = ("et", "ht", "qu", "ta", "vi", "zh")  # XCOPA's files that agree on which questions ask for the cause
+
+
+def _with_layouts(task: Task) -> Task:
+    return replace(task, files=task.files or FILES[task.name], hub=task.hub or HUB.get(task.name))
+
+
+TASKS: dict[str, Task] = {
+    task.name: _with_layouts(task)
+    for task in (
+        # The nine intermediate tasks, in the paper's order
+        Task(
+            "anli", "ANLI+ (ANLI, MNLI, SNLI)", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="anli", short="ANLI+",
+            labels=NLI, held_out=HeldOut("xnli", "test", "premise also in XNLI"),
+            citations="nie2020anli,williams2018mnli,bowman2015snli",
+        ),
+        Task(
+            "mnli", "MultiNLI", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="mnli", short="MNLI", labels=NLI,
+            held_out=HeldOut("xnli", "test", "premise also in XNLI"), citations="williams2018mnli",
+        ),
+        Task(
+            "qqp", "Quora Question Pairs", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="qqp", short="QQP",
+            labels=("0", "1"), citations="iyer2017qqp",
+        ),
+        Task(
+            "squad_v2", "SQuAD 2.0", "span", _INTERMEDIATE, **_EM_F1, trained_on="squad_v2", null_answers=True,
+            held_out=HeldOut("xquad", "test", "paragraph also in XQuAD"), citations="rajpurkar2018squad2",
+        ),
+        Task(
+            "squad", "SQuAD 1.1", "span", _INTERMEDIATE, **_EM_F1, trained_on="squad",
+            held_out=HeldOut("xquad", "test", "paragraph also in XQuAD"), citations="rajpurkar2016squad",
+        ),
+        Task(
+            "hellaswag", "HellaSwag", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="hellaswag",
+            citations="zellers2019hellaswag",
+        ),
+        Task(
+            "ccg", "CCG supertagging", "tagging", _INTERMEDIATE, **_ACCURACY, trained_on="ccg", short="CCG",
+            citations="hockenmaier2007ccgbank",
+        ),
+        Task(
+            "cosmosqa", "Cosmos QA", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="cosmosqa",
+            held_out=HeldOut("cosmosqa", "dev", "context also in the dev part"), citations="huang2019cosmosqa",
+        ),
+        Task(
+            "commonsenseqa", "CommonsenseQA", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="commonsenseqa",
+            citations="talmor2019commonsenseqa",
+        ),
+        # Two more English sets: XTREME-R's intermediate task for XCOPA, and XCOPA's training set
+        Task(
+            "socialiqa", "Social IQa", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="socialiqa",
+            citations="sap2019socialiqa",
+        ),
+        Task(
+            "copa", "COPA", "choice", _TRAINING, **_ACCURACY, trained_on="copa", recipe="xcopa",
+            citations="roemmele2011copa",
+        ),
+        # XTREME's nine targets
+        Task(
+            "xnli", "XNLI", "pair", _TARGET, **_ACCURACY, trained_on="mnli", labels=NLI,
+            same_data=("mnli", "anli"), parallel=True, citations="conneau2018xnli",
+        ),
+        Task(
+            "pawsx", "PAWS-X", "pair", _TARGET, **_ACCURACY, trained_on="pawsx", labels=("0", "1"), parallel=True,
+            citations="yang2019pawsx",
+        ),
+        Task(
+            "udpos", "UD part-of-speech tagging", "tagging", _TARGET, **_POS, trained_on="udpos", short="POS",
+            metric_in_xtreme="f1", labels=UPOS, citations="nivre2020ud",
+        ),
+        Task(
+            "panx", "PAN-X named entities", "tagging", _TARGET, **_SPAN_F1, trained_on="panx", short="PAN-X",
+            labels=IOB2, citations="pan2017panx",
+        ),
+        Task(
+            "xquad", "XQuAD", "span", _TARGET, **_EM_F1, trained_on="squad",
+            same_data=("squad", "squad_v2"), parallel=True, citations="artetxe2020xquad",
+        ),
+        Task(
+            "mlqa", "MLQA", "span", _TARGET, **_EM_F1, trained_on="squad", same_data=("squad", "squad_v2"),
+            answer_rules="mlqa", citations="lewis2020mlqa",
+        ),
+        Task(
+            "tydiqa", "TyDiQA-GoldP", "span", _TARGET, **_EM_F1, trained_on="tydiqa", short="TyDiQA",
+            citations="clark2020tydiqa",
+        ),
+        Task(
+            "bucc2018", "BUCC 2018", "retrieval", _TARGET, **_SPAN_F1, trained_on=None, short="BUCC", mined=True,
+            citations="zweigenbaum2018bucc",
+        ),
+        Task(
+            "tatoeba", "Tatoeba", "retrieval", _TARGET, **_ACCURACY, trained_on=None,
+            citations="artetxe2019massively",
+        ),
+        # XTREME-R's own
+        Task(
+            "xcopa", "XCOPA", "choice", _TARGET, **_ACCURACY, trained_on="copa", parallel=True, recipe="xcopa",
+            questions_from=_AGREEING, citations="ponti2020xcopa",
+        ),
+        Task(
+            "lareqa", "LAReQA (XQuAD-R)", "retrieval", _TARGET, **_MAP, trained_on="squad", short="LAReQA",
+            same_data=("squad", "squad_v2"), parallel=True, recipe="lareqa", citations="roy2020lareqa",
+        ),
+        Task(
+            "mewslix", "Mewsli-X", "retrieval", _TARGET, **_MAP, trained_on="mewslix", recipe="mewslix",
+            citations="ruder2021xtremer,botha2020mewsli",
+        ),
+    )
+}  # fmt: skip
+
+INTERMEDIATE_TASKS = (
+    "anli", "mnli", "qqp", "squad_v2", "squad", "hellaswag", "ccg", "cosmosqa", "commonsenseqa",
+)  # fmt: skip
+TARGET_TASKS = tuple(task.name for task in TASKS.values() if task.is_target)
+
+
+def get_task(name: str) -> Task:
+    """The row of one task; raises ConfigError that lists the known tasks and suggests the closest."""
+    if name not in TASKS:
+        close = get_close_matches(name, TASKS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ConfigError(f"no task '{name}' in the catalogue{hint} Known: {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+@cache
+def _benchmark_languages(name: str) -> dict[str, tuple[str, ...]]:
+    facts = [row for row in read_facts("xtreme_languages") if row["task"] == name]
+    rows = {row["benchmark"]: tuple(row["langs"].split()) for row in facts}
+    if name == "lareqa":  # evaluate.py leaves it open: XQuAD-R has XTREME's XQuAD languages
+        rows["xtreme-r"] = _benchmark_languages("xquad")["xtreme"]
+    return rows

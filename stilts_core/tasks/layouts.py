@@ -1,0 +1,296 @@
+"""Where the data of each task lie: files under the data root, in order of preference, and splits on the hub.
+
+The real set comes first, then what replaces it; the first layout whose files are all there is read. `{language}` is an
+ISO 639-1 code, `{code3}` Tatoeba's three-letter code, `{name}` the language's English name. `file[low:high]` is the
+share of a file's groups whose hash falls in [low, high) percent: related and parallel items share a group, so that they
+never stand on both sides of a split. Outside English a share is taken only where the items are parallel. A hub split is
+written owner/name/config/split.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files, or hub splits, of a task's train, dev and test parts.
+
+    `stand_in` is the sentence that every table must print where this layout was read. `groups` names the file whose
+    sentences say which of the parallel items belong together. `format` names the publisher's folder whose file format
+    the files have (see `sources.formats`), where their own folder does not say it. `lacks` are languages of the
+    benchmark that the layout does not have.
+    """
+
+    train: tuple[str, ...] = ()
+    dev: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    stand_in: str | None = None
+    groups: str | None = None
+    format: str | None = None
+    lacks: tuple[str, ...] = ()
+
+    @property
+    def splits(self) -> dict[str, tuple[str, ...]]:
+        """The file templates of the splits that the layout has."""
+        splits = {"train": self.train, "dev": self.dev, "test": self.test}
+        return {split: templates for split, templates in splits.items() if templates}
+
+    @property
+    def paths(self) -> list[str]:
+        """The file templates of all splits, without shares, each once."""
+        return list(dict.fromkeys(without_share(path) for paths in self.splits.values() for path in paths))
+
+
+def without_share(template: str) -> str:
+    """A file template without the share of its groups."""
+    return re.sub(r"\[.*", "", template)
+
+
+def _shares(*paths: str, **bounds: tuple[int, int]) -> dict[str, Any]:
+    """The same files for several parts, each with its share: train=(0, 90), dev=(90, 100)."""
+    return {split: tuple(f"{path}[{low}:{high}]" for path in paths) for split, (low, high) in bounds.items()}
+
+
+_NINE_TENTHS = {"train": (0, 90), "dev": (90, 100)}
+
+FILES: dict[str, tuple[Layout, ...]] = {
+    "anli": (
+        Layout(
+            train=(
+                "english/anli/R1/train.jsonl", "english/anli/R2/train.jsonl", "english/anli/R3/train.jsonl",
+                "english/mnli/train.tsv", "english/snli/snli_1.0_train.jsonl",
+            ),
+            dev=(
+                "english/anli/R1/dev.jsonl", "english/anli/R2/dev.jsonl", "english/anli/R3/dev.jsonl",
+                "english/mnli/dev_matched.tsv", "english/snli/snli_1.0_dev.jsonl",
+            ),
+        ),
+        Layout(
+            **_shares(
+                "english/anli/R1/dev.jsonl", "english/anli/R2/dev.jsonl", "english/anli/R3/dev.jsonl",
+                "english/mnli/dev_matched.tsv", "english/snli/snli_1.0_dev.jsonl", "english/snli/snli_1.0_test.jsonl",
+                **_NINE_TENTHS,
+            ),
+            stand_in="ANLI+ is trained on the dev parts of ANLI and MNLI and the dev and test parts of SNLI, "
+            "split by premise: the training parts are not available.",
+        ),
+    ),
+    "mnli": (
+        Layout(train=("english/mnli/train.tsv",), dev=("english/mnli/dev_matched.tsv",)),
+        Layout(
+            **_shares("english/mnli/dev_matched.tsv", **_NINE_TENTHS),
+            stand_in="MNLI is trained on its matched dev part, split by premise: the training part is not available.",
+        ),
+    ),
+    "qqp": (
+        Layout(train=("english/qqp/train.tsv",), dev=("english/qqp/dev.tsv",)),
+        Layout(
+            train=("english/mrpc/msr_paraphrase_train.txt",),
+            dev=("english/mrpc/msr_paraphrase_test.txt",),
+            stand_in="MRPC stands in for QQP: news sentences instead of questions.",
+        ),
+    ),
+    "squad_v2": (
+        Layout(train=("english/squad_v2/train-v2.0.json",), dev=("english/squad_v2/dev-v2.0.json",)),
+        Layout(
+            **_shares("english/squad_v2/disfl_qa_v2.json", **_NINE_TENTHS),
+            stand_in="Disfl-QA stands in for SQuAD 2: disfluent questions over SQuAD 2 paragraphs.",
+        ),
+    ),
+    "squad": (
+        Layout(train=("english/squad/train-v1.1.json",), dev=("english/squad/dev-v1.1.json",)),
+        Layout(
+            **_shares(
+                "english/squad/squadshifts_new_wiki_v1.0.json", "english/squad/squadshifts_nyt_v1.0.json",
+                "english/squad/squadshifts_reddit_v1.0.json", "english/squad/squadshifts_amazon_reviews_v1.0.json",
+                train=(0, 95), dev=(95, 100),
+            ),
+            stand_in="The SQuAD-shifts sets (Wikipedia, New York Times, Reddit, Amazon) stand in for SQuAD 1.1.",
+        ),
+    ),
+    "hellaswag": (
+        Layout(train=("english/hellaswag/hellaswag_train.jsonl",), dev=("english/hellaswag/hellaswag_val.jsonl",)),
+        Layout(
+            **_shares("english/hellaswag/hellaswag_val.jsonl", **_NINE_TENTHS),
+            stand_in="HellaSwag is trained on its dev part, split by context: the training part is not available.",
+        ),
+    ),
+    "ccg": (
+        Layout(train=("english/ccg/train.tsv",), dev=("english/ccg/dev.tsv",)),
+        Layout(
+            train=("english/brown/train.tsv",),
+            dev=("english/brown/dev.tsv",),
+            stand_in="The Brown corpus with its fine tags stands in for CCGbank's supertags, which are licensed.",
+        ),
+    ),
+    "cosmosqa": (
+        Layout(train=("english/cosmosqa/train.csv",), dev=("english/cosmosqa/valid.csv",)),
+        Layout(
+            train=("english/cosmosqa/train_rebuilt.jsonl",),
+            dev=("english/cosmosqa/valid.csv",),
+            stand_in="Cosmos QA is trained on a rebuilt part of its training set, with three or four choices.",
+        ),
+    ),
+    "commonsenseqa": (
+        Layout(
+            train=("english/commonsense_qa/train_rand_split.jsonl",),
+            dev=("english/commonsense_qa/dev_rand_split.jsonl",),
+        ),
+    ),
+    "socialiqa": (
+        Layout(
+            train=("xtreme/socialiqa/socialIQa_v1.4_trn.jsonl",), dev=("xtreme/socialiqa/socialIQa_v1.4_dev.jsonl",)
+        ),
+        Layout(
+            train=("xtreme/socialiqa/socialIQa_v1.4_tst.jsonl",),
+            dev=("xtreme/socialiqa/socialIQa_v1.4_dev.jsonl",),
+            stand_in="Social IQa is trained on its test part: the training part is not available.",
+        ),
+    ),
+    "copa": (Layout(train=("xtreme/xcopa/train.en.jsonl",), dev=("xtreme/xcopa/val.en.jsonl",)),),
+    "xnli": (
+        Layout(test=("xtreme/xnli/test-{language}.tsv",)),
+        Layout(
+            test=("xtreme/xnli/dev-{language}.tsv",),
+            stand_in="XNLI is scored on its dev part: the test part is not available.",
+        ),
+    ),
+    "pawsx": (
+        Layout(
+            train=("xtreme/pawsx/train-en.tsv",),
+            dev=("xtreme/pawsx/dev-en.tsv",),
+            test=("xtreme/pawsx/test-{language}.tsv",),
+        ),
+        Layout(
+            **_shares("xtreme/pawsx/dev-{language}.tsv", train=(0, 60), dev=(60, 70), test=(70, 100)),
+            groups="xtreme/pawsx/dev-en.tsv",
+            stand_in="PAWS-X is trained and scored on shares of its dev part, which no item or sentence crosses.",
+        ),
+    ),
+    "udpos": (
+        Layout(
+            train=("xtreme/udpos/train-en.tsv",),
+            dev=("xtreme/udpos/dev-en.tsv",),
+            test=("xtreme/udpos/test-{language}.tsv",),
+        ),
+    ),
+    "panx": (
+        Layout(
+            train=("xtreme/panx/train-en.tsv",),
+            dev=("xtreme/panx/dev-en.tsv",),
+            test=("xtreme/panx/test-{language}.tsv",),
+        ),
+        Layout(
+            train=("xtreme/panx/train-en.tsv",),
+            **_shares("xtreme/panx/dev-{language}.tsv", dev=(0, 50), test=(50, 100)),
+            stand_in="PAN-X is scored on its dev part, in English on half of it: the test part is not available.",
+        ),
+    ),
+    # XQuAD-R holds the same paragraphs, questions and answers as XQuAD.
+    "xquad": (
+        Layout(test=("xtreme/xquad/xquad.{language}.json",)),
+        Layout(test=("xtreme/lareqa/xquad-r/{language}.json",)),
+    ),
+    "mlqa": (
+        Layout(test=("xtreme/mlqa/MLQA_V1/test/test-context-{language}-question-{language}.json",)),
+        Layout(
+            test=("xtreme/mlqa/MLQA_V1/dev/dev-context-{language}-question-{language}.json",),
+            stand_in="MLQA is scored on its dev part: the test part is not available.",
+        ),
+    ),
+    "tydiqa": (
+        Layout(
+            **_shares("xtreme/tydiqa/tydiqa-goldp-v1.1-train/tydiqa.goldp.en.train.json", **_NINE_TENTHS),
+            test=("xtreme/tydiqa/tydiqa-goldp-v1.1-dev/tydiqa.goldp.{language}.dev.json",),
+        ),
+        Layout(
+            **_shares(
+                "xtreme/tydiqa/tydiqa-goldp-v1.1-train/tydiqa.goldp.{language}.train.json",
+                train=(0, 80), dev=(80, 90), test=(90, 100),
+            ),
+            stand_in="TyDiQA-GoldP is scored on its training part, in English on a tenth of it split by paragraph: "
+            "the dev part is not available.",
+        ),
+    ),
+    "bucc2018": (
+        Layout(
+            dev=tuple(f"xtreme/bucc2018/{{language}}-en.dev.{side}" for side in ("{language}", "en", "gold")),
+            test=tuple(f"xtreme/bucc2018/{{language}}-en.test.{side}" for side in ("{language}", "en", "gold")),
+        ),
+        Layout(
+            **_shares(
+                *(f"xtreme/bucc2018/{{language}}-en.dev.{side}" for side in ("{language}", "en", "gold")),
+                dev=(0, 50), test=(50, 100),
+            ),
+            stand_in="BUCC is scored on half of its dev part, with the threshold of the other half: "
+            "the test part is not available.",
+        ),
+    ),
+    "tatoeba": (Layout(test=("xtreme/tatoeba/tatoeba.{code3}-eng.{code3}", "xtreme/tatoeba/tatoeba.{code3}-eng.eng")),),
+    "xcopa": (Layout(test=("xtreme/xcopa/test.{language}.jsonl",)),),
+    "lareqa": (Layout(test=("xtreme/lareqa/xquad-r/{language}.json",)),),
+    "mewslix": (
+        Layout(
+            train=("xtreme/mewslix/wikipedia_pairs-train.jsonl",),
+            dev=("xtreme/mewslix/wikipedia_pairs-dev.jsonl",),
+            test=("xtreme/mewslix/wikinews_mentions-test.jsonl", "xtreme/mewslix/candidate_set_entities.jsonl"),
+        ),
+    ),
+}  # fmt: skip
+
+_GLUE, _ANLI, _SNLI = "nyu-mll/glue", "facebook/anli/plain_text", "stanfordnlp/snli/plain_text"
+
+# CCGbank is licensed; XQuAD-R's sentence breaks and Mewsli-X are not on the hub in the publisher's form.
+HUB: dict[str, Layout] = {
+    "anli": Layout(
+        train=(f"{_ANLI}/train_r1", f"{_ANLI}/train_r2", f"{_ANLI}/train_r3", f"{_GLUE}/mnli/train", f"{_SNLI}/train"),
+        dev=(
+            f"{_ANLI}/dev_r1", f"{_ANLI}/dev_r2", f"{_ANLI}/dev_r3", f"{_GLUE}/mnli/validation_matched",
+            f"{_SNLI}/validation",
+        ),
+    ),
+    "mnli": Layout(train=(f"{_GLUE}/mnli/train",), dev=(f"{_GLUE}/mnli/validation_matched",)),
+    "qqp": Layout(train=(f"{_GLUE}/qqp/train",), dev=(f"{_GLUE}/qqp/validation",)),
+    "squad_v2": Layout(
+        train=("rajpurkar/squad_v2/squad_v2/train",), dev=("rajpurkar/squad_v2/squad_v2/validation",)
+    ),
+    "squad": Layout(train=("rajpurkar/squad/plain_text/train",), dev=("rajpurkar/squad/plain_text/validation",)),
+    "hellaswag": Layout(train=("Rowan/hellaswag/default/train",), dev=("Rowan/hellaswag/default/validation",)),
+    "cosmosqa": Layout(train=("allenai/cosmos_qa/default/train",), dev=("allenai/cosmos_qa/default/validation",)),
+    "commonsenseqa": Layout(
+        train=("tau/commonsense_qa/default/train",), dev=("tau/commonsense_qa/default/validation",)
+    ),
+    "socialiqa": Layout(train=("allenai/social_i_qa/default/train",), dev=("allenai/social_i_qa/default/validation",)),
+    "copa": Layout(train=("aps/super_glue/copa/train",), dev=("aps/super_glue/copa/validation",)),
+    "xnli": Layout(test=("facebook/xnli/{language}/test",)),
+    "pawsx": Layout(
+        train=("google-research-datasets/paws-x/en/train",),
+        dev=("google-research-datasets/paws-x/en/validation",),
+        test=("google-research-datasets/paws-x/{language}/test",),
+    ),
+    "udpos": Layout(
+        train=("google/xtreme/udpos.English/train",),
+        dev=("google/xtreme/udpos.English/validation",),
+        test=("google/xtreme/udpos.{name}/test",),
+        lacks=("lt", "pl", "uk", "wo", "ro"),  # XTREME-R's additions to UD
+    ),
+    "panx": Layout(
+        train=("unimelb-nlp/wikiann/en/train",),
+        dev=("unimelb-nlp/wikiann/en/validation",),
+        test=("unimelb-nlp/wikiann/{language}/test",),
+    ),
+    "xquad": Layout(test=("google/xquad/xquad.{language}/validation",)),
+    "mlqa": Layout(test=("google/xtreme/MLQA.{language}.{language}/test",)),
+    "tydiqa": Layout(
+        **_shares("google-research-datasets/tydiqa/secondary_task/train", **_NINE_TENTHS),
+        test=("google-research-datasets/tydiqa/secondary_task/validation",),
+    ),
+    "bucc2018": Layout(
+        **_shares("mteb/bucc-bitext-mining/{language}-en/test", dev=(0, 50), test=(50, 100)),
+        stand_in="BUCC is scored on half of its test part, with the threshold of the other half: "
+        "the hub has no dev part.",
+    ),
+    "tatoeba": Layout(test=("mteb/tatoeba-bitext-mining/{code3}-eng/test",)),
+    "xcopa": Layout(test=("cambridgeltl/xcopa/{language}/test",)),
+}  # fmt: skip

@@ -1,0 +1,135 @@
+"""The training loop: one task or several, with or without masked-LM co-training, resumed exactly.
+
+The recipe is that of jiant, the paper's own code (see `tasks/facts/hyperparameters.csv`): AdamW without weight decay on
+biases and LayerNorm, eps 1e-8, gradient clipping, linear warm-up and linear decay, one task in each optimiser step.
+
+All randomness is a function of (seed, step), never of earlier steps. A killed run therefore needs only its tensors and
+its step to continue bitwise as if it had never stopped. Several processes draw different dropout; without dropout they
+give the results of one process.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from stilts_core.encoders.cpu.adamw import AdamW
+from stilts_core.encoders.encoder import Encoder
+from stilts_core.errors import TrainingError
+from stilts_core.training import checkpoint, distributed
+from stilts_core.training.compute import CPU_FP32, Compute
+from stilts_core.training.gradients import accumulate_gradient
+from stilts_core.training.machine import process_seconds
+from stilts_core.training.monitor import Monitor
+from stilts_core.training.phase import Phase
+from stilts_core.training.progress import Progress
+from stilts_core.training.schedule import Plan, Schedule, TrainingTask
+
+
+def train(
+    encoder: Encoder,
+    tasks: list[TrainingTask],
+    schedule: Schedule,
+    *,
+    title: str = "training",
+    checkpoints: Path | None = None,
+    compute: Compute = CPU_FP32,
+    mlm: TrainingTask | None = None,
+) -> Phase:
+    """Train the encoder and the heads of `tasks` in place, and return the report of the phase.
+
+    Training resumes from the latest checkpoint under `checkpoints`; None reads and writes none (see `Monitor` for when
+    one is written). A step of more padded sub-words than `compute.token_budget` accumulates the gradient over
+    micro-batches. `mlm` adds its loss, times the schedule's `mlm_weight`, to every step.
+
+    Raises TrainingError if a task has no features, or if a loss or a final weight is not finite.
+    """
+    all_tasks = tasks + ([mlm] if mlm else [])
+    modules = nn.ModuleDict({"encoder": encoder.model} | {f"head {task.name}": task.head for task in all_tasks})
+    modules.to(compute.device)
+    optimiser = build_optimiser(modules, schedule)
+    plans = [(Plan(tasks, schedule), 1.0)]  # with the weights of their losses
+    steps = plans[0][0].steps
+    if mlm:
+        plans.append((Plan([mlm], schedule, steps=steps), schedule.mlm_weight))
+    phase = Phase(steps)
+    first = load_checkpoint(checkpoints, modules, optimiser, phase) if checkpoints else 0
+    write = None
+    if checkpoints and distributed.rank() == 0:
+        write = partial(write_checkpoint, checkpoints, modules=modules, optimiser=optimiser, phase=phase)
+    monitor = Monitor(phase, Progress(title, steps, done=first, quiet=compute.quiet), write, compute.checkpoint_seconds)
+    modules.train()
+    for step in range(first, steps):
+        seed_dropout(schedule.seed, step)
+        lr = schedule.lr_at(step, steps)
+        for plan, weight in plans:
+            task, chosen = plan[step]
+            loss = accumulate_gradient(encoder, task, chosen, weight, (schedule.seed, step), compute, phase)
+            monitor.curve.add_loss(task.name, loss)
+        distributed.sum_gradients(modules.parameters())
+        make_step(optimiser, lr)
+        phase.unused_scale *= 1 - lr * schedule.weight_decay
+        if step == first:
+            phase.first_step_seconds = process_seconds()
+        monitor.end_step(step + 1, lr)
+    modules.eval()
+    check_weights(modules, title)
+    return phase
+
+
+def build_optimiser(modules: nn.Module, schedule: Schedule) -> AdamW:
+    """AdamW in two groups: weight matrices decay; biases and LayerNorm, which are one-dimensional, do not."""
+    parameters = [parameter for parameter in modules.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": schedule.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return AdamW(groups, lr=schedule.lr, eps=1e-8, clip=schedule.clip)
+
+
+def seed_dropout(seed: int, step: int) -> None:
+    """Seed PyTorch's random numbers for a step; each process draws its own."""
+    sequence = np.random.SeedSequence([seed, step, distributed.rank()])
+    torch.manual_seed(int(sequence.generate_state(1)[0]))
+
+
+def make_step(optimiser: AdamW, lr: float) -> None:
+    """Make an optimiser step with the learning rate `lr`, and drop the gradients."""
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+
+
+def check_weights(modules: nn.Module, title: str) -> None:
+    """Raise TrainingError if a weight is not finite: the loss does not show a failure of the last steps."""
+    if not all(parameter.isfinite().all() for parameter in modules.parameters()):
+        raise TrainingError(f"the weights after the {title} are not finite; lower the learning rate")
+
+
+def write_checkpoint(folder: Path, step: int, *, modules: nn.Module, optimiser: AdamW, phase: Phase) -> None:
+    """Write the weights, the optimiser's moments and the phase after `step` steps to a checkpoint under `folder`."""
+    tensors = {f"model {name}": tensor for name, tensor in modules.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser {index} {name}": tensor for name, tensor in state.items()}
+    checkpoint.write_step(folder, step, tensors, {"phase": vars(phase)})
+
+
+def load_checkpoint(folder: Path, modules: nn.Module, optimiser: AdamW, phase: Phase) -> int:
+    """Load the latest checkpoint under `folder`, if there is one. Returns the number of steps already done."""
+    latest = checkpoint.read_latest_step(folder)
+    if latest is None:
+        return 0
+    tensors, state = latest
+    model = {name.removeprefix("model "): t for name, t in tensors.items() if name.startswith("model ")}
+    modules.load_state_dict(model, strict=True)
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimiser "):
+            _, index, moment = name.split(" ")
+            moments.setdefault(int(index), {})[moment] = tensor
+    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+    vars(phase).update(state["phase"])
+    return state["step"]

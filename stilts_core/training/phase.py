@@ -1,0 +1,71 @@
+"""The report of a training phase, and its training curve."""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+
+from stilts_core.errors import TrainingError
+from stilts_core.training import distributed
+
+
+@dataclass
+class Phase:
+    """What a training phase reports. Checkpoints store these fields by name.
+
+    `tokens` counts the sub-words that were trained on, `padded` the same with padding, and `squares` sums the squared
+    lengths of the sequences (attention's operations grow with them). `unused_scale` is the factor by which weight decay
+    has shrunk a weight that never had a gradient. `first_step_seconds` runs from the start of the process to the end of
+    its first step.
+    """
+
+    steps: int
+    curve: list[dict] = field(default_factory=list)
+    seconds: float = 0.0
+    tokens: int = 0
+    padded: int = 0
+    squares: float = 0.0
+    unused_scale: float = 1.0
+    first_step_seconds: float | None = None
+
+    @property
+    def padding_share(self) -> float:
+        """The share of padding among all computed positions."""
+        return 1 - self.tokens / self.padded if self.padded else 0.0
+
+
+class Curve:
+    """The training curve of a phase while it grows. Losses stay on their device until `read_losses` copies them."""
+
+    def __init__(self, phase: Phase) -> None:
+        self.phase = phase
+        self._losses: dict[str, list[torch.Tensor]] = {}  # by task, since the last point
+        self._unread: list[tuple[dict, list[str], torch.Tensor]] = []  # (point, tasks, their mean losses)
+
+    def add_loss(self, task: str, loss: torch.Tensor) -> None:
+        """Add this process's share of the mean loss of one step."""
+        self._losses.setdefault(task, []).append(loss)
+
+    def add_point(self, step: int, lr: float, seconds: float) -> None:
+        """Add a point for each task: the mean loss of the steps since the last point, over all processes."""
+        means = torch.stack([torch.stack(losses).mean() for losses in self._losses.values()])
+        point = {"step": step, "lr": lr, "tokens": self.phase.tokens, "seconds": round(seconds, 3)}
+        self._unread.append((point, list(self._losses), distributed.sum_over_processes(means)))
+        self._losses.clear()
+
+    def read_losses(self) -> float:
+        """Copy the losses of the new points into the phase. Returns the mean over tasks of the last point.
+
+        A GPU is waited for. Raises TrainingError for a loss that is not finite.
+        """
+        losses: list[float] = []
+        for point, tasks, means in self._unread:
+            losses = means.tolist()
+            for task, loss in zip(tasks, losses, strict=True):
+                if not math.isfinite(loss):
+                    raise TrainingError(
+                        f"the loss of {task} is {loss} at step {point['step']}; lower the learning rate or use fp32"
+                    )
+                self.phase.curve.append({"step": point["step"], "task": task, "loss": loss} | point)
+        self._unread.clear()
+        return sum(losses) / len(losses)

@@ -1,0 +1,92 @@
+"""What a phase trains on, for how long and how fast, and the features of each step."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from stilts_core.errors import TrainingError
+from stilts_core.families.features import Features
+from stilts_core.families.head import Head
+from stilts_core.training.batching import compute_sampling_shares, draw_epoch_batches
+
+TASK_STREAM = 0x7A5C  # keeps the random numbers that choose tasks apart from those that shuffle features
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    `epochs` counts passes over each task's features. `lr` is the highest learning rate, `warmup` the share of steps
+    over which it rises, and `clip` the largest norm of the gradient. `temperature` and `cap` decide how often
+    multi-task training samples each task (see `compute_sampling_shares`). `mlm_weight` multiplies the masked-LM loss.
+    """
+
+    epochs: float
+    lr: float
+    batch_size: int
+    seed: int
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    temperature: float = 1.0
+    cap: int = 0
+    mlm_weight: float = 0.0
+
+    def lr_at(self, step: int, steps: int) -> float:
+        """The learning rate of `step` (from 0): it rises linearly during warm-up, then falls linearly to 0."""
+        warmup_steps = round(self.warmup * steps)
+        if step < warmup_steps:
+            return self.lr * (step + 1) / warmup_steps
+        return self.lr * (steps - step) / (steps - warmup_steps)
+
+
+@dataclass
+class TrainingTask:
+    """A task in training: its name, its features and its head."""
+
+    name: str
+    features: Features
+    head: Head
+
+
+class Plan:
+    """The task and the features of each step, in any order of access.
+
+    `steps` replaces the number of steps that the schedule gives. Raises TrainingError if a task has no features.
+    """
+
+    def __init__(self, tasks: list[TrainingTask], schedule: Schedule, steps: int | None = None) -> None:
+        self.tasks, self.schedule = tasks, schedule
+        sizes = [len(task.features) for task in tasks]
+        for task, size in zip(tasks, sizes, strict=True):
+            if size == 0:
+                raise TrainingError(f"task {task.name} has no training examples; add examples or leave the task out")
+        self.steps = steps or _count_steps(sizes, schedule)
+        shares = compute_sampling_shares(sizes, temperature=schedule.temperature, cap=schedule.cap)
+        rng = np.random.default_rng([schedule.seed, TASK_STREAM])
+        self.task_of_step = (
+            rng.choice(len(tasks), size=self.steps, p=shares) if len(tasks) > 1 else np.zeros(self.steps, int)
+        )
+        self.visit_of_step = np.zeros(self.steps, int)
+        for index in range(len(tasks)):
+            task_steps = np.flatnonzero(self.task_of_step == index)
+            self.visit_of_step[task_steps] = np.arange(len(task_steps))
+        self._epochs: dict[int, tuple[int, list[np.ndarray]]] = {}  # task -> (current epoch, its batches)
+
+    def __getitem__(self, step: int) -> tuple[TrainingTask, np.ndarray]:
+        """The task of `step`, and the positions of its features in this step."""
+        index = int(self.task_of_step[step])
+        task, seed = self.tasks[index], self.schedule.seed + index
+        batches_per_epoch = math.ceil(len(task.features) / self.schedule.batch_size)
+        epoch, position = divmod(int(self.visit_of_step[step]), batches_per_epoch)
+        if index not in self._epochs or self._epochs[index][0] != epoch:
+            batches = draw_epoch_batches(task.features.lengths, self.schedule.batch_size, seed, epoch)
+            self._epochs[index] = (epoch, batches)
+        return task, self._epochs[index][1][position]
+
+
+def _count_steps(sizes: list[int], schedule: Schedule) -> int:
+    """The number of steps for tasks of these sizes, each capped."""
+    capped = [min(size, schedule.cap) if schedule.cap else size for size in sizes]
+    return sum(math.ceil(schedule.epochs * math.ceil(size / schedule.batch_size)) for size in capped)

@@ -1,8 +1,0 @@
-"""Random embeddings."""
-
-import numpy as np
-
-
-def unit_vectors(rng: np.random.Generator, rows: int, dimensions: int = 24) -> np.ndarray:
-    vectors = rng.normal(size=(rows, dimensions)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

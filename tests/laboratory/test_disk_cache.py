@@ -1,0 +1,44 @@
+import pytest
+
+from stilts_core.laboratory import generator
+from stilts_core.laboratory.disk_cache import cached_examples
+from stilts_core.tasks.examples import SpanExample, TaggingExample
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("STILTS_CACHE", str(tmp_path))
+    return tmp_path / "laboratory"
+
+
+def recorded(calls, *examples):
+    """A function that returns the examples, and records each of its calls."""
+    return lambda: calls.append(None) or list(examples)
+
+
+def test_examples_are_generated_once_for_a_key_and_read_back_equal():
+    span = SpanExample("1", "en", "Who?", "Anna sang.", ((0, "Anna"),), "1")
+    calls = []
+    for key in ("a", "a", "b", "a"):
+        assert cached_examples(recorded(calls, span), SpanExample, key, (1, 2)) == [span]
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"(", b"no examples", b"\xda\x01z"])
+def test_damaged_file_is_replaced(cache, content):
+    tagged = TaggingExample("1", "qbe", ("a", "b"), None, "1")
+    calls = []
+    for _ in range(2):
+        assert cached_examples(recorded(calls, tagged), TaggingExample) == [tagged]
+    (path,) = cache.iterdir()
+    path.write_bytes(content)
+    for _ in range(2):
+        assert cached_examples(recorded(calls, tagged), TaggingExample) == [tagged]
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("name", ["pawsx", "xcopa", "panx", "tydiqa"])
+def test_numbers_select_examples_of_a_part(name):
+    whole = generator.load(name, "test", "qlu", examples=30).items
+    assert generator.load(name, "test", "qlu", numbers=(3, 17, 29)).items == [whole[3], whole[17], whole[29]]
+    assert generator.load(name, "test", "qlu", examples=30).items == whole

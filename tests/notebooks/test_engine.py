@@ -1,0 +1,63 @@
+"""The papermill engine `stilts`, and what stays papermill's own for everybody else."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill  # before the engine, which papermill loads itself
+import pytest
+from small_notebook import TRANSPORT, printed_text, write_notebook
+
+from stilts_core.notebooks.engine import LONGEST_FOLDER
+
+PAPERMILL = [sys.executable, "-m", papermill.__name__]
+
+
+@pytest.mark.parametrize("options, transport", [([], "tcp"), (["--engine", "stilts"], "ipc")], ids=["plain", "stilts"])
+def test_papermill_command_passes_parameters_and_only_our_engine_runs_on_ipc(tmp_path, options, transport):
+    source, output = write_notebook(tmp_path / "in.ipynb", "print(number + 1)", TRANSPORT), tmp_path / "out.ipynb"
+    command = [*PAPERMILL, *options, str(source), str(output), "-p", "number", "41"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert printed_text(output).split() == ["42", transport]
+    if transport == "ipc":  # over TCP ipykernel warns that its connection is not encrypted
+        assert "warn" not in (done.stdout + done.stderr).lower()
+    assert nbformat.read(output, as_version=4).metadata.language_info.pygments_lexer
+
+
+def test_papermill_keeps_its_default_engine_and_its_file_handlers():
+    code = """if True:
+        from papermill.engines import papermill_engines
+        from papermill.iorw import LocalHandler, papermill_io
+        print(papermill_engines.get_engine(None), papermill_engines.get_engine("stilts"), sep="|")
+        print(LocalHandler.write, papermill_io._handlers)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    engines, handlers = done.stdout.splitlines()
+    assert engines == "<class 'papermill.engines.NBClientEngine'>|<class 'stilts_core.notebooks.engine.IpcEngine'>"
+    assert handlers.startswith("<function LocalHandler.write ") and "stilts" not in handlers
+
+
+def test_four_notebooks_at_once_all_finish(tmp_path):
+    source = write_notebook(tmp_path / "in.ipynb", "import time; time.sleep(0.5); print(number)")
+    outputs = [tmp_path / f"out-{i}.ipynb" for i in range(4)]
+    command = [*PAPERMILL, "--engine", "stilts", str(source)]
+    processes = [
+        subprocess.Popen([*command, str(output), "-p", "number", str(i)], stderr=subprocess.DEVNULL)
+        for i, output in enumerate(outputs)
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0] * 4
+    assert [printed_text(output).strip() for output in outputs] == ["0", "1", "2", "3"]
+
+
+def test_sockets_are_removed_and_a_long_temporary_folder_is_no_obstacle(tmp_path):
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    source = write_notebook(tmp_path / "in.ipynb", TRANSPORT, "print(c.get_connection_file())")
+    command = [*PAPERMILL, "--engine", "stilts", str(source), str(tmp_path / "out.ipynb")]
+    subprocess.run(command, env=os.environ | {"TMPDIR": str(deep)}, check=True)
+    transport, connection = printed_text(tmp_path / "out.ipynb").split()
+    assert transport == "ipc"
+    assert len(str(deep)) > LONGEST_FOLDER
+    assert not Path(connection).parent.exists()

@@ -1,0 +1,56 @@
+"""Execution of our notebooks: parameters, failures, and an output that is always whole."""
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import nbformat
+import pytest
+from small_notebook import TRANSPORT, printed_text, write_notebook
+
+from stilts_core.errors import RunError
+from stilts_core.notebooks.execution import execute_notebook
+
+
+def test_our_notebooks_run_on_ipc_with_their_parameters(tmp_path):
+    source, output = write_notebook(tmp_path / "in.ipynb", "print(number + 1)", TRANSPORT), tmp_path / "new" / "o.ipynb"
+    execute_notebook(source, output, {"number": 41})
+    assert printed_text(output).split() == ["42", "ipc"]
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_failing_cell_is_an_error_that_names_the_executed_notebook_which_shows_it(tmp_path):
+    source = write_notebook(
+        tmp_path / "in.ipynb", "print('before')", "raise ValueError('the reason')", "print('after')"
+    )
+    output = tmp_path / "out.ipynb"
+    with pytest.raises(RunError, match=rf"ValueError: the reason\n.*{output}"):
+        execute_notebook(source, output, {})
+    outputs = [out for cell in nbformat.read(output, as_version=4).cells for out in cell.get("outputs", [])]
+    assert [out.get("text", out.get("evalue")) for out in outputs] == ["before\n", "the reason"]
+
+
+def test_notebook_killed_while_it_is_written_is_never_half_a_file(tmp_path):
+    output = tmp_path / "out.ipynb"
+    writer = textwrap.dedent(f"""
+        from nbformat.v4 import new_markdown_cell, new_notebook
+        from papermill.iorw import write_ipynb
+        from stilts_core.notebooks.execution import SCHEME
+        book = new_notebook(cells=[new_markdown_cell("x" * 2_000_000)])
+        print("ready", flush=True)
+        while True:
+            write_ipynb(book, SCHEME + {str(output)!r})
+    """)
+    for pause in (0.0, 0.013, 0.037, 0.061, 0.083):
+        process = subprocess.Popen([sys.executable, "-c", writer], stdout=subprocess.PIPE)
+        process.stdout.readline()
+        while not output.exists():
+            time.sleep(0.005)
+        time.sleep(pause)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        assert len(json.loads(output.read_text())["cells"][0]["source"][0]) == 2_000_000

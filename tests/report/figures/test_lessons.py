@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from stilts_core.laboratory.language.design import CODES
+from stilts_core.report.figures.lessons import average_others, draw_comparison, draw_transfer
+from stilts_core.scoring.bootstrap import Estimate
+
+
+@pytest.fixture
+def scores():
+    generator = np.random.default_rng(0)
+    return {code: Estimate(50.0 - index, 50 - index + generator.normal(size=1000)) for index, code in enumerate(CODES)}
+
+
+def test_average_of_the_others_leaves_english_out(scores):
+    assert average_others(scores).score == pytest.approx(50 - np.mean(range(1, len(CODES))))
+
+
+def test_comparison_has_a_row_for_every_model_and_its_title(scores):
+    svg = draw_comparison({"no fine-tuning": scores, "after ccg": scores}, "accuracy", "No change").data
+    assert all(f"<!-- {text} -->" in svg for text in ("no fine-tuning", "after ccg", "No change", "English"))
+
+
+@pytest.mark.parametrize("factor", ["distance", "pretraining"])
+def test_own_language_has_a_star_and_does_not_change_the_fitted_line(scores, factor):
+    others = {code: estimate for code, estimate in scores.items() if code != "qpa"}
+    plain = draw_transfer(others, factor, "accuracy").data
+    starred = draw_transfer(scores, factor, "accuracy", own="qpa").data
+    title = next(line for line in plain.splitlines() if "Zero-shot scores" in line)
+    assert title in starred
+    assert "PathCollection" in starred and "PathCollection" not in plain

@@ -1,0 +1,58 @@
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from record_fixture import synthetic_record, with_values
+
+from stilts_core.laboratory.language.design import LANGUAGES
+from stilts_core.laboratory.languages import get_language
+from stilts_core.report.figures import run as figures
+from stilts_core.report.figures.style import COLOURS, MARKERS
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS
+from stilts_core.tasks.languages import languages
+
+
+def is_svg(text: str) -> bool:
+    return ElementTree.fromstring(text).tag.endswith("svg")
+
+
+@pytest.mark.parametrize(
+    "codes", [("en", "de", "sw"), ("de", "sw"), ("en",), ("zh",), tuple(languages()), tuple(LANGUAGES)]
+)
+def test_scores_are_drawn_for_any_set_of_languages(codes):
+    svg = figures.draw_scores(synthetic_record(languages=codes)).data
+    assert is_svg(svg) and svg.count('id="ytick_') == len(codes)
+
+
+def test_every_script_belongs_to_exactly_one_group():
+    grouped = [script for scripts in figures.SCRIPTS.values() for script in scripts]
+    assert sorted(grouped) == sorted({get_language(code).script for code in (*languages(), *LANGUAGES)})
+    assert len(figures.SCRIPTS) <= min(len(COLOURS), len(MARKERS))
+
+
+def test_finding_compares_the_other_languages_with_english():
+    record = with_values(synthetic_record(), {"scores.en.score": 70.0, "averages.non_english.score": 60.0})
+    assert figures.scores_finding(record).endswith("zero-shot mean 60.0, 10.0 points below English")
+    assert "5.0 points above English" in figures.scores_finding(
+        with_values(record, {"averages.non_english.score": 75.0})
+    )
+
+
+def test_same_record_gives_the_same_bytes():
+    assert figures.draw_scores(synthetic_record()).data == figures.draw_scores(synthetic_record()).data
+    assert figures.draw_training(synthetic_record()).data == figures.draw_training(synthetic_record()).data
+
+
+def test_run_without_training_has_a_sentence_instead_of_a_figure():
+    assert "Nothing was trained" in figures.draw_training(with_values(synthetic_record(), {"phases": []})).data
+
+
+def test_layers_are_drawn_only_for_runs_that_scored_every_hidden_state():
+    assert figures.draw_layers(synthetic_record()) is None
+    record = with_values(synthetic_record(), {"layers": {"de": [10.0, 40.0, 30.0], "sw": [20.0, 30.0, 10.0]}})
+    assert is_svg(figures.draw_layers(record).data)
+
+
+def test_every_task_of_a_phase_has_its_own_colour_and_line_style():
+    assert len(COLOURS) * 2 >= len(INTERMEDIATE_TASKS) + 1  # one more for a masked-LM loss
+    record = synthetic_record(",".join(INTERMEDIATE_TASKS))
+    assert is_svg(figures.draw_training(record).data)

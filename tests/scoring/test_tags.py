@@ -1,0 +1,104 @@
+"""Tagging scores against seqeval, scikit-learn and a plain implementation of seqeval 0.0.12's rules."""
+
+import random
+
+import pytest
+import seqeval.metrics
+from seqeval.scheme import IOB2 as STRICT
+from sklearn.metrics import accuracy_score, f1_score
+
+from stilts_core.scoring.tags import score_tags
+from stilts_core.sources.publishers import load
+from stilts_core.tasks.catalogue import IOB2, UPOS, get_task
+
+CHUNK_METRICS = ("f1", "precision", "recall")
+
+
+def plain_chunks(tags: list[str]) -> set[tuple[str, int, int]]:
+    """Chunks as (type, first, last), tag by tag: the first letter is the prefix, what follows the last '-' the type."""
+    chunks, begin, prefix, kind = set(), 0, "O", ""
+    for position, tag in enumerate([*tags, "O"]):
+        new_prefix, new_kind = tag[0], tag.split("-")[-1]
+        turned = kind != new_kind
+        if prefix in "ES" or (prefix in "BI" and new_prefix in "BSO") or (prefix not in "O." and turned):
+            chunks.add((kind, begin, position - 1))
+        if new_prefix in "BS" or (prefix in "OES" and new_prefix in "EI") or (new_prefix not in "O." and turned):
+            begin = position
+        prefix, kind = new_prefix, new_kind
+    return chunks
+
+
+def plain_scores(gold: list[list[str]], predicted: list[list[str]]) -> dict[str, float]:
+    """Chunk scores as XTREME computes them: sentences joined, with an outside tag after each."""
+    gold_chunks, predicted_chunks = (
+        plain_chunks([tag for tags in side for tag in [*tags, "O"]]) for side in (gold, predicted)
+    )
+    precision = len(gold_chunks & predicted_chunks) / len(predicted_chunks) if predicted_chunks else 0
+    recall = len(gold_chunks & predicted_chunks) / len(gold_chunks) if gold_chunks else 0
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0
+    return {"f1": 100 * f1, "precision": 100 * precision, "recall": 100 * recall}
+
+
+def random_sentences(rng: random.Random, tags, noise: float, sentences: int = 40):
+    gold = [rng.choices(tags, k=rng.randint(1, 12)) for _ in range(sentences)]
+    return gold, [[rng.choice(tags) if rng.random() < noise else tag for tag in side] for side in gold]
+
+
+@pytest.mark.parametrize(
+    "tags", [IOB2, UPOS, ("O", "B-PER", "I-PER", "E-PER", "S-PER", ".", "S", "B", "X-O", "B-O", "I-a-b")]
+)
+def test_chunk_scores_equal_seqeval_0_0_12_on_any_tags(tags):
+    rng = random.Random(0)
+    for trial in range(60):
+        gold, predicted = random_sentences(rng, tags, noise=trial / 60)
+        oracle = plain_scores(gold, predicted)
+        metrics = score_tags(gold, predicted).metrics
+        assert {name: metrics[name] for name in CHUNK_METRICS} == pytest.approx(oracle)
+
+
+def test_iob2_scores_equal_the_installed_seqeval_in_its_default_mode():
+    rng = random.Random(1)
+    for trial in range(30):
+        gold, predicted = random_sentences(rng, IOB2, noise=(trial + 1) / 30)
+        metrics = score_tags(gold, predicted).metrics
+        for name in CHUNK_METRICS:
+            oracle = getattr(seqeval.metrics, f"{name}_score")(gold, predicted, zero_division=0)
+            assert metrics[name] == pytest.approx(100 * oracle)
+
+
+def test_entity_without_its_first_tag_counts_unlike_in_strict_mode():
+    gold, predicted = [["B-PER", "I-PER", "O"]], [["I-PER", "I-PER", "O"]]
+    assert score_tags(gold, predicted).metrics["f1"] == 100
+    assert seqeval.metrics.f1_score(gold, predicted, mode="strict", scheme=STRICT, zero_division=0) == 0
+
+
+def test_accuracy_and_macro_f1_equal_scikit_learn():
+    rng = random.Random(2)
+    for trial in range(30):
+        gold, predicted = random_sentences(rng, UPOS, noise=trial / 30, sentences=5)
+        flat = [[tag for sentence in side for tag in sentence] for side in (gold, predicted)]
+        metrics = score_tags(gold, predicted).metrics
+        assert metrics["accuracy"] == pytest.approx(100 * accuracy_score(*flat))
+        assert metrics["macro_f1"] == pytest.approx(100 * f1_score(*flat, average="macro", zero_division=0))
+
+
+def test_chunks_do_not_cross_sentences():
+    assert score_tags([["I-PER"], ["I-PER"]], [["I-PER"], ["O"]]).metrics["recall"] == 50
+
+
+def test_scores_do_not_depend_on_the_order_of_sentences():
+    gold, predicted = random_sentences(random.Random(3), IOB2, noise=0.3)
+    assert score_tags(gold, predicted).metrics == pytest.approx(score_tags(gold[::-1], predicted[::-1]).metrics)
+
+
+@pytest.mark.parametrize(("name", "language"), [("panx", "de"), ("panx", "zh"), ("udpos", "tr"), ("udpos", "yo")])
+def test_scores_of_real_files_equal_the_plain_rules(stilts_data, name, language):
+    examples = load(name, "test", language, data=stilts_data).items[:1500]
+    rng = random.Random(4)
+    tags = get_task(name).labels
+    predictions = [tuple(rng.choice(tags) if rng.random() < 0.2 else tag for tag in e.tags) for e in examples]
+    gold = [example.tags for example in examples]
+    metrics = score_tags(gold, predictions).metrics
+    oracle = plain_scores([list(sentence) for sentence in gold], [list(sentence) for sentence in predictions])
+    assert {metric: metrics[metric] for metric in CHUNK_METRICS} == pytest.approx(oracle)
+    assert score_tags(gold, gold).metrics["f1"] == 100

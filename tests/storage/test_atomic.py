@@ -1,0 +1,174 @@
+"""Files and folders appear whole or not at all, even when their writers are killed or write at the same time."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from stilts_core.storage.atomic import remove_unfinished, whole_file, whole_folder, write_whole
+
+# Writes half of a file and waits to be killed.
+UNFINISHED_FILE = """
+import sys, time
+from pathlib import Path
+from stilts_core.storage.atomic import whole_file
+with whole_file(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    print("half", flush=True)
+    time.sleep(60)
+"""
+UNFINISHED_FOLDER = UNFINISHED_FILE.replace("whole_file", "whole_folder").replace(
+    'temporary.write_text("half")', '(temporary / "first").write_text("half")'
+)
+# Replaces a file by 200 contents of one repeated letter each.
+REPEATED_WRITER = """
+import sys
+from pathlib import Path
+from stilts_core.storage.atomic import write_whole
+for number in range(200):
+    write_whole(Path(sys.argv[1]), sys.argv[2] * (10_000 + number), durable=False)
+"""
+
+
+def kill_while_writing(script: str, path: Path) -> None:
+    """Run a script until it reports that half of its work is done, then kill it."""
+    with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "half\n"
+        writer.send_signal(signal.SIGKILL)
+
+
+def test_file_is_never_seen_in_part(tmp_path):
+    path, sizes, finished = tmp_path / "new" / "file", set(), threading.Event()
+
+    def watch() -> None:
+        while not finished.is_set():
+            if path.exists():
+                sizes.add(path.stat().st_size)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        for _ in range(50):
+            file.write(b"x" * 10_000)
+            file.flush()
+    finished.set()
+    watcher.join()
+    assert sizes <= {500_000} and path.stat().st_size == 500_000
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_error_in_the_block_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
+    path = write_whole(tmp_path / "file", "old")
+    with pytest.raises(KeyError), whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise KeyError
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("old", ["old", None])
+def test_killed_writer_keeps_the_old_file(tmp_path, old):
+    path = tmp_path / "file"
+    if old:
+        path.write_text(old)
+    kill_while_writing(UNFINISHED_FILE, path)
+    assert (path.read_text() if path.exists() else None) == old
+    write_whole(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_last_writer_to_finish_wins(tmp_path):
+    path = tmp_path / "file"
+    with whole_file(path) as first:
+        first.write_text("finished last")
+        with whole_file(path) as second:
+            second.write_text("finished first")
+        assert path.read_text() == "finished first"
+    assert path.read_text() == "finished last"
+
+
+def test_simultaneous_writers_leave_the_whole_content_of_one(tmp_path):
+    path = write_whole(tmp_path / "file", "a" * 10_000)
+    writers = [subprocess.Popen([sys.executable, "-c", REPEATED_WRITER, str(path), letter]) for letter in "ab"]
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        content = path.read_text()
+        assert len(content) >= 10_000 and content == content[0] * len(content)
+        seen.add(content[0])
+    assert [writer.returncode for writer in writers] == [0, 0] and seen == {"a", "b"}
+    assert path.read_text() in {"a" * 10_199, "b" * 10_199} and list(tmp_path.iterdir()) == [path]
+
+
+def test_replacing_a_file_keeps_its_permissions(tmp_path):
+    path = write_whole(tmp_path / "file", "old")
+    path.chmod(0o640)
+    write_whole(path, "new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640 and path.read_text() == "new"
+
+
+def test_new_file_has_the_permissions_of_any_new_file(tmp_path):
+    ordinary, whole = tmp_path / "ordinary", write_whole(tmp_path / "whole", "text")
+    ordinary.write_text("text")
+    assert whole.stat().st_mode == ordinary.stat().st_mode
+
+
+@pytest.mark.parametrize("content", ["a\r\nb\n夜", b"\x00\xff\r\n", ""])
+def test_content_is_written_unchanged(tmp_path, content):
+    path = write_whole(tmp_path / "file", content)
+    assert path.read_bytes() == (content if isinstance(content, bytes) else content.encode("utf-8"))
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_durable_file_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch, durable):
+    path, synchronised = tmp_path / "file", []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synchronised.append(path.exists()))
+    write_whole(path, "text", durable=durable)
+    assert synchronised == ([False, True] if durable else [])  # the file, and after the rename its folder
+
+
+def test_folder_appears_whole(tmp_path):
+    path = tmp_path / "new" / "folder"
+    with whole_folder(path) as temporary:
+        (temporary / "inner").mkdir()
+        (temporary / "inner" / "file").write_text("text")
+        assert not path.exists()
+    assert (path / "inner" / "file").read_text() == "text" and list(path.parent.iterdir()) == [path]
+
+
+def test_error_in_the_block_leaves_no_folder(tmp_path):
+    with pytest.raises(KeyError), whole_folder(tmp_path / "folder") as temporary:
+        (temporary / "file").write_text("half")
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_next_writer_removes_what_a_killed_writer_left(tmp_path):
+    path = tmp_path / "folder"
+    kill_while_writing(UNFINISHED_FOLDER, path)
+    assert not path.exists() and len(list(tmp_path.iterdir())) == 1
+    with whole_folder(path) as temporary:
+        (temporary / "file").write_text("text")
+    assert list(tmp_path.iterdir()) == [path] and [file.name for file in path.iterdir()] == ["file"]
+
+
+def test_existing_folder_is_not_replaced(tmp_path):
+    path = tmp_path / "folder"
+    for content in ("old", "new"):
+        if path.exists():
+            with pytest.raises(OSError), whole_folder(path) as temporary:
+                (temporary / "file").write_text(content)
+        else:
+            with whole_folder(path) as temporary:
+                (temporary / "file").write_text(content)
+    assert (path / "file").read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_only_unfinished_folders_of_the_same_name_are_removed(tmp_path):
+    for name in ("step-1", ".step-1.abc", ".step-10.abc", ".other.abc"):
+        (tmp_path / name).mkdir()
+    remove_unfinished(tmp_path / "step-1")
+    assert {folder.name for folder in tmp_path.iterdir()} == {"step-1", ".step-10.abc", ".other.abc"}

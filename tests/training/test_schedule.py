@@ -1,0 +1,87 @@
+"""The learning rate of each step, and the task and features of each step."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+from toy import make_training_task
+
+from stilts_core.runs.encoders import load_encoder
+from stilts_core.training.schedule import Plan, Schedule
+
+SCHEDULE = Schedule(epochs=2, lr=1e-3, batch_size=4, seed=3)
+
+
+@pytest.fixture
+def encoder(tiny_xlmr):
+    return load_encoder(str(tiny_xlmr))
+
+
+# --- the learning rate
+@pytest.mark.parametrize("steps", [1, 2, 5, 11, 25, 64, 1000])
+@pytest.mark.parametrize("warmup", [0.0, 0.06, 0.1, 0.5, 1.0])
+def test_learning_rate_rises_to_its_peak_and_falls_towards_zero(steps, warmup):
+    schedule = replace(SCHEDULE, warmup=warmup)
+    rates = np.array([schedule.lr_at(step, steps) for step in range(steps)])
+    peak = rates.argmax()
+    assert rates.max() == pytest.approx(schedule.lr)
+    assert (np.diff(rates[: peak + 1]) > 0).all() and (np.diff(rates[peak:]) <= 1e-12).all()
+    assert peak + 1 == pytest.approx(max(1, warmup * steps), abs=0.5)
+    assert rates.min() > 0
+    if warmup < 1:
+        assert rates[-1] == pytest.approx(schedule.lr / (steps - round(warmup * steps)))
+
+
+# --- the plan
+@pytest.fixture
+def tasks(encoder):
+    return [make_training_task(encoder, name, size) for name, size in (("mnli", 21), ("udpos", 64), ("hellaswag", 43))]
+
+
+def chosen_by_task(plan: Plan) -> dict[str, list[np.ndarray]]:
+    chosen = {task.name: [] for task in plan.tasks}
+    for step in range(plan.steps):
+        task, features = plan[step]
+        chosen[task.name].append(features)
+    return chosen
+
+
+def test_every_epoch_of_every_task_contains_each_feature_once(tasks):
+    plan = Plan(tasks, replace(SCHEDULE, epochs=5))
+    for task in tasks:
+        batches = chosen_by_task(plan)[task.name]
+        per_epoch = -(-len(task.features) // SCHEDULE.batch_size)
+        assert len(batches) >= 2 * per_epoch
+        starts = range(0, len(batches) - per_epoch + 1, per_epoch)
+        epochs = [np.concatenate(batches[start : start + per_epoch]).tolist() for start in starts]
+        assert all(sorted(epoch) == list(range(len(task.features))) for epoch in epochs)
+        assert epochs[0] != epochs[1]
+
+
+def test_number_of_steps_follows_from_epochs_and_batch_size(tasks):
+    assert Plan(tasks[:1], SCHEDULE).steps == 12  # 2 x 21 features in batches of 4, the last of each epoch smaller
+    assert Plan(tasks, SCHEDULE).steps == 12 + 32 + 22
+    assert Plan(tasks, replace(SCHEDULE, cap=30)).steps == 12 + 16 + 16
+    assert Plan(tasks[:1], SCHEDULE, steps=7).steps == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "shares"),
+    [({}, [21, 64, 43]), ({"cap": 30}, [21, 30, 30]), ({"temperature": 2.0}, [21**0.5, 64**0.5, 43**0.5])],
+)
+def test_tasks_are_sampled_in_proportion_to_their_shares(tasks, changes, shares):
+    plan = Plan(tasks, replace(SCHEDULE, **changes), steps=2000)
+    visits, shares = np.bincount(plan.task_of_step), np.array(shares)
+    assert chisquare(visits, 2000 * shares / shares.sum()).pvalue > 0.001
+
+
+def test_plan_depends_only_on_its_seed_and_not_on_the_order_of_access(tasks):
+    plan, again, other = (Plan(tasks, replace(SCHEDULE, seed=seed)) for seed in (3, 3, 4))
+    forward = [plan[step] for step in range(plan.steps)]
+    order = np.random.default_rng(0).permutation(plan.steps)
+    for step in order:
+        task, features = again[step]
+        assert task.name == forward[step][0].name
+        assert features.tolist() == forward[step][1].tolist()
+    assert other.task_of_step.tolist() != plan.task_of_step.tolist()

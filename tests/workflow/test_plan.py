@@ -1,0 +1,104 @@
+"""The plan of a sweep: its runs, what they share, and what is missing."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import toy_data
+from click.testing import CliRunner
+
+from stilts_core import cli
+from stilts_core.config import RunConfig
+from stilts_core.errors import ConfigError
+from stilts_core.workflow.plan import ROWS, TARGETS, add_variants, grid, jobs_of, options_of, read_seeds, write_plan
+
+
+@pytest.fixture
+def base(tmp_path, monkeypatch, tiny_xlmr) -> RunConfig:
+    monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
+    return RunConfig(profile="small", encoder=str(tiny_xlmr), runs_dir=str(tmp_path / "runs"))
+
+
+def test_default_grid_has_the_twelve_rows_and_nine_targets_of_the_paper():
+    configs = grid(RunConfig(), ROWS, TARGETS, [0])
+    assert len(configs) == 108 and len({(config.row, config.target) for config in configs}) == 108
+    assert "xcopa" not in TARGETS and {"bucc2018", "tatoeba"} <= set(TARGETS)
+
+
+def test_grid_of_the_laboratory_shares_its_encoder_and_its_checkpoints(tmp_path):
+    jobs = jobs_of(grid(RunConfig(runs_dir=str(tmp_path)), ROWS, TARGETS, [0]))
+    kinds = [job.kind for job in jobs]
+    assert {kind: kinds.count(kind) for kind in kinds} == {"pretrain": 1, "intermediate": 11, "pair": 108}
+    encoder = jobs[0].output
+    assert all(encoder in job.needs for job in jobs[1:])
+    assert {need for job in jobs for need in job.needs} <= {job.output for job in jobs}
+
+
+def test_config_of_a_row_has_the_name_of_the_row():
+    rows = [*ROWS, "mnli+squad", "mnli+mlm", "all+mlm", "mnli+sham", "mnli+squad+mlm+sham"]
+    assert [config.row for config in grid(RunConfig(), rows, ["xnli"], [0])] == rows
+    assert grid(RunConfig(mlm_weight=0.3), ["all+mlm", "all"], ["xnli"], [0])[0].mlm_weight == 0.3
+
+
+def test_every_row_with_labels_gets_a_variant_with_masked_lm_and_one_with_sham_labels():
+    assert add_variants(["none", "mnli", "all", "mlm"], mlm=True, sham=True) == [
+        "none", "mnli", "all", "mlm", "mnli+mlm", "all+mlm", "mnli+sham", "all+sham",
+    ]  # fmt: skip
+
+
+def test_variant_of_a_variant_is_not_added():
+    rows = ["mnli+mlm", "mnli+squad+sham"]
+    assert add_variants(rows, mlm=True, sham=True) == rows
+
+
+def test_seeds_are_whole_numbers_joined_by_commas():
+    assert read_seeds("0,1,20") == [0, 1, 20]
+    with pytest.raises(ConfigError, match="seeds is '0,-1'; it must be whole numbers joined by commas"):
+        read_seeds("0,-1")
+
+
+def test_each_seed_has_its_own_checkpoints(base):
+    jobs = jobs_of(grid(base, ["none", "mnli"], ["xnli", "tatoeba"], [0, 1]))
+    assert [job.kind for job in jobs] == ["intermediate"] * 2 + ["pair"] * 8
+    assert len({job.name for job in jobs}) == 10
+
+
+def test_command_line_reads_the_options_of_a_config_as_the_same_config(monkeypatch):
+    config = RunConfig(intermediate="mnli", sham_labels=True, target_lr=3e-5, dropout=0.0, seed=2, languages="de,en")
+    configs = []
+    monkeypatch.setattr("stilts_core.notebooks.pair.run_pair", configs.append)
+    done = CliRunner().invoke(cli.main, ["run", *options_of(config)])
+    assert done.exit_code == 0 and configs == [config]
+
+
+def test_plan_has_only_missing_jobs_which_need_only_missing_outputs(base, tmp_path):
+    jobs = jobs_of(grid(base, ["mnli"], ["xnli", "tatoeba"], [0]))
+    shared, first, second = jobs
+    shared.output.mkdir(parents=True)
+    write_plan(tmp_path / "plan.json", [job for job in jobs if not job.done and job != first])
+    plan = json.loads((tmp_path / "plan.json").read_text())["jobs"]
+    assert plan["intermediate"] == {} and list(plan["pair"]) == [second.name]
+    assert plan["pair"][second.name]["needs"] == [] and plan["pair"][second.name]["output"] == str(second.output)
+
+
+def test_run_without_its_executed_notebook_is_not_done(base):
+    (job,) = jobs_of(grid(base, ["none"], ["xnli"], [0]))
+    job.output.parent.mkdir(parents=True)
+    (job.output.parent / "record.json").touch()
+    (job.output.parent / "unfinished.ipynb").touch()
+    assert not job.done
+    job.output.touch()
+    assert job.done
+
+
+@pytest.mark.parametrize("row, target, named", [("mnl", "xnli", "mnli"), ("none", "mnli", "not a target task")])
+def test_wrong_name_is_an_error_that_names_the_right_ones(base, row, target, named):
+    with pytest.raises(ConfigError, match=named):
+        jobs_of(grid(base, [row], [target], [0]))
+
+
+def test_outputs_do_not_depend_on_how_the_folder_is_written(base, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = [[job.output for job in jobs_of([replace(base, runs_dir=runs)])] for runs in ("runs", str(Path("runs")))]
+    assert names[0] == names[1] == [job.output for job in jobs_of([base])]
