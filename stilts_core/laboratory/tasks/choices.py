@@ -15,7 +15,7 @@ from stilts_core.laboratory.world.events import draw_event
 from stilts_core.laboratory.world.knowledge import CAUSAL_RULES, FACTS, STORIES, Cast, Fact, bind
 from stilts_core.laboratory.world.meanings import Adjunct, Bare, Clause, Noun, Sentence
 from stilts_core.laboratory.world.participants import people_of
-from stilts_core.laboratory.world.parts import draw_for_part, part_of
+from stilts_core.laboratory.world.splits import draw_for_split, split_of
 from stilts_core.laboratory.world.texts import ask_why, use_pronouns
 from stilts_core.tasks.examples import ChoiceExample
 
@@ -71,7 +71,7 @@ def draw_cosmosqa(dice: Dice, split: str) -> ChoiceItem:
     casts = [knowledge.draw_cast(dice, CAUSAL_RULES[rule].kind, (one, two)) for rule in rules]
     causes, effects = zip(*map(_bind_rule, rules, casts), strict=True)
     other_effect = bind(CAUSAL_RULES[rules[other]].effect, casts[other]._replace(x=three, y=four))
-    unrelated = draw_for_part(draw_event, dice, split)
+    unrelated = draw_for_split(draw_event, dice, split)
     context = tuple(dice.sample((effects[label], other_effect, unrelated), 3))
     return ChoiceItem(context, ask_why(effects[label]), causes, label)
 
@@ -104,4 +104,4 @@ def draw_commonsenseqa(dice: Dice, split: str) -> ChoiceItem:
 
 @cache
 def _facts_of(split: str) -> tuple[Fact, ...]:
-    return tuple(fact for fact in FACTS if fact.verb == "be" and part_of(fact) == split)
+    return tuple(fact for fact in FACTS if fact.verb == "be" and split_of(fact) == split)

@@ -27,7 +27,7 @@ from stilts_core.laboratory.world.participants import (
     draw_time,
     draw_two_people,
 )
-from stilts_core.laboratory.world.parts import belongs_to, draw_for_part
+from stilts_core.laboratory.world.splits import belongs_to, draw_for_split
 from stilts_core.tasks.examples import PairExample
 
 
@@ -57,9 +57,9 @@ def draw_anli(dice: Dice, split: str) -> PairItem:
     pair = draw_mnli(dice, split)
     if dice.chance(50):
         return pair
-    unrelated = draw_for_part(draw_event, dice, split)
+    unrelated = draw_for_split(draw_event, dice, split)
     while isinstance(pair.second, Clause) and unrelated.verb == pair.second.verb:
-        unrelated = draw_for_part(draw_event, dice, split)
+        unrelated = draw_for_split(draw_event, dice, split)
     return pair._replace(first=tuple(dice.sample((*pair.first, unrelated), 2)))
 
 
@@ -68,7 +68,7 @@ def draw_pawsx(dice: Dice, split: str) -> PairItem:
 
     The order of adjuncts or clauses always differs, so that only the roles decide (Zhang et al. 2019).
     """
-    first = draw_for_part(dice.pick(_PAWSX_SENTENCES), dice, split)
+    first = draw_for_split(dice.pick(_PAWSX_SENTENCES), dice, split)
     exchanged = dice.chance(50)
     second = reorder(dice, exchange_people(first) if exchanged else first)
     return PairItem((first,), second, "0" if exchanged else "1")

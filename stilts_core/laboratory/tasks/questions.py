@@ -10,7 +10,7 @@ from stilts_core.laboratory.world.events import TRANSITIVE, ask_for_role, draw_e
 from stilts_core.laboratory.world.lexicon import ALTERNATIVES, NOUNS, VERBS, sense
 from stilts_core.laboratory.world.meanings import Clause, Noun, Question, Thing, with_role
 from stilts_core.laboratory.world.participants import PEOPLE, draw_participant, draw_place, draw_time
-from stilts_core.laboratory.world.parts import draw_for_part
+from stilts_core.laboratory.world.splits import draw_for_split
 from stilts_core.tasks.examples import SpanExample
 
 _ROLES = ("agent", "patient", "place", "time")
@@ -60,10 +60,10 @@ def _draw_item(dice: Dice, split: str, sentences: int, answerable: bool = True, 
     """
     role = dice.pick(_ROLES)
     while True:
-        event = draw_for_part(_draw_full_event, dice, split)
-        target = event if answerable else draw_for_part(partial(_draw_distractor, event, role), dice, split)
+        event = draw_for_split(_draw_full_event, dice, split)
+        target = event if answerable else draw_for_split(partial(_draw_distractor, event, role), dice, split)
         draw_distractor = partial(_draw_distractor, target, role)
-        distractors = [draw_for_part(draw_distractor, dice, split) for _ in range(sentences - 1)]
+        distractors = [draw_for_split(draw_distractor, dice, split) for _ in range(sentences - 1)]
         text = tuple(dice.sample([target, *distractors], sentences))
         question = _reword(_ask(event, role)) if reworded else _ask(event, role)
         answers = [index for index, sentence in enumerate(text) if answers_question(sentence, question)]

@@ -5,7 +5,7 @@ from stilts_core.laboratory.language.realiser import Realiser
 from stilts_core.laboratory.tasks.questions import SpanItem
 from stilts_core.laboratory.world.events import draw_event
 from stilts_core.laboratory.world.meanings import Clause, outline
-from stilts_core.laboratory.world.parts import draw_for_part
+from stilts_core.laboratory.world.splits import draw_for_split
 from stilts_core.tasks.examples import Passage, RetrievalSet
 
 TRANSLATED = 25  # percent of the sentences of BUCC that have a translation on the other side
@@ -16,7 +16,7 @@ def draw_sentences(seed: int, kind: str, split: str, count: int) -> list[Clause]
     events: dict[tuple, Clause] = {}
     number = 0
     while len(events) < count:
-        event = draw_for_part(draw_event, Dice(seed, kind, split, number), split)
+        event = draw_for_split(draw_event, Dice(seed, kind, split, number), split)
         events.setdefault(outline(event), event)
         number += 1
     return list(events.values())

@@ -7,7 +7,7 @@ from stilts_core.laboratory.language.realiser import Realiser
 from stilts_core.laboratory.world.events import draw_event
 from stilts_core.laboratory.world.meanings import Adjunct, Clause, Name, Sentence
 from stilts_core.laboratory.world.participants import draw_company, draw_named_place
-from stilts_core.laboratory.world.parts import draw_for_part
+from stilts_core.laboratory.world.splits import draw_for_split
 from stilts_core.laboratory.world.texts import draw_text
 from stilts_core.tasks.examples import TaggingExample
 
@@ -36,9 +36,9 @@ def draw_ccg(dice: Dice, split: str) -> TaggingItem:
 
 def draw_panx(dice: Dice, split: str) -> TaggingItem:
     """Draw an event with at least one name, to be tagged with people, places and organisations in IOB2."""
-    event = draw_for_part(_draw_event_with_names, dice, split)
+    event = draw_for_split(_draw_event_with_names, dice, split)
     while not _has_name(event):
-        event = draw_for_part(_draw_event_with_names, dice, split)
+        event = draw_for_split(_draw_event_with_names, dice, split)
     return TaggingItem(event, "entity")
 
 

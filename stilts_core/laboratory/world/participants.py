@@ -10,7 +10,7 @@ from stilts_core.laboratory.dice import Dice
 from stilts_core.laboratory.world import lexicon
 from stilts_core.laboratory.world.lexicon import NOUNS, WORD_LISTS, adjectives_of
 from stilts_core.laboratory.world.meanings import Adjunct, Name, Noun, Pronoun, Thing
-from stilts_core.laboratory.world.parts import part_of
+from stilts_core.laboratory.world.splits import split_of
 
 PEOPLE = NOUNS.leaves("person")
 FIRST_NAMES = (*WORD_LISTS["women"], *WORD_LISTS["men"])
@@ -22,7 +22,7 @@ COLLOCATES = 3  # how many of the possible neighbours a concept prefers
 def people_of(split: str) -> tuple[Name, ...]:
     """Return the people, with first name and family name, who occur in one part of the choice tasks only."""
     people = (Name((first, family), "PER") for first in FIRST_NAMES for family in WORD_LISTS["families"])
-    return tuple(name for name in people if part_of(name) == split)
+    return tuple(name for name in people if split_of(name) == split)
 
 
 def vary_word(dice: Dice, word: str) -> str:

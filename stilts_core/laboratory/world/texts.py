@@ -25,7 +25,7 @@ from stilts_core.laboratory.world.meanings import (
     with_role,
 )
 from stilts_core.laboratory.world.participants import draw_place, draw_two_people, pronoun_for
-from stilts_core.laboratory.world.parts import belongs_to
+from stilts_core.laboratory.world.splits import belongs_to
 
 
 def use_pronouns(events: list[Clause]) -> tuple[Clause, ...]:

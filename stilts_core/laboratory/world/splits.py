@@ -1,4 +1,4 @@
-"""Which dataset part (train, dev or test) a meaning belongs to, so that no part repeats the content of another."""
+"""Which split (train, dev or test) a meaning belongs to, so that no split repeats the content of another."""
 
 import zlib
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from typing import TypeVar
 from stilts_core.laboratory.dice import Dice
 from stilts_core.laboratory.world.meanings import Bare, Clause, Sentence, outline
 
-# Which share of all meanings belongs to each part, as a range of percentages.
+# Which share of all meanings belongs to each split, as a range of percentages.
 SHARES = {"train": (0, 60), "dev": (60, 80), "test": (80, 100)}
 
 S = TypeVar("S", bound=Sentence)
 
 
-def part_of(meaning: tuple) -> str:
-    """Return the part, 'train', 'dev' or 'test', that a meaning belongs to.
+def split_of(meaning: tuple) -> str:
+    """Return the split (train, dev or test) that a meaning belongs to.
 
     Only the value of the meaning decides, so the answer is the same in every process and for every seed.
     """
@@ -23,14 +23,14 @@ def part_of(meaning: tuple) -> str:
 
 
 def belongs_to(sentence: Sentence, split: str) -> bool:
-    """Whether a sentence may occur in a part. General truths and questions of one word may occur in all parts."""
+    """Whether a sentence may occur in a split. General truths and questions of one word may occur in every split."""
     if isinstance(sentence, Bare) or (isinstance(sentence, Clause) and sentence.general):
         return True
-    return part_of(outline(sentence)) == split
+    return split_of(outline(sentence)) == split
 
 
-def draw_for_part(draw: Callable[[Dice], S], dice: Dice, split: str) -> S:
-    """Call `draw` until it returns a sentence that belongs to a part."""
+def draw_for_split(draw: Callable[[Dice], S], dice: Dice, split: str) -> S:
+    """Call `draw` until it returns a sentence that belongs to the split."""
     while not belongs_to(sentence := draw(dice), split):
         pass
     return sentence
