@@ -195,7 +195,7 @@ def score(predictions: Path, gold: Path, task: tuple[str, ...], pos_metric: str,
     scores = score_folders(
         predictions, gold, tasks=task or None, pos_metric=pos_metric, benchmark=benchmark, partial=partial
     )
-    click.echo(json.dumps(scores, indent=1, ensure_ascii=False))
+    click.echo(json.dumps(scores, indent=1, allow_nan=False))  # ASCII: paths may hold any byte
 
 
 @main.command()

@@ -9,6 +9,8 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from stilts_core.errors import DataError
+
 RESAMPLES = 1000
 BLOCK = 2**22  # random draws in memory together: 32 MiB
 
@@ -22,10 +24,16 @@ class Score:
     `items` (n, k) holds k additive statistics of each item (correct or not; numbers of chunks). `statistic` maps their
     means (..., k) to metrics by name, each (...). A metric that is a ratio of sums, such as F1, is the same ratio of
     means.
+
+    Raises DataError without items, because no items have no score.
     """
 
     items: np.ndarray
     statistic: Statistic
+
+    def __post_init__(self) -> None:
+        if not len(self.items):
+            raise DataError("no items to score; expected at least one gold label")
 
     @property
     def n(self) -> int:
@@ -98,7 +106,12 @@ def average(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def accuracy(gold: Sequence[object], predicted: Sequence[object]) -> Score:
-    """The share of predictions that equal their gold label; the items are the predictions."""
+    """The share of predictions that equal their gold label; the items are the predictions.
+
+    Raises DataError for an item whose gold label is unknown (None).
+    """
+    if unknown := sum(label is None for label in gold):
+        raise DataError(f"{unknown} of {len(gold)} items have no gold label; only labelled items can be scored")
     correct = [prediction == label for label, prediction in zip(gold, predicted, strict=True)]
     return Score(np.array(correct, float)[:, None], _accuracy)
 

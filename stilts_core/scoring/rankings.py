@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 
+from stilts_core.errors import DataError
 from stilts_core.scoring.bootstrap import Score, accuracy, f1_precision_recall
 
 MAX_RANK = 20  # candidates that count for each query (XTREME-R's mAP@20)
@@ -14,8 +15,11 @@ def score_rankings(gold: Mapping[str, Set[str]], rankings: Mapping[str, Sequence
 
     'accuracy' is the accuracy of the first candidate (Tatoeba), 'f1' the F1 of pairs (BUCC), 'map' the mean average
     precision. The items are the queries with a right candidate, and for 'f1' also the queries with a retrieved one.
+
+    Raises DataError for gold without right candidates, and for 'map' for a ranking that has a candidate twice.
     """
     if metric == "accuracy":
+        _require_candidates(gold)
         first = {query: candidates[0] for query, candidates in rankings.items() if candidates}
         return accuracy([True] * len(gold), [first.get(query) in right for query, right in gold.items()])
     if metric == "f1":
@@ -24,7 +28,12 @@ def score_rankings(gold: Mapping[str, Set[str]], rankings: Mapping[str, Sequence
 
 
 def pair_f1(gold: Mapping[str, Set[str]], retrieved: Mapping[str, Sequence[str]]) -> Score:
-    """F1, precision and recall of (query, candidate) pairs; the items are the queries."""
+    """F1, precision and recall of (query, candidate) pairs; the items are the queries.
+
+    Raises DataError if no query has a right candidate.
+    """
+    if not any(gold.values()):
+        raise DataError("no gold pair; only predictions of a set with gold pairs can be scored")
     queries = sorted({query for side in (gold, retrieved) for query, candidates in side.items() if candidates})
     pairs = [(gold.get(query, frozenset()), set(retrieved.get(query, ()))) for query in queries]
     items = [(len(right & predicted), len(predicted), len(right)) for right, predicted in pairs]
@@ -44,12 +53,26 @@ def mean_average_precision(
     The average precision of a query is a mean over its right candidates (over `k` of them, if there are more): the
     precision at the candidate's rank, or 0 if its rank is above `k`. With one right candidate it is the reciprocal
     rank.
+
+    Raises DataError for a query without right candidates, and for a ranking that has a candidate twice, which would
+    count as often as it is there.
     """
+    _require_candidates(gold)
     items = []
     for query, right in gold.items():
-        hits = np.flatnonzero([candidate in right for candidate in rankings.get(query, ())[:k]])
+        ranking = rankings.get(query, ())
+        if len(set(ranking)) < len(ranking):
+            twice = next(candidate for i, candidate in enumerate(ranking) if candidate in ranking[:i])
+            raise DataError(f"query {query!r}: candidate {twice!r} is ranked twice; rank every candidate once")
+        hits = np.flatnonzero([candidate in right for candidate in ranking[:k]])
         items.append((np.arange(1, len(hits) + 1) / (hits + 1)).sum() / min(len(right), k))
     return Score(np.array(items)[:, None], _map)
+
+
+def _require_candidates(gold: Mapping[str, Set[str]]) -> None:
+    """Raises DataError for a query without right candidates."""
+    if empty := [query for query, right in gold.items() if not right]:
+        raise DataError(f"query {empty[0]!r} has no right candidate; only queries that have one can be scored")
 
 
 def _map(means: np.ndarray) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from stilts_core.errors import DataError
 from stilts_core.scoring.bootstrap import Score, f1_precision_recall
 
 
@@ -13,8 +14,15 @@ def score_tags(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
     Chunks are found as in seqeval 0.0.12, which computed XTREME's published scores; on IOB2 tags seqeval 1.2.2 finds
     the same ones. On part-of-speech tags, which have no prefix, a chunk is a run of equal tags. There are exceptions:
     seqeval takes the first letter of a tag for its prefix if it is B, I, E, S or O.
+
+    Raises DataError for a sentence without gold tags, and for an empty tag.
     """
+    if not all(gold):
+        number = next(number for number, tags in enumerate(gold, start=1) if not tags)
+        raise DataError(f"sentence {number} has no gold tags; only tagged sentences can be scored")
     names = sorted({tag for sentence in (*gold, *predicted) for tag in sentence} | {"O"})
+    if "" in names:
+        raise DataError("a tag is empty; every word needs a tag")
     number_of = {name: number for number, name in enumerate(names)}
     ends = np.cumsum([len(sentence) + 1 for sentence in gold])  # each sentence is followed by an outside tag
     gold_tags, predicted_tags = (

@@ -4,17 +4,24 @@ Predictions and gold labels have the same form, but for questions, whose gold fi
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from stilts_core.errors import DataError
-from stilts_core.sources.rows import json_lines, lines, parse_json, read_text
+from stilts_core.sources.rows import lines
 from stilts_core.sources.xtreme import squad_rows
 from stilts_core.storage.atomic import write_whole
+from stilts_core.submissions.strict import parse, read, show, show_id
 from stilts_core.tasks.catalogue import Task, get_task
 from stilts_core.tasks.examples import SpanExample
+
+INDEX = re.compile("0|[1-9][0-9]{0,8}")  # one way to write each number; int() also takes ' 1', '+1', '00' and '٠'
+CHOICES = 2  # of XCOPA, the only target that is multiple choice
+NO_LABEL = ("", "-", "-1", "_", "?", "none", "null", "nan")  # what stands where labels were removed
 
 
 class Form(Enum):
@@ -86,7 +93,7 @@ def _format_labels(task: Task, examples: Sequence[Any], labels: Sequence[Any]) -
         return "".join("\n".join([*tags, "\n"]) for tags in labels)
     if task.family == "choice":
         objects = ({"idx": example.id, "label": label} for example, label in zip(examples, labels, strict=True))
-        return "".join(json.dumps(fields, ensure_ascii=False) + "\n" for fields in objects)
+        return "".join(json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n" for fields in objects)
     return "".join(f"{label}\n" for label in labels)
 
 
@@ -100,7 +107,7 @@ def _format_candidates(task: Task, candidates: Mapping[str, list[str]]) -> str:
 
 
 def _to_json(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def _article(example: SpanExample) -> dict[str, Any]:
@@ -110,28 +117,95 @@ def _article(example: SpanExample) -> dict[str, Any]:
     return {"title": example.group, "paragraphs": [{"context": example.context, "qas": [question]}]}
 
 
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a file, one an example, and the examples' ids where the file has them (XCOPA's `idx`)."""
+
+    values: list[str]
+    ids: list[str] | None = None
+
+
 def read_labels(path: Path, task: Task) -> list[str]:
-    """One label an example. Raises DataError for a label that the task does not have."""
-    text = read_text(path, str(path))
+    """One label an example. Raises what `read_label_file` raises."""
+    return read_label_file(path, task).values
+
+
+def read_label_file(path: Path, task: Task) -> Labels:
+    """One label an example, and the ids if any.
+
+    Raises DataError for a missing label, and for a label that the task does not have.
+    """
+    rows = lines(read(path))
     if path.suffix == ".jsonl":
-        labels = [str(fields["label"]) for fields in json_lines(text, str(path))]
+        objects = [_label_object(path, number, row) for number, row in enumerate(rows, start=1)]
+        ids = _label_ids(path, objects)
+        values = [_json_label(fields.get("label")) for fields in objects]
     else:
-        labels = [line.strip() for line in lines(text)]
-    for number, label in enumerate(labels, start=1):
-        if task.labels and label not in task.labels:
-            raise DataError(f"{path}, line {number}: unknown label {label!r}; expected one of {', '.join(task.labels)}")
-        if not task.labels and not label.isdecimal():
-            raise DataError(f"{path}, line {number}: {label!r} is not a number; expected an index that counts from 0")
-    return labels
+        ids, values = None, [line.strip() if task.labels else line for line in rows]
+    lacking = [number for number, value in enumerate(values, start=1) if _is_missing(value, task)]
+    if lacking:
+        raise DataError(
+            f"{path}, line {lacking[0]}: no label ({show(values[lacking[0] - 1])}); {len(lacking)} of {len(values)} "
+            "lines have none: write a label in each line, or leave the file out"
+        )
+    for number, value in enumerate(values, start=1):
+        if task.labels and value not in task.labels:
+            expected = ", ".join(task.labels)
+            raise DataError(f"{path}, line {number}: unknown label {show(value)}; expected one of {expected}")
+        if not task.labels and not (isinstance(value, str) and INDEX.fullmatch(value)):
+            raise DataError(
+                f"{path}, line {number}: {show(value)} is not a number; expected an index that counts from 0, in "
+                "digits alone"
+            )
+    return Labels(values, ids)
+
+
+def _is_missing(value: Any, task: Task) -> bool:
+    """Whether a label was left out or removed."""
+    return value is None or (isinstance(value, str) and value not in task.labels and value.lower() in NO_LABEL)
+
+
+def _label_object(path: Path, number: int, row: str) -> dict[str, Any]:
+    content = parse(row, path, number)
+    if not isinstance(content, dict):
+        raise DataError(
+            f'{path}, line {number}: {show(content)}; expected a JSON object such as {{"idx": 0, "label": 1}}'
+        )
+    return content
+
+
+def _json_label(value: Any) -> Any:
+    """A label as text; a value that is neither text nor an integer stays what it is, and is then refused."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _label_ids(path: Path, objects: Sequence[dict[str, Any]]) -> list[str] | None:
+    """The examples' ids, None if no line has one. Raises DataError unless all lines have one, each another."""
+    if not any("idx" in fields for fields in objects):
+        return None
+    ids: dict[str, int] = {}
+    for number, fields in enumerate(objects, start=1):
+        key = _json_label(fields.get("idx"))
+        if not isinstance(key, str) or not key or key != key.strip():
+            raise DataError(
+                f"{path}, line {number}: idx {show(key)}; expected a number, or a text without outer blanks"
+            )
+        if (first := ids.setdefault(key, number)) != number:
+            raise DataError(
+                f"{path}, line {number}: idx {show_id(key)} is already in line {first}; each item has its own"
+            )
+    return list(ids)
 
 
 def read_tags(path: Path, task: Task) -> list[list[str]]:
     """The tags of each sentence. Raises DataError for a tag that the task does not have."""
     sentences: list[list[str]] = [[]]
-    for number, line in enumerate(lines(read_text(path, str(path))), start=1):
+    for number, line in enumerate(lines(read(path)), start=1):
         tag = line.strip()
         if tag and task.labels and tag not in task.labels:
-            raise DataError(f"{path}, line {number}: unknown tag {tag!r}; expected one of {', '.join(task.labels)}")
+            expected = ", ".join(task.labels)
+            what = f"no tag ({show(tag)})" if tag.lower() in NO_LABEL else f"unknown tag {show(tag)}"
+            raise DataError(f"{path}, line {number}: {what}; expected one of {expected}, without the word")
         if tag:
             sentences[-1].append(tag)
         elif sentences[-1]:
@@ -141,13 +215,19 @@ def read_tags(path: Path, task: Task) -> list[list[str]]:
 
 def read_pairs(path: Path) -> dict[str, list[str]]:
     """The candidates of each query. Raises DataError for a line that is not two ids with a tab between them."""
-    pairs: dict[str, list[str]] = {}
-    for number, line in enumerate(lines(read_text(path, str(path))), start=1):
-        cells = line.strip().split("\t")
-        if len(cells) != 2:
-            raise DataError(f"{path}, line {number}: {line!r} is not two ids with a tab between them")
-        pairs.setdefault(cells[0], []).append(cells[1])
-    return pairs
+    pairs: dict[tuple[str, str], int] = {}
+    for number, line in enumerate(lines(read(path)), start=1):
+        query, tab, candidate = line.partition("\t")
+        if not tab or any(cell.split() != [cell] for cell in (query, candidate)):
+            raise DataError(
+                f"{path}, line {number}: {show(line)} is not two ids with a tab between them, without blanks"
+            )
+        if (first := pairs.setdefault((query, candidate), number)) != number:
+            raise DataError(f"{path}, line {number}: the pair of line {first} again; remove the line")
+    candidates: dict[str, list[str]] = {}
+    for query, candidate in pairs:
+        candidates.setdefault(query, []).append(candidate)
+    return candidates
 
 
 def read_answers(path: Path) -> dict[str, str]:
@@ -156,20 +236,58 @@ def read_answers(path: Path) -> dict[str, str]:
 
 
 def read_rankings(path: Path) -> dict[str, list[str]]:
-    """The ranked candidates of each query, by id. Raises DataError for another kind of JSON."""
-    return _read_object(path, list, "an object of lists by id")
+    """The ranked candidates of each query, by id, at least one each.
+
+    Raises DataError for another kind of JSON, and for a candidate that a query has twice.
+    """
+    rankings = _read_object(path, list, "an object of lists by id")
+    for query, candidates in rankings.items():
+        where = f"{path}, query {show_id(query)}"
+        if not candidates:
+            raise DataError(f"{where}: no candidates; list at least one, or leave the query out")
+        if wrong := [c for c in candidates if not isinstance(c, str) or not c or c != c.strip()]:
+            raise DataError(f"{where}: candidate {show(wrong[0])}; expected an id, a text without outer blanks")
+        _require_distinct(where, candidates)
+    return rankings
+
+
+def _require_distinct(where: str, candidates: Collection[str]) -> None:
+    seen: set[str] = set()
+    for candidate in candidates:
+        if candidate in seen:
+            raise DataError(f"{where}: candidate {show_id(candidate)} occurs twice; list every candidate once")
+        seen.add(candidate)
 
 
 def read_gold_answers(path: Path) -> dict[str, list[str]]:
-    """The right answers to each question, by id, from SQuAD's JSON."""
-    questions = squad_rows(read_text(path, str(path)), str(path))
-    return {question["id"]: [text for _, text in question["answers"]] for question in questions}
+    """The right answers to each question, by id, from SQuAD's JSON.
+
+    Raises DataError for another kind of JSON, and for a question that the file has twice.
+    """
+    text = read(path)
+    parse(text, path)
+    try:
+        questions = list(squad_rows(text, str(path)))
+    except RecursionError:
+        raise DataError(f"{path}: JSON that is nested too deeply; is this the right file?") from None
+    answers: dict[str, list[str]] = {}
+    asked: set[tuple[str, str, str]] = set()
+    for question in questions:
+        key, texts = question["id"], [text for _, text in question["answers"]]
+        if wrong := [text for text in texts if not isinstance(text, str)]:
+            raise DataError(f"{path}, question {show_id(key)}: the answer {show(wrong[0])} is not a text")
+        same = (key.partition("#")[0], str(question["question"]), str(question["context"]))  # squad_rows adds '#2'
+        if key in answers or same in asked:
+            raise DataError(f"{path}, question {show_id(key)}: the id occurs twice; give each question its own id")
+        asked.add(same)
+        answers[key] = texts
+    return answers
 
 
 def _read_object(path: Path, kind: type, expected: str) -> dict[str, Any]:
-    content = parse_json(read_text(path, str(path)), str(path))
+    content = parse(read(path), path)
     if not isinstance(content, dict):
         raise DataError(f"{path}: a JSON {type(content).__name__}; expected {expected}")
     if wrong := [key for key, value in content.items() if not isinstance(value, kind)]:
-        raise DataError(f"{path}, id {wrong[0]}: {content[wrong[0]]!r}; expected {expected}")
+        raise DataError(f"{path}, id {show_id(wrong[0])}: {show(content[wrong[0]])}; expected {expected}")
     return content

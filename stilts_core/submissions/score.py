@@ -9,6 +9,7 @@ from stilts_core.errors import DataError
 from stilts_core.scoring.bootstrap import RESAMPLES, Estimate, Score, average, bootstrap_metrics
 from stilts_core.submissions.files import suffixes
 from stilts_core.submissions.score_file import score_file
+from stilts_core.submissions.strict import file_errors
 from stilts_core.tasks.catalogue import TARGET_TASKS, Task, get_task
 
 # XTREME's groups (Hu et al. 2020), and XTREME-R's (Ruder et al. 2021), whose overall score has ten tasks.
@@ -57,8 +58,9 @@ def score_folders(
     """
     chosen = [get_task(name) for name in tasks] if tasks else _tasks_with_a_folder(predictions, gold)
     languages = {task.name: _languages(task, benchmark) for task in chosen}
-    pairs = [_find_files(task, language, predictions, gold) for task in chosen for language in languages[task.name]]
-    missing = [str(path) for pair in pairs for path in pair.missing]
+    with file_errors():
+        pairs = [_find_files(task, code, predictions, gold) for task in chosen for code in languages[task.name]]
+        missing = [str(path) for pair in pairs for path in pair.missing]
     complete = [pair for pair in pairs if not pair.missing]
     if not complete or (missing and not partial):
         raise DataError(_describe_missing(predictions, gold, missing))
@@ -92,12 +94,16 @@ class FilePair:
 
     @property
     def missing(self) -> list[Path]:
-        """Which of the two files do not exist."""
+        """Which of the two files do not exist. Raises DataError for a folder in the place of a file."""
+        for path in (self.predictions, self.gold):
+            if path.is_dir():
+                raise DataError(f"{path}: a folder; expected a file")
         return [path for path in (self.predictions, self.gold) if not path.is_file()]
 
 
 def _tasks_with_a_folder(predictions: Path, gold: Path) -> list[Task]:
-    return [get_task(name) for name in TARGET_TASKS if (predictions / name).is_dir() or (gold / name).is_dir()]
+    with file_errors():
+        return [get_task(name) for name in TARGET_TASKS if (predictions / name).is_dir() or (gold / name).is_dir()]
 
 
 def _languages(task: Task, benchmark: str) -> tuple[str, ...]:
@@ -110,7 +116,7 @@ def _find_files(task: Task, language: str, predictions: Path, gold: Path) -> Fil
 
     def find(root: Path) -> Path:
         paths = [root / task.name / f"test-{language}{suffix}" for suffix in suffixes(task)]
-        return next((path for path in paths if path.is_file()), paths[0])
+        return next((path for path in paths if path.exists()), paths[0])
 
     return FilePair(task, language, find(predictions), find(gold))
 
@@ -138,7 +144,8 @@ def _find_unscored(predictions: Path, scored: Sequence[FilePair]) -> list[str]:
     """Prediction files of the scored tasks that were not scored, such as files of another benchmark's languages."""
     used = {pair.predictions for pair in scored}
     names = dict.fromkeys(pair.task.name for pair in scored)
-    return [str(path) for name in names for path in sorted((predictions / name).iterdir()) if path not in used]
+    with file_errors():
+        return [str(path) for name in names for path in sorted((predictions / name).iterdir()) if path not in used]
 
 
 def _report_task(scores: dict[str, Score], metric: str) -> tuple[dict[str, Any], Means]:
