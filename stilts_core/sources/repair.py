@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from stilts_core.errors import DataNotFound
 from stilts_core.sources.publishers import load
 from stilts_core.tasks.catalogue import get_task
 
@@ -11,12 +12,16 @@ def repaired_questions(name: str, language: str, data: Path | str | None = None)
     """The questions of a task that are wrong in one language: item id -> right question.
 
     Some of XCOPA's files (th, tr, sw, id, it) ask for the effect where the cause is meant; their labels are right. The
-    languages in `Task.questions_from` agree on all questions. Report scores on both readings.
+    languages in `Task.questions_from` agree on all questions. Report scores on both readings. Nothing is repaired if
+    one of these languages is not found, and no item that they do not have.
     """
     votes: dict[str, Counter[str]] = {}
-    for other in get_task(name).questions_from:
-        for item in load(name, "test", other, data=data).items:
-            votes.setdefault(item.id, Counter())[item.question] += 1
+    try:
+        for other in get_task(name).questions_from:
+            for item in load(name, "test", other, data=data).items:
+                votes.setdefault(item.id, Counter())[item.question] += 1
+    except DataNotFound:
+        return {}
     right = {number: count.most_common(1)[0][0] for number, count in votes.items()}
     items = load(name, "test", language, data=data).items
-    return {item.id: right[item.id] for item in items if item.question != right[item.id]}
+    return {item.id: right[item.id] for item in items if item.question != right.get(item.id, item.question)}

@@ -71,8 +71,14 @@ def write_predictions(
 
 
 def write_gold(root: Path, name: str, language: str, examples: Sequence[Any]) -> Path:
-    """Write the gold labels of one task and language under `root`, to score predictions later without the data."""
+    """Write the gold labels of one task and language under `root`, to score predictions later without the data.
+
+    Raises DataError for an example without a label, as in a blind test part.
+    """
     task = get_task(name)
+    gold = {"span": "answers", "tagging": "tags", "retrieval": "gold"}.get(task.family, "label")
+    if blind := sum(getattr(example, gold) in (None, {}) for example in examples):
+        raise DataError(f"{blind} of {len(examples)} examples of {name} in '{language}' have no gold labels to write")
     if task.family == "span":
         articles = [_article(example) for example in examples]
         return _write(root, task, language, _to_json({"version": "1.1", "data": articles}))
@@ -80,7 +86,7 @@ def write_gold(root: Path, name: str, language: str, examples: Sequence[Any]) ->
         (test,) = examples
         candidates = {query.id: sorted(test.gold.get(query.id, ())) for query in test.queries}
         return _write(root, task, language, _format_candidates(task, candidates))
-    labels = [example.tags if task.family == "tagging" else example.label for example in examples]
+    labels = [getattr(example, gold) for example in examples]
     return _write(root, task, language, _format_labels(task, examples, labels))
 
 
@@ -273,7 +279,12 @@ def read_gold_answers(path: Path) -> dict[str, list[str]]:
     answers: dict[str, list[str]] = {}
     asked: set[tuple[str, str, str]] = set()
     for question in questions:
-        key, texts = question["id"], [text for _, text in question["answers"]]
+        key, given = _json_label(question["id"]), question["answers"]
+        if not isinstance(key, str):
+            raise DataError(f"{path}: the question id {show(key)} is neither a text nor a number")
+        if not isinstance(given, list | None):
+            raise DataError(f"{path}, question {show_id(key)}: the answers are {show(given)}; expected a list")
+        texts = [text for _, text in given or ()]
         if wrong := [text for text in texts if not isinstance(text, str)]:
             raise DataError(f"{path}, question {show_id(key)}: the answer {show(wrong[0])} is not a text")
         same = (key.partition("#")[0], str(question["question"]), str(question["context"]))  # squad_rows adds '#2'
