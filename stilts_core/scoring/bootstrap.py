@@ -123,4 +123,9 @@ def _accuracy(means: np.ndarray) -> dict[str, np.ndarray]:
 def f1_precision_recall(correct: np.ndarray, predicted: np.ndarray, gold: np.ndarray) -> dict[str, np.ndarray]:
     """F1, precision and recall from the numbers of correct, predicted and gold items; 0 where a denominator is 0."""
     ratios = {"f1": (2 * correct, predicted + gold), "precision": (correct, predicted), "recall": (correct, gold)}
-    return {name: 100 * part / np.where(whole > 0, whole, 1) for name, (part, whole) in ratios.items()}
+    return {name: percent(part, whole) for name, (part, whole) in ratios.items()}
+
+
+def percent(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Ratios on the scale 0 to 100; 0 where `whole` is 0, and exactly 100 where both are equal."""
+    return np.where((part == whole) & (whole > 0), 100.0, 100 * part / np.where(whole > 0, whole, 1))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stilts_core.errors import DataError
-from stilts_core.scoring.bootstrap import Score, f1_precision_recall
+from stilts_core.scoring.bootstrap import Score, f1_precision_recall, percent
 
 
 def score_tags(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Score:
@@ -17,6 +17,8 @@ def score_tags(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
 
     Raises DataError for a sentence without gold tags, and for an empty tag.
     """
+    if not gold:
+        raise DataError("no items to score; expected at least one sentence with gold tags")
     if not all(gold):
         number = next(number for number, tags in enumerate(gold, start=1) if not tags)
         raise DataError(f"sentence {number} has no gold tags; only tagged sentences can be scored")
@@ -63,7 +65,7 @@ def _tag_metrics(means: np.ndarray) -> dict[str, np.ndarray]:
     f1_by_tag = f1_precision_recall(equal, predicted, gold)["f1"]
     return {
         **f1_precision_recall(*chunks),
-        "accuracy": 100 * equal_tags / tokens,
+        "accuracy": percent(equal_tags, tokens),
         "macro_f1": f1_by_tag.sum(axis=-1) / occurs.sum(axis=-1),
     }
 

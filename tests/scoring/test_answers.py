@@ -8,6 +8,7 @@ import unicodedata
 
 import pytest
 
+from stilts_core.errors import DataError
 from stilts_core.scoring.answers import mlqa_words, score_answers, squad_words
 from stilts_core.sources.publishers import available_languages, load
 from stilts_core.tasks.examples import SpanExample
@@ -137,3 +138,8 @@ def test_missing_prediction_scores_zero_even_for_a_question_without_answers():
 def test_answer_of_articles_only_matches_exactly_with_an_f1_of_zero_as_in_squad_1():
     metrics = score_answers([["The"]], ["a"], "squad", "en").metrics
     assert (metrics["exact_match"], metrics["f1"]) == (100, 0)
+
+
+def test_no_questions_have_no_score():
+    with pytest.raises(DataError, match="no items to score"):
+        score_answers([], [], "squad", "en")

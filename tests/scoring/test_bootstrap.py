@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stilts_core.errors import DataError
 from stilts_core.scoring import bootstrap
 from stilts_core.scoring.bootstrap import (
     RESAMPLES,
@@ -80,3 +81,20 @@ def test_average_is_the_unweighted_mean_for_any_sizes():
     rng = np.random.default_rng(6)
     sets = [bootstrap_metrics(coin_flips(rng, n, 0.5))["accuracy"] for n in (10, 1000)]
     assert average(sets).score == np.mean([estimate.score for estimate in sets])
+
+
+def test_perfect_f1_is_exactly_100_for_every_mean():
+    means = np.arange(1, 2000) / 1999 / 3
+    assert set(np.concatenate([*f1_precision_recall(means, means, means).values()])) == {100}
+
+
+@pytest.mark.parametrize("items", [np.empty((0, 1)), []])
+def test_score_without_items_is_an_error(items):
+    with pytest.raises(DataError, match="no items to score"):
+        Score(items, lambda means: {"accuracy": means[..., 0]})
+
+
+@pytest.mark.parametrize("gold", [[None, 1], [None]])
+def test_accuracy_against_unknown_labels_is_an_error(gold):
+    with pytest.raises(DataError, match=f"1 of {len(gold)} items have no gold label"):
+        accuracy(gold, gold)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from stilts_core.errors import DataError
 from stilts_core.scoring.rankings import mean_average_precision, pair_f1, score_rankings
 
 
@@ -46,3 +47,15 @@ def test_accuracy_counts_the_first_candidate_and_a_query_without_candidates_is_w
     gold = {"0": frozenset("a"), "1": frozenset("b"), "2": frozenset("c"), "3": frozenset("d")}
     rankings = {"0": ("a", "b"), "1": ("a", "b"), "2": ()}
     assert score_rankings(gold, rankings, "accuracy").metrics == {"accuracy": 25}
+
+
+def test_candidate_that_is_ranked_twice_is_an_error_that_names_query_and_candidate():
+    with pytest.raises(DataError, match="query 'q': candidate 'b' is ranked twice"):
+        mean_average_precision({"q": {"a"}}, {"q": ["a", "b", "c", "b"]})
+
+
+@pytest.mark.parametrize("metric", ["map", "accuracy", "f1"])
+@pytest.mark.parametrize("gold", [{"q": set()}, {}])
+def test_gold_without_right_candidates_is_an_error(metric, gold):
+    with pytest.raises(DataError, match=r"no right candidate|no gold pair|no items"):
+        score_rankings(gold, {"q": ["a"]}, metric)

@@ -7,6 +7,7 @@ import seqeval.metrics
 from seqeval.scheme import IOB2 as STRICT
 from sklearn.metrics import accuracy_score, f1_score
 
+from stilts_core.errors import DataError
 from stilts_core.scoring.tags import score_tags
 from stilts_core.sources.publishers import load
 from stilts_core.tasks.catalogue import IOB2, UPOS, get_task
@@ -102,3 +103,12 @@ def test_scores_of_real_files_equal_the_plain_rules(stilts_data, name, language)
     oracle = plain_scores([list(sentence) for sentence in gold], [list(sentence) for sentence in predictions])
     assert {metric: metrics[metric] for metric in CHUNK_METRICS} == pytest.approx(oracle)
     assert score_tags(gold, gold).metrics["f1"] == 100
+
+
+def test_sentence_without_gold_tags_and_empty_tag_are_errors():
+    with pytest.raises(DataError, match="sentence 2 has no gold tags"):
+        score_tags([["O"], []], [["O"], []])
+    with pytest.raises(DataError, match="a tag is empty"):
+        score_tags([["O"]], [[""]])
+    with pytest.raises(DataError, match="no items to score"):
+        score_tags([], [])
