@@ -287,7 +287,8 @@ def read_gold_answers(path: Path) -> dict[str, list[str]]:
         texts = [text for _, text in given or ()]
         if wrong := [text for text in texts if not isinstance(text, str)]:
             raise DataError(f"{path}, question {show_id(key)}: the answer {show(wrong[0])} is not a text")
-        same = (key.partition("#")[0], str(question["question"]), str(question["context"]))  # squad_rows adds '#2'
+        before = key.rpartition("#")[0]  # squad_rows adds '#2' to an id that it has read before
+        same = (before if before in answers else key, str(question["question"]), str(question["context"]))
         if key in answers or same in asked:
             raise DataError(f"{path}, question {show_id(key)}: the id occurs twice; give each question its own id")
         asked.add(same)

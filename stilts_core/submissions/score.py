@@ -56,7 +56,7 @@ def score_folders(
     Raises DataError that lists every missing file. With `partial`, the remaining files are scored, and the result lists
     the missing ones.
     """
-    chosen = [get_task(name) for name in tasks] if tasks else _tasks_with_a_folder(predictions, gold)
+    chosen = [get_task(name) for name in dict.fromkeys(tasks)] if tasks else _tasks_with_a_folder(predictions, gold)
     languages = {task.name: _languages(task, benchmark) for task in chosen}
     with file_errors():
         pairs = [_find_files(task, code, predictions, gold) for task in chosen for code in languages[task.name]]

@@ -61,7 +61,7 @@ def _score_labels(task: Task, predictions: Path, gold: Path) -> Score:
     right, predicted = read_label_file(gold, task), read_label_file(predictions, task)
     _require_gold(gold, right.values)
     _require_equal_lengths("lines", predictions, predicted.values, gold, right.values)
-    if not task.labels:
+    if not task.labels and task.is_target:
         count, unit = (CHOICES, "choices") if task.family == "choice" else (len(right.values), "lines")
         for path, labels in ((gold, right), (predictions, predicted)):
             _require_indices(path, labels.values, count, unit)

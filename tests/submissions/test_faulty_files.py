@@ -298,6 +298,21 @@ def test_byte_order_mark_and_windows_line_ends_change_no_score(score, name):
     assert set(score(name, *marked, suffix).values()) == {100}
 
 
+def test_ids_with_a_number_sign_are_ones_own(score):
+    paragraph = json.loads(squad(("a#1", answer("mill")), ("a#2", answer("old"))))
+    for question in paragraph["data"][0]["paragraphs"][0]["qas"]:
+        question["question"] = "who?"
+    assert score("xquad", json.dumps(paragraph), '{"a#1": "mill", "a#2": "old"}')["f1"] == 100
+
+
+def test_task_that_is_named_twice_is_scored_once(tmp_path):
+    write_submission(tmp_path)
+    once, twice = (
+        score_folders(tmp_path / "predictions", tmp_path / "gold", tasks=["xnli"] * n, partial=True) for n in (1, 2)
+    )
+    assert once == twice
+
+
 def write_submission(root: Path, name="xnli", code="de", suffix=".tsv", text="neutral\n") -> list[Path]:
     paths = [root / side / name / f"test-{code}{suffix}" for side in ("predictions", "gold")]
     for path in paths:
@@ -323,7 +338,7 @@ def test_missing_permission_is_an_error_that_names_the_file(tmp_path, monkeypatc
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, method, refuse)
-    with pytest.raises(DataError, match=rf"{path.parents[2]}.*: Permission denied"):
+    with pytest.raises(DataError, match=rf"{path.parents[2]}.*Permission denied"):
         score_folders(tmp_path / "predictions", tmp_path / "gold", partial=True)
 
 

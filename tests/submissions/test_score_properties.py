@@ -15,7 +15,7 @@ from stilts_core.tasks.catalogue import TARGET_TASKS, get_task
 
 FILES = [(name, suffix) for name in TARGET_TASKS for suffix in suffixes(get_task(name))]
 QUICK = settings(
-    deadline=None, max_examples=20, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    deadline=None, max_examples=12, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 IDS = st.text('ab1-#é水"\\', min_size=1, max_size=3)
