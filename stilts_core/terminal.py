@@ -73,6 +73,8 @@ def show_record(record: "Record") -> None:
     for language, score in record.scores.items():
         values = [f"{score.metrics[metric]:.1f}" for metric in record.metrics]
         table.add_row(language, *values, f"{score.low:.1f} – {score.high:.1f}", str(score.n))
+    for language, blind in record.unscored.items():
+        table.add_row(language, *("–" for _ in record.metrics), "–", str(blind.n))
     console = Console(width=None if sys.stdout.isatty() else WIDE)
     console.print(table)
     for note in record.notes:

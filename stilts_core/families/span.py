@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from stilts_core.encoders.encoder import Encoder
 from stilts_core.encoders.tokenizer import EncoderTokenizer
 from stilts_core.families.batches import Batch
-from stilts_core.families.family import Card, Mistake
+from stilts_core.families.family import Card, Mistake, require_label
 from stilts_core.families.features import IGNORE, Features, Truncation, build_features
 from stilts_core.families.head import Head, initialise
 from stilts_core.families.setting import TaskSetting
@@ -77,7 +77,7 @@ def _windows(pieces: int, room: int) -> list[tuple[int, int]]:
 
 
 def _answer_pieces(offsets: np.ndarray, example: SpanExample) -> tuple[int, int] | None:
-    """The first and last piece of the first answer (both inclusive); None for an unanswerable question."""
+    """The first and last piece of the first answer (both inclusive); None for a question without answer."""
     if not example.answers:
         return None
     start, text = example.answers[0]
@@ -190,19 +190,20 @@ def score_predictions(
     examples: Sequence[SpanExample], predictions: Sequence[str], setting: TaskSetting, language: str
 ) -> Score:
     """Exact match, F1 and their mean, by the task's answer rules (SQuAD's or MLQA's)."""
-    gold = [[text for _, text in example.answers] for example in examples]
+    gold = [[text for _, text in require_label(example.answers)] for example in examples]
     return score_answers(gold, predictions, setting.task.answer_rules, language)
 
 
 def cards(examples: Sequence[SpanExample]) -> Iterator[Card]:
     """Every question with its context and its first right answer."""
     for example in examples:
-        answer = example.answers[0][1] if example.answers else NO_ANSWER
+        answers = require_label(example.answers)
+        answer = answers[0][1] if answers else NO_ANSWER
         yield Card({"question": example.question, "context": example.context}, answer)
 
 
 def mistakes(examples: Sequence[SpanExample], predictions: Sequence[str]) -> Iterator[Mistake]:
     """Every predicted answer that equals no right answer, letter by letter."""
     for example, card, text in zip(examples, cards(examples), predictions, strict=True):
-        if text not in ([answer for _, answer in example.answers] or [""]):
+        if text not in ([answer for _, answer in require_label(example.answers)] or [""]):
             yield Mistake(example.id, card.texts, card.answer, text or NO_ANSWER)

@@ -9,7 +9,7 @@ from stilts_core.sources import publishers
 from stilts_core.sources.parts import Part
 from stilts_core.sources.repair import repaired_questions
 from stilts_core.tasks.catalogue import get_task
-from stilts_core.tasks.examples import RetrievalExample, RetrievalSet, TextExample
+from stilts_core.tasks.examples import RetrievalExample, RetrievalSet, TextExample, has_label
 from stilts_core.tasks.retrieval_sets import CANDIDATES, paired_set, smaller_set
 
 
@@ -48,7 +48,8 @@ class TargetData:
     """The target's English examples and its test sets by language.
 
     `train` and `dev` are empty for a target that is scored without training. `tuning` holds the dev sets that set the
-    threshold of mined pairs, `repaired` XCOPA's test sets with repaired questions.
+    threshold of mined pairs, `repaired` XCOPA's test sets with repaired questions. `unscored` are the languages whose
+    test part has no labels.
     """
 
     train: list = field(default_factory=list)
@@ -56,6 +57,7 @@ class TargetData:
     tests: dict[str, list] = field(default_factory=dict)
     tuning: dict[str, list] = field(default_factory=dict)
     repaired: dict[str, list] = field(default_factory=dict)
+    unscored: list[str] = field(default_factory=list)
     facts: PartFacts = field(default_factory=PartFacts)
 
 
@@ -82,10 +84,22 @@ def read_target(config: ResolvedConfig) -> TargetData:
         data.tests[code] = _read_scored(data.facts, part, config.test_examples)
         if tuning := inputs.tuning.get(code):
             data.tuning[code] = _read_scored(data.facts, tuning, config.test_examples)
-        if repairable and (right := repaired_questions(config.target, code)):
+        if not _is_scored(data.tests[code]):
+            data.unscored.append(code)
+        elif repairable and (right := repaired_questions(config.target, code)):
             data.repaired[code] = [replace(e, question=right.get(e.id, e.question)) for e in data.tests[code]]
+    if data.unscored:
+        data.facts.note(
+            f"No labels in the test part of {config.target} in {', '.join(data.unscored)}: predictions are written, "
+            "and nothing is scored or averaged there."
+        )
     publishers.forget_files()
     return data
+
+
+def _is_scored(test: list) -> bool:
+    """Whether a test set has labels; a part that lacks only some of them cannot be read."""
+    return all(has_label(item) for item in test)
 
 
 def _read_training(facts: PartFacts, parts: TrainingParts) -> tuple[list, list]:

@@ -16,7 +16,7 @@ from stilts_core.families.setting import TaskSetting
 from stilts_core.families.table import get_family
 from stilts_core.runs.data import TargetData
 from stilts_core.runs.prediction import Predictor, predict
-from stilts_core.runs.record import Averages, LanguageScore, MeanScore, MistakeRecord
+from stilts_core.runs.record import Averages, LanguageScore, MeanScore, MistakeRecord, Unscored
 from stilts_core.scoring.bootstrap import Estimate, average, bootstrap_metrics
 from stilts_core.submissions.files import write_predictions
 from stilts_core.training.compute import CPU_FP32, Compute
@@ -46,7 +46,9 @@ class Evaluation:
         self.setting, self.folder, self.metric = setting, folder, metric
         self.family = get_family(setting.task)
         self.scores: dict[str, LanguageScore] = {}
+        self.unscored: dict[str, Unscored] = {}
         self.layers: dict[str, list[float]] = {}
+        self.blind: frozenset[str] = frozenset()  # languages whose test part has no labels
         self._estimates: dict[str, Estimate] = {}
         self._mistakes: dict[str, list[MistakeRecord]] = {}
 
@@ -61,6 +63,7 @@ class Evaluation:
         `features` holds, by language, those of the `tests`, of the `repaired` sets (XCOPA's, whose accuracy is
         reported beside), and of the `tuning` sets that set the threshold of mined pairs.
         """
+        self.blind = frozenset(data.unscored)
         thresholds = {
             language: tune_threshold(next(self.predictor.stream([columns])), data.tuning[language])
             for language, columns in features["tuning"].items()
@@ -98,6 +101,8 @@ class Evaluation:
                     hidden = np.ascontiguousarray(outputs[:, layer - start])
                     if layer == self.predictor.head.layer:
                         self._score(language, test, features[language], hidden, settings[language])
+                    if language in self.blind:
+                        continue
                     predictions = family.decode(hidden, features[language], test, self.setting)
                     score = family.score_predictions(test, predictions, self.setting, language)
                     self.layers.setdefault(language, []).append(score.metrics[self.metric])
@@ -105,10 +110,15 @@ class Evaluation:
                     yield language
 
     def _score(self, language: str, test: list, features: Features, outputs: np.ndarray, setting: TaskSetting) -> None:
-        """Score one language and write its predictions."""
+        """Write the predictions of one language, and score them where its test part has labels."""
         family = self.family
         predictions = family.decode(outputs, features, test, setting)
         path = write_predictions(self.folder / "predictions", setting.task.name, language, test, predictions)
+        written = str(path.relative_to(self.folder))
+        if language in self.blind:
+            n = len(test[0].queries) if setting.task.family == "retrieval" else len(test)
+            self.unscored[language] = Unscored(n=n, predictions=written, cut=features.truncation)
+            return
         score = family.score_predictions(test, predictions, setting, language)
         estimate = bootstrap_metrics(score)[self.metric]
         self._estimates[language] = estimate
@@ -116,7 +126,7 @@ class Evaluation:
             **estimate.to_dict(),
             metrics=dict(score.metrics),
             n=score.n,
-            predictions=str(path.relative_to(self.folder)),
+            predictions=written,
             cut=features.truncation,
         )
         self._mistakes[language] = [

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save_file
 
@@ -38,7 +39,7 @@ from stilts_core.training import distributed
 from stilts_core.training.checkpoint import lock_for_run
 from stilts_core.training.compute import Compute
 from stilts_core.training.machine import environment, now, peak_memory_bytes
-from stilts_core.training.progress import Progress
+from stilts_core.training.progress import Progress, say
 from stilts_core.training.timing import Stopwatch
 
 
@@ -85,6 +86,8 @@ class _Run:
         started, config = now(), self.config
         compute = Compute.from_config(config)
         data = read_target(config)
+        if data.unscored and distributed.rank() == 0:
+            say(data.facts.notes[-1], quiet=compute.quiet)
         self.stopwatch.end_stage("data")
         encoder, phases, facts = _intermediate_phase(config, compute)
         self.stopwatch.end_stage("intermediate")
@@ -125,7 +128,8 @@ class _Run:
         evaluation = Evaluation(encoder, head, setting, compute, self.folder, metric)
         progress = Progress(f"scoring {self.config.target}", len(data.tests), quiet=compute.quiet)
         for done, language in enumerate(evaluation.score(data, features), start=1):
-            progress.update(done, language=language, score=f"{evaluation.scores[language].score:.1f}")
+            score = evaluation.scores.get(language)
+            progress.update(done, language=language, score=f"{score.score:.1f}" if score else "none (no labels)")
         return evaluation
 
     def _record(
@@ -141,7 +145,9 @@ class _Run:
         config, task = self.config, evaluation.setting.task
         examples = data.train or next(iter(data.tests.values()))
         own_phases = [phase for phase in phases if not phase.reused]
+        unscored: dict[str, Any] = {"unscored": evaluation.unscored} if evaluation.unscored else {}
         return Record(
+            **unscored,
             schema_version=SCHEMA,
             run_id=self.folder.name,
             folder=str(self.folder),

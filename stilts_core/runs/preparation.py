@@ -6,13 +6,14 @@ from itertools import islice
 
 from stilts_core.config import ResolvedConfig
 from stilts_core.encoders.encoder import Encoder
+from stilts_core.errors import DataError
 from stilts_core.families.feature_cache import cached_features
 from stilts_core.families.features import Features
 from stilts_core.families.setting import TaskSetting
 from stilts_core.families.table import get_family
 from stilts_core.runs.record import CardRecord, PhaseName
 from stilts_core.tasks.catalogue import get_task
-from stilts_core.tasks.examples import Example, Item, TaggingExample
+from stilts_core.tasks.examples import Example, Item, TaggingExample, has_label
 from stilts_core.training.schedule import Schedule
 
 CARDS = 2  # examples of each task that the record shows
@@ -42,6 +43,8 @@ def prepare_task(
     if setting.task.family == "tagging" and not setting.labels:
         tags = {tag for example in train if isinstance(example, TaggingExample) for tag in example.tags or ()}
         setting = replace(setting, labels=tuple(sorted(tags)))
+    if any(not has_label(item) for item in (*train, *dev)):
+        raise DataError(f"{name}: an item of the training or dev part has no label; only a test part may lack labels")
     tokenizer = encoder.tokenizer
     features, dev_features = (cached_features(part, tokenizer, setting) for part in (train, dev))
     return TaskData(setting, features, list(dev), dev_features)

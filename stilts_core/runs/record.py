@@ -47,6 +47,14 @@ class LanguageScore(Interval):
     cut: Truncation
 
 
+class Unscored(_Part):
+    """A language whose test part has no labels: its prediction file, the number of its items, and truncation."""
+
+    n: int
+    predictions: str
+    cut: Truncation
+
+
 class MeanScore(Interval):
     """The unweighted mean over several languages."""
 
@@ -176,7 +184,8 @@ class Record(_Part):
     """One run: a configuration, what it did, and how it scored.
 
     `notes` are sentences that every table of the run must print (stand-ins, reduced sets). `same_data`: the
-    intermediate task's training set holds the target's. `layers` has the retrieval score from every hidden state, by
+    intermediate task's training set holds the target's. `unscored` has the languages with predictions and no score.
+    `layers` has the retrieval score from every hidden state, by
     language, for targets that are scored without training. `cards` and `errors` quote the data; recorded results leave
     them and `folder` out.
     """
@@ -195,6 +204,7 @@ class Record(_Part):
     metric: str
     metrics: list[str]
     scores: dict[str, LanguageScore]
+    unscored: dict[str, Unscored] = {}
     averages: Averages
     layers: dict[str, list[float]] = {}
     cards: dict[str, list[CardRecord]] = {}

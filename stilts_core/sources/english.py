@@ -4,7 +4,7 @@ Every function turns one row of a publisher's file into an example; `formats.py`
 """
 
 from stilts_core.errors import DataError
-from stilts_core.sources.rows import EmptyText, Row, normalize
+from stilts_core.sources.rows import EmptyText, Row, normalize, short
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import ChoiceExample, PairExample, TaggingExample
 
@@ -24,7 +24,8 @@ def mnli(row: Row, task: Task, language: str) -> PairExample:
 
 def anli(row: Row, task: Task, language: str) -> PairExample:
     """One round of Adversarial NLI; its labels are e, n and c."""
-    row["label"] = _ANLI_LABELS.get(row["label"], row["label"])
+    label = row["label"]
+    row["label"] = _ANLI_LABELS.get(label, label) if isinstance(label, str) else label
     return _pair(row, task, language, "context", "hypothesis", "label", "uid")
 
 
@@ -39,48 +40,59 @@ def mrpc(row: Row, task: Task, language: str) -> PairExample:
 
 
 def _choice(
-    row: Row, language: str, context: str, question: str, choices: list, label: int | None, id: str | None
+    row: Row, language: str, context: str, question: str, choices: list[str], label: int | None, id: str | None
 ) -> ChoiceExample:
     if not (context + question).strip():
         raise EmptyText(f"{row.where}: context and question are both empty; restore the text or remove the item")
-    if not all(isinstance(choice, str) and choice.strip() for choice in choices):
-        raise EmptyText(f"{row.where}: one of the choices {choices!r} is empty; restore the text or remove the item")
+    if len(choices) < 2:
+        raise DataError(f"{row.where}: {len(choices)} choices; expected at least 2")
     group = normalize(context or question)
     return ChoiceExample(row.id(id), language, context, question, tuple(choices), label, group)
 
 
 def hellaswag(row: Row, task: Task, language: str) -> ChoiceExample:
     """HellaSwag; the activity is put before the context, as in the copies of the set that join them."""
-    activity = f"{row['activity_label']}: " if row.get("activity_label") else ""
-    endings = row["endings"]
+    activity = f"{row.text('activity_label')}: " if row.get("activity_label") else ""
+    endings = row.texts("endings")
     return _choice(row, language, activity + row.text("ctx"), "", endings, row.choice("label", len(endings)), "ind")
 
 
 def cosmosqa(row: Row, task: Task, language: str) -> ChoiceExample:
     """Cosmos QA: the publisher's CSV with four answers, or the rebuilt JSON lines with three or four answers."""
-    choices = row["answers"] if "answers" in row else [row[f"answer{i}"] for i in range(4)]
+    choices = row.texts("answers") if "answers" in row else [row.text(f"answer{i}") for i in range(4)]
     label = row.choice("label", len(choices))
     return _choice(row, language, row.text("context"), row.text("question"), choices, label, "id")
 
 
 def commonsenseqa(row: Row, task: Task, language: str) -> ChoiceExample:
     """CommonsenseQA: a question without context and five choices, A to E."""
-    question = row["question"]
-    choices = [choice["text"] for choice in question["choices"]]
-    letters = [choice["label"] for choice in question["choices"]]
-    key = row.get("answerKey")
-    if key and key not in letters:
-        raise DataError(f"{row.where}: answerKey is {key!r}; expected one of {', '.join(letters)}")
-    return _choice(row, language, "", question["stem"], choices, letters.index(key) if key else None, "id")
+    question = row.nested("question")
+    items = [
+        Row({"choice": choice}, row.name, row.line, place=row.place).nested("choice")
+        for choice in question.array("choices")
+    ]
+    choices, letters = [item.text("text") for item in items], [item.text("label") for item in items]
+    if len(set(letters)) < len(letters):
+        raise DataError(f"{row.where}: two choices have the same letter ({', '.join(letters)}); correct one of them")
+    label = _letter(row, "answerKey", letters)
+    return _choice(row, language, "", question.text("stem"), choices, label, "id")
 
 
 def socialiqa(row: Row, task: Task, language: str) -> ChoiceExample:
     """Social IQa in XTREME-R's format; `correct` is a letter."""
-    choices = [row[f"answer{letter}"] for letter in "ABC"]
-    if row["correct"] not in ("A", "B", "C"):
-        raise DataError(f"{row.where}: 'correct' is {row['correct']!r}; expected A, B or C")
-    label = "ABC".index(row["correct"])
+    choices = [row.text(f"answer{letter}") for letter in "ABC"]
+    label = _letter(row, "correct", list("ABC"))
     return _choice(row, language, row.text("context"), row.text("question"), choices, label, None)
+
+
+def _letter(row: Row, column: str, letters: list[str]) -> int | None:
+    """The index of the letter that names the right choice; None where it is unknown."""
+    value = row.get(column)
+    if value in (None, ""):
+        return None
+    if value not in letters:
+        raise DataError(f"{row.where}: {column} is {short(value)}; expected one of {', '.join(letters)}")
+    return letters.index(value)
 
 
 def copa(row: Row, task: Task, language: str) -> ChoiceExample:
@@ -89,8 +101,8 @@ def copa(row: Row, task: Task, language: str) -> ChoiceExample:
     The group is the number of the item, because items are parallel in all languages.
     """
     kind = row["question"]
-    if kind not in _COPA_QUESTIONS:
-        raise DataError(f"{row.where}: 'question' is {kind!r}; expected cause or effect")
+    if not isinstance(kind, str) or kind not in _COPA_QUESTIONS:
+        raise DataError(f"{row.where}: 'question' is {short(kind)}; expected cause or effect")
     choices = [row.text("choice1"), row.text("choice2")]
     number, label = row.id("idx"), row.choice("label", 2)
     return ChoiceExample(number, language, row.text("premise"), _COPA_QUESTIONS[kind], tuple(choices), label, number)
@@ -101,12 +113,28 @@ def tagged(row: Row, task: Task, language: str) -> TaggingExample:
 
     Raises DataError for a tag that the task does not have.
     """
-    words, tags = tuple(row["words"]), row["tags"]
+    words, tags = tuple(row.array("words")), _tags(row)
+    if not all(isinstance(word, str) for word in words):
+        raise DataError(f"{row.where}: {short(list(words))} are not all texts; restore the words of the sentence")
     if all(word.startswith(f"{language}:") for word in words):
         words = tuple(word.removeprefix(f"{language}:") for word in words)
-    if not words or not all(words):
+    if not words or not all(word.strip() for word in words):
         raise EmptyText(f"{row.where}: empty word in the sentence {' '.join(words)!r}; remove it with its tag")
     if tags is not None and task.labels and not set(tags) <= set(task.labels):
         unknown = next(tag for tag in tags if tag not in task.labels)
         raise DataError(f"{row.where}: unknown tag {unknown!r} in the sentence; expected {', '.join(task.labels)}")
-    return TaggingExample(row.id(), language, words, None if tags is None else tuple(tags), " ".join(words))
+    if tags is not None and len(tags) != len(words):
+        raise DataError(f"{row.where}: {len(words)} words and {len(tags)} tags; every word must have one tag")
+    return TaggingExample(row.id(), language, words, tags, " ".join(words))
+
+
+def _tags(row: Row) -> tuple[str, ...] | None:
+    """The tags of a sentence; None where no word has one. Raises DataError where only some words lack their tag."""
+    if row["tags"] is None:
+        return None
+    tags = tuple(row.array("tags"))
+    if tags and all(tag is None for tag in tags):
+        return None
+    if not all(isinstance(tag, str) and tag for tag in tags):
+        raise DataError(f"{row.where}: some words have no tag ({short(list(tags))}); restore the tags")
+    return tags

@@ -21,14 +21,16 @@ def _cosmosqa_rows(text: str, name: str) -> Iterable[Row]:
     return comma_separated(text, name) if name.endswith(".csv") else json_lines(text, name)
 
 
+_squad_rows = partial(xtreme.squad_rows, repeats_ids=False)
+
 FORMATS: dict[str, Format] = {
     "english/anli": Format(json_lines, english.anli),
     "english/mnli": Format(tsv, english.mnli),
     "english/snli": Format(json_lines, english.mnli),
     "english/qqp": Format(tsv, english.qqp),
     "english/mrpc": Format(tsv, english.mrpc),
-    "english/squad": Format(xtreme.squad_rows, xtreme.span),
-    "english/squad_v2": Format(xtreme.squad_rows, xtreme.span),
+    "english/squad": Format(_squad_rows, xtreme.span),
+    "english/squad_v2": Format(_squad_rows, xtreme.span),
     "english/hellaswag": Format(json_lines, english.hellaswag),
     "english/ccg": Format(tagged_sentences, english.tagged),
     "english/brown": Format(tagged_sentences, english.tagged),
@@ -40,9 +42,9 @@ FORMATS: dict[str, Format] = {
     "xtreme/pawsx": Format(partial(tsv, columns=xtreme.PAWSX_COLUMNS), xtreme.pawsx),
     "xtreme/udpos": Format(tagged_sentences, english.tagged),
     "xtreme/panx": Format(tagged_sentences, english.tagged),
-    "xtreme/xquad": Format(xtreme.squad_rows, xtreme.span),
-    "xtreme/lareqa": Format(xtreme.squad_rows, xtreme.span),
-    "xtreme/mlqa": Format(xtreme.squad_rows, xtreme.span),
+    "xtreme/xquad": Format(_squad_rows, xtreme.span),
+    "xtreme/lareqa": Format(_squad_rows, xtreme.span),
+    "xtreme/mlqa": Format(_squad_rows, xtreme.span),
     "xtreme/tydiqa": Format(xtreme.squad_rows, xtreme.span),
     "xtreme/mewslix": Format(json_lines, retrieval.mewslix_pair),
 }

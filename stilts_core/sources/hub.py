@@ -7,91 +7,115 @@ Each schema converts a hub row to the row of the publisher's file, so that both 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     import datasets
 
 from stilts_core.errors import DataError, DataNotFound
-from stilts_core.sources.rows import Row
+from stilts_core.sources.rows import Row, short
 from stilts_core.tasks.languages import get_language
 
-# These sets are not Parquet on their main branch; the hub has a converted copy of every public set on this branch.
-_CONVERTED = "refs/convert/parquet"
-_REVISIONS = dict.fromkeys(
-    ("allenai/cosmos_qa", "allenai/social_i_qa", "mteb/bucc-bitext-mining", "mteb/tatoeba-bitext-mining"), _CONVERTED
-)
+# The hub has a copy of every public set on this branch, converted to Parquet, also of sets that need a loading script.
+CONVERTED = "refs/convert/parquet"
+_NLI = {name: name for name in ("entailment", "neutral", "contradiction")}
+_ZERO_ONE = {"0": "0", "1": "1"}
 
 
 class Schema(NamedTuple):
     """The publisher's folder whose format a hub set is converted to, and how one of its rows is converted.
 
-    `convert(row, language)` returns the fields of the publisher's row, or None for a row of another language.
+    `convert(row, language)` returns the fields of the publisher's row, or None for a row of another language. `labels`
+    maps the hub's names of the labels, in the hub's order, to the publisher's. `revision` is the revision of the set
+    that has this schema (None: the main branch).
     """
 
     folder: str
-    convert: Callable[[dict, str], dict | None]
+    convert: Callable[[Row, str], dict | None]
+    labels: Mapping[str, str] = {}
+    revision: str | None = None
 
 
-def _renamed(**names: str) -> Callable[[dict, str], dict]:
+def _renamed(**names: str) -> Callable[[Row, str], dict]:
     """The conversion of a set that differs from the publisher's in its column names: publisher=hub."""
     return lambda row, language: row | {ours: row[theirs] for ours, theirs in names.items()}
 
 
-def _question(row: dict, language: str) -> dict:
-    answers = row["answers"]
+def _question(row: Row, language: str) -> dict:
     group = row.get("title") or row["context"]
-    return row | {"answers": list(zip(answers["answer_start"], answers["text"], strict=True)), "group": group}
+    if row["answers"] is None:
+        return row | {"group": group}
+    answers = row.nested("answers")
+    return row | {"answers": _paired(row, answers["answer_start"], answers["text"]), "group": group}
 
 
-def _tydiqa(row: dict, language: str) -> dict | None:
+def _paired(row: Row, *columns: Any) -> list[tuple]:
+    """Two lists of equal length as pairs."""
+    if not all(isinstance(column, list) for column in columns) or len(columns[0]) != len(columns[1]):
+        raise DataError(
+            f"{row.where}: {short(columns[0])} and {short(columns[1])} are not two lists of the same length; restore "
+            "the row"
+        )
+    return list(zip(*columns, strict=True))
+
+
+def _tydiqa(row: Row, language: str) -> dict | None:
     """TyDiQA-GoldP: one split holds all languages; an id begins with its language's name ('swahili-...')."""
-    ours = row["id"].startswith(f"{get_language(language).name.lower()}-")
+    ours = row.text("id").startswith(f"{get_language(language).name.lower()}-")
     return _question(row, language) | {"group": row["context"]} if ours else None
 
 
-def _copa(row: dict, language: str) -> dict:
-    return row | {"question": {0: "cause", 1: "effect"}.get(row["question"], row["question"])}
+def _copa(row: Row, language: str) -> dict:
+    question = row["question"]
+    return row | {"question": {0: "cause", 1: "effect"}.get(question, question) if _is_plain(question) else question}
 
 
-def _commonsenseqa(row: dict, language: str) -> dict:
-    texts, letters = row["choices"]["text"], row["choices"]["label"]
-    choices = [{"text": text, "label": letter} for text, letter in zip(texts, letters, strict=True)]
-    return row | {"question": {"stem": row["question"], "choices": choices}}
+def _commonsenseqa(row: Row, language: str) -> dict:
+    choices = row.nested("choices")
+    pairs = _paired(row, choices["text"], choices["label"])
+    return row | {
+        "question": {"stem": row["question"], "choices": [{"text": text, "label": letter} for text, letter in pairs]}
+    }
 
 
-def _socialiqa(row: dict, language: str) -> dict:
-    return row | {"correct": dict(zip("123", "ABC", strict=True)).get(row["label"], row["label"])}
+def _socialiqa(row: Row, language: str) -> dict:
+    label = row["label"]
+    letters = dict(zip("123", "ABC", strict=True))
+    return row | {"correct": letters.get(label, label) if isinstance(label, str) else label}
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 SCHEMAS: dict[str, Schema] = {
     "nyu-mll/glue/mnli": Schema(
-        "english/mnli", _renamed(sentence1="premise", sentence2="hypothesis", gold_label="label")
+        "english/mnli", _renamed(sentence1="premise", sentence2="hypothesis", gold_label="label"), _NLI
     ),
-    "nyu-mll/glue/qqp": Schema("english/qqp", _renamed(is_duplicate="label")),
+    "nyu-mll/glue/qqp": Schema("english/qqp", _renamed(is_duplicate="label"), {"not_duplicate": "0", "duplicate": "1"}),
     "stanfordnlp/snli": Schema(
-        "english/snli", _renamed(sentence1="premise", sentence2="hypothesis", gold_label="label")
+        "english/snli", _renamed(sentence1="premise", sentence2="hypothesis", gold_label="label"), _NLI
     ),
-    "facebook/anli": Schema("english/anli", _renamed(context="premise")),
+    "facebook/anli": Schema("english/anli", _renamed(context="premise"), _NLI),
     "rajpurkar/squad": Schema("english/squad", _question),
     "rajpurkar/squad_v2": Schema("english/squad_v2", _question),
     "Rowan/hellaswag": Schema("english/hellaswag", _renamed()),
-    "allenai/cosmos_qa": Schema("english/cosmosqa", _renamed()),
+    "allenai/cosmos_qa": Schema("english/cosmosqa", _renamed(), revision=CONVERTED),
     "tau/commonsense_qa": Schema("english/commonsense_qa", _commonsenseqa),
-    "allenai/social_i_qa": Schema("xtreme/socialiqa", _socialiqa),
-    "aps/super_glue": Schema("xtreme/xcopa", _copa),
-    "cambridgeltl/xcopa": Schema("xtreme/xcopa", _copa),
-    "facebook/xnli": Schema("xtreme/xnli", _renamed()),
-    "google-research-datasets/paws-x": Schema("xtreme/pawsx", _renamed()),
+    "allenai/social_i_qa": Schema("xtreme/socialiqa", _socialiqa, revision=CONVERTED),
+    "aps/super_glue": Schema("xtreme/xcopa", _copa, {"choice1": "0", "choice2": "1"}),
+    "cambridgeltl/xcopa": Schema("xtreme/xcopa", _copa, {"choice1": "0", "choice2": "1"}),
+    "facebook/xnli": Schema("xtreme/xnli", _renamed(), _NLI),
+    "google-research-datasets/paws-x": Schema("xtreme/pawsx", _renamed(), _ZERO_ONE),
     "google/xtreme/udpos": Schema("xtreme/udpos", _renamed(words="tokens", tags="pos_tags")),
     "unimelb-nlp/wikiann": Schema("xtreme/panx", _renamed(words="tokens", tags="ner_tags")),
     "google/xquad": Schema("xtreme/xquad", _question),
     "google/xtreme/MLQA": Schema("xtreme/mlqa", _question),
     "google-research-datasets/tydiqa": Schema("xtreme/tydiqa", _tydiqa),
-    "mteb/bucc-bitext-mining": Schema("xtreme/bucc2018", _renamed()),
-    "mteb/tatoeba-bitext-mining": Schema("xtreme/tatoeba", _renamed()),
+    "mteb/bucc-bitext-mining": Schema("xtreme/bucc2018", _renamed(), revision=CONVERTED),
+    "mteb/tatoeba-bitext-mining": Schema("xtreme/tatoeba", _renamed(), revision=CONVERTED),
 }
 
 
@@ -100,29 +124,63 @@ def schema(address: str) -> Schema:
     return next(SCHEMAS[key] for key in sorted(SCHEMAS, key=len, reverse=True) if address.startswith(key))
 
 
+class _HubRow(Row):
+    """A row of a hub split; a missing column means that the set has changed its form."""
+
+    def __missing__(self, column: str) -> NoReturn:
+        raise DataError(
+            f"{self.name}: no column '{column}' on the hub, only {', '.join(map(str, self))}; has its schema changed? "
+            f"{_remedy(self.name)}"
+        )
+
+
+def _remedy(address: str) -> str:
+    """How to get a split in the form that is read."""
+    revision = schema(address).revision
+    which = f"its revision {revision!r} has" if revision else f"its main branch had, or its revision {CONVERTED!r} has,"
+    return (
+        f"{which} the form that is read here: save the split of that revision as {address}.parquet in a folder, and "
+        "set STILTS_HUB_MIRROR to the folder"
+    )
+
+
 def rows(address: str, language: str) -> tuple[list[Row], str]:
     """The rows of a hub split `owner/name/config/split` in the publisher's format, and the SHA-256 of its content.
 
-    Raises DataNotFound, which names the settings, where neither the hub nor a mirror can be reached.
+    Raises DataNotFound, which names the settings, where neither the hub nor a mirror can be reached, and DataError
+    where the split has another form.
     """
     convert = schema(address).convert
     digest = hashlib.sha256()
-    found = []
-    try:
-        for number, row in enumerate(_records(_dataset(address)), start=1):
-            digest.update(json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n")
-            if (fields := convert(row, language)) is not None:
-                found.append(Row(fields, address, number))
-    except KeyError as error:
-        raise DataError(f"{address}: no column {error} on the hub; has its schema changed?") from None
+    found: list[Row] = []
+    for number, (raw, fields) in enumerate(_records(_dataset(address), address, digest), start=1):
+        digest.update(json.dumps(raw, ensure_ascii=False, sort_keys=True, default=str).encode(errors="replace") + b"\n")
+        row = _HubRow(fields, address, number, place=f"row {number}")
+        if (converted := convert(row, language)) is not None:
+            found.append(_HubRow(converted, address, number, place=f"row {number}"))
     return found, digest.hexdigest()
 
 
 def _dataset(address: str) -> "datasets.Dataset":
     owner, name, config, split = address.split("/")
     mirror = os.environ.get("STILTS_HUB_MIRROR")
-    file = Path(mirror) / owner / name / config / f"{split}.parquet" if mirror else None
-    if file and not file.is_file():
+    if mirror:
+        return _mirrored(address, Path(mirror) / owner / name / config / f"{split}.parquet")
+    import datasets
+
+    try:
+        return datasets.load_dataset(f"{owner}/{name}", config, split=split, revision=schema(address).revision)
+    except RuntimeError as error:  # datasets 4 no longer runs loading scripts
+        raise DataError(f"{address} cannot be read from the hub ({_first_line(error)}); {_remedy(address)}") from error
+    except (OSError, ValueError) as error:
+        raise DataNotFound(
+            f"{address} could not be loaded from the hub ({_first_line(error)}); set STILTS_DATA to a folder "
+            "with the publishers' files, or STILTS_HUB_MIRROR to a mirror of the hub, or unset HF_HUB_OFFLINE"
+        ) from error
+
+
+def _mirrored(address: str, file: Path) -> "datasets.Dataset":
+    if not file.is_file():
         raise DataNotFound(
             f"{address} is not in the hub mirror. Expected file: {file}; save the split there as Parquet"
         )
@@ -130,27 +188,47 @@ def _dataset(address: str) -> "datasets.Dataset":
     import pyarrow.parquet
 
     try:
-        if file:
-            return datasets.Dataset(pyarrow.parquet.read_table(file))
-        revision = _REVISIONS.get(f"{owner}/{name}")
-        return datasets.load_dataset(f"{owner}/{name}", config, split=split, revision=revision)
-    except (OSError, ValueError) as error:
-        raise DataNotFound(
-            f"{address} could not be loaded from the hub ({str(error).splitlines()[0]}); set STILTS_DATA to a folder "
-            "with the publishers' files, or STILTS_HUB_MIRROR to a mirror of the hub, or unset HF_HUB_OFFLINE"
-        ) from error
+        return datasets.Dataset(pyarrow.parquet.read_table(file))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{file} is not readable Parquet ({_first_line(error)}); save the split there again") from None
 
 
-def _records(dataset: "datasets.Dataset") -> Iterator[dict]:
-    """The rows as dicts. Tags are given by name, because their numbers are the hub's own."""
-    tag_names = {}
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _records(dataset: "datasets.Dataset", address: str, digest: Any) -> Iterator[tuple[dict, dict]]:
+    """The rows as the hub numbers their labels, for the checksum, and with labels and tags by name.
+
+    A number means what the column's own names say, because the hub orders them as it likes; -1 is no label. Names in
+    another order than usual enter `digest`.
+    """
+    usual = schema(address).labels
+    label_names, tag_names = {}, {}
     for column, feature in dataset.features.items():
-        inner = getattr(feature, "feature", None)
-        if names := getattr(inner, "names", None):
+        if names := getattr(feature, "names", None):
+            label_names[column] = names
+            if usual and tuple(names) != tuple(usual):
+                digest.update(f"{column} {names}".encode())
+        elif names := getattr(getattr(feature, "feature", None), "names", None):
             tag_names[column] = names
+    number = 0
     for batch in dataset.iter(1000):
         for values in zip(*batch.values(), strict=True):
-            row = dict(zip(batch, values, strict=True))
+            number += 1
+            raw = dict(zip(batch, values, strict=True))
+            where = f"{address}, row {number}"
             for column, names in tag_names.items():
-                row[column] = [names[number] for number in row[column]]
-            yield row
+                if isinstance(raw[column], list):
+                    raw[column] = [_name(value, names, where, column) for value in raw[column]]
+            named = {column: _name(raw[column], names, where, column) for column, names in label_names.items()}
+            yield raw, raw | {column: usual.get(name or "", name) for column, name in named.items()}
+
+
+def _name(number: int | None, names: list[str], where: str, column: str) -> str | None:
+    """The name of a label or tag; None where there is none."""
+    if number is None or number == -1:
+        return None
+    if not 0 <= number < len(names):
+        raise DataError(f"{where}: '{column}' is {number}, and its names have the numbers 0 to {len(names) - 1}")
+    return names[number]

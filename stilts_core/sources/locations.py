@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stilts_core.errors import DataNotFound
+from stilts_core.errors import DataError, DataNotFound
 from stilts_core.sources import hub
 from stilts_core.sources.formats import FORMATS
-from stilts_core.sources.rows import Row, read_text
-from stilts_core.storage.cache import checksum
+from stilts_core.sources.rows import Row, checksum, read_text
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import Example
 from stilts_core.tasks.languages import get_language, languages
@@ -49,6 +48,8 @@ class SourceFile:
         if self.root is None:
             raise DataNotFound(f"{self.address} is on the hub, not under a data root")
         path = self.root / self.address
+        if path.is_dir():
+            raise DataError(f"{path} is a folder; put the publisher's file of this name in its place")
         if not path.is_file():
             raise DataNotFound(
                 f"{path} not found; put the publisher's file there, or choose one of the available languages"
@@ -77,7 +78,7 @@ class SourceFile:
 
     def checksum(self, language: str) -> str:
         """The SHA-256 of the file's content; a hub split must be read to know it."""
-        return checksum(self.path) if self.root else hub.rows(self.address, language)[1]
+        return checksum(self.path, self.address) if self.root else hub.rows(self.address, language)[1]
 
 
 def _fill(template: str, language: str) -> str:

@@ -13,11 +13,10 @@ from stilts_core.errors import DataError, DataNotFound
 from stilts_core.sources import xtreme
 from stilts_core.sources.locations import SourceFile, find_languages, find_layout
 from stilts_core.sources.retrieval_sets import mewslix_languages, read_retrieval_sets
-from stilts_core.sources.rows import Defect, lines, normalize, percentile, read_text
+from stilts_core.sources.rows import Defect, checksum, lines, normalize, percentile, read_text
 from stilts_core.sources.unlabelled import text_checksums, text_languages, text_size, unlabelled
-from stilts_core.storage.cache import checksum
 from stilts_core.tasks.catalogue import Task, get_task
-from stilts_core.tasks.examples import Example, ExampleSet
+from stilts_core.tasks.examples import Example, ExampleSet, has_label
 from stilts_core.tasks.layouts import Layout
 from stilts_core.tasks.retrieval_sets import sentence_of_answer
 from stilts_core.tasks.selection import select
@@ -32,6 +31,11 @@ SPLITS = ("train", "dev", "test")
 # Faulty items that a publisher's file is known to have; one more is an error. SQuAD-shifts: counted. GLUE's QQP breaks
 # some questions over two lines and leaves some empty: an upper bound, as readers of GLUE skip them without a count.
 KNOWN_DEFECTS = {"english/squad/squadshifts_nyt_v1.0.json": 9, "english/qqp/train.tsv": 50}
+
+
+# Sets that mark items on whose label the annotators did not agree; such items are left out and counted.
+UNDECIDED = frozenset({"english/mnli", "english/snli"})
+UNDECIDED_LABELS = ("-", -1, None)
 
 
 def load(name: str, split: str, language: str = "en", *, data: Path | str | None = None) -> ExampleSet:
@@ -57,14 +61,28 @@ def load(name: str, split: str, language: str = "en", *, data: Path | str | None
     if split not in layout.splits:
         raise DataError(f"{name} has no {split} part; it has {', '.join(layout.splits)}")
     if task.family == "retrieval" and (split == "test" or task.trained_on is None):
-        sets, files = read_retrieval_sets(task, layout, split, language, root)
-        return ExampleSet(sets, files, {}, layout.stand_in)
+        return _read_sets(task, layout, split, language, root)
     items, files, dropped = _read_files(task, layout, split, language, root)
     if split != "test":
+        files |= _held_out_checksums(task, data)
         items = _trainable(task, split, items, dropped, data)
     if not items:
         raise DataError(f"{', '.join(files)}: no items remain for the {split} part of {name}; dropped: {dict(dropped)}")
     return ExampleSet(items, files, dict(dropped), layout.stand_in)
+
+
+def _read_sets(task: Task, layout: Layout, split: str, language: str, root: Path | None) -> ExampleSet:
+    sets, files = read_retrieval_sets(task, layout, split, language, root)
+    for part in sets:
+        if not part.queries or not part.candidates:
+            raise DataError(f"{', '.join(files)}: no queries or no candidates; is a file empty? download it again")
+        if split != "test" and not has_label(part):
+            raise DataError(f"{', '.join(files)}: no right candidates, and the {split} part needs them; restore them")
+    stand_in = layout.stand_in
+    if task.mined and root is None and all(query.id in sets[0].gold for query in sets[0].queries):
+        pairs_only = "The hub's set has only sentences with a translation, so scores are higher than on the whole set."
+        stand_in = f"{stand_in} {pairs_only}" if stand_in else pairs_only
+    return ExampleSet(sets, files, {}, stand_in)
 
 
 def read(name: str, split: str, language: str = "en", *, limit: int = 0, seed: int = 0) -> ExampleSet:
@@ -81,8 +99,24 @@ def checksums(name: str, split: str, language: str = "en", *, data: Path | str |
     layout, root = find_layout(task, data)
     files = {file.address: file.checksum(language) for file in _files_of(layout, split, language, root)}
     if layout.groups and root:
-        files[layout.groups] = checksum(root / layout.groups)
+        files[layout.groups] = checksum(root / layout.groups, layout.groups)
+    if split != "test" and (task.family != "retrieval" or task.trained_on):
+        files |= _held_out_checksums(task, data)
     return files
+
+
+def _held_out_checksums(task: Task, data: Path | str | None) -> dict[str, str]:
+    """The files of another task that decide which items are left out of this one's training and dev parts.
+
+    Empty where they are not found: nothing is left out then. They are part of the name of what is trained.
+    """
+    held_out = task.held_out
+    if held_out is None or held_out.task == task.name:
+        return {}
+    try:
+        return checksums(held_out.task, held_out.split, data=data)
+    except DataNotFound:
+        return {}
 
 
 def _files_of(layout: Layout, split: str, language: str, root: Path | None) -> list[SourceFile]:
@@ -99,28 +133,52 @@ def _read_files(
     dropped: Counter[str] = Counter()
     if layout.groups and root:
         groups = xtreme.shared_sentences(read_text(root / layout.groups, layout.groups), layout.groups)
-        checksums[layout.groups] = checksum(root / layout.groups)
+        checksums[layout.groups] = checksum(root / layout.groups, layout.groups)
     files = _files_of(layout, split, language, root)
+    unlabelled: list[str] = []
     for file in files:
         whole = replace(file, low=0, high=100)
         prefix = f"{Path(file.address).stem}:" if len(files) > 1 else ""
         version = file.checksum(language) if file.root else None
         make = _examples_of if file.root else _examples_of.__wrapped__
-        examples, defects, checksums[file.address] = make(whole, task, language, prefix, version)
+        examples, defects, checksums[file.address], places = make(whole, task, language, prefix, version)
         if groups:
             examples = [replace(example, group=groups.get(example.id, example.group)) for example in examples]
         if not file.is_whole and (language == "en" or task.parallel):
             examples = [example for example in examples if file.low <= percentile(example.group) < file.high]
         items += examples
+        if split == "test":
+            _check_unique(examples, file)
+        if places:
+            unlabelled += [places[example.id] for example in examples if example.id in places]
         dropped.update(defects)
+    if unlabelled and (split != "test" or len(unlabelled) < len(items)):
+        raise DataError(_missing_labels(unlabelled, items, split))
     return items, checksums, dropped
+
+
+def _missing_labels(places: list[str], items: list, split: str) -> str:
+    """The message for items that must have labels."""
+    count = f"{len(places)} of {len(items)} items have no label"
+    if split == "test":
+        return f"{places[0]}: {count}; restore the labels, or remove all of them from a part that is not to be scored"
+    return f"{places[0]}: {count}, and the {split} part needs one for each item; restore it or remove the item"
+
+
+def _check_unique(examples: list, file: SourceFile) -> None:
+    """Raises DataError for an id that two items of a test part have: their predictions could not be told apart."""
+    seen: set[str] = set()
+    for example in examples:
+        if example.id in seen:
+            raise DataError(f"{file.address}: the id {example.id!r} is duplicated; give each item an id of its own")
+        seen.add(example.id)
 
 
 @lru_cache(maxsize=8)
 def _examples_of(
     file: SourceFile, task: Task, language: str, prefix: str, version: str | None
-) -> tuple[list, Counter, str]:
-    """All examples of one file or hub split, its defects by reason, and its checksum.
+) -> tuple[list, Counter, str, dict[str, str]]:
+    """All examples of one file or hub split, its defects by reason, its checksum, and where labels are missing, by id.
 
     The train and dev parts of a task are often shares of the same files, which are read once while `version`, their
     checksum, stays the same.
@@ -129,17 +187,22 @@ def _examples_of(
     make_example = file.example
     examples: list[Example] = []
     defects: Counter[str] = Counter()
+    unlabelled: dict[str, str] = {}
     for row in rows:
         row.prefix = prefix
         try:
-            examples.append(make_example(row, task, language))
+            example = make_example(row, task, language)
         except Defect as defect:
             defects[defect.reason] += 1
             if defects.total() > KNOWN_DEFECTS.get(file.address, 0):
                 raise
+            continue
+        examples.append(example)
+        if not has_label(example) and not (file.folder in UNDECIDED and row.get("gold_label") in UNDECIDED_LABELS):
+            unlabelled[example.id] = row.where
     if task.parallel and file.root:
         _check_parallel(file, len(examples) + defects.total(), language)
-    return examples, defects, digest
+    return examples, defects, digest, unlabelled
 
 
 def forget_files() -> None:
@@ -165,7 +228,7 @@ def _trainable(task: Task, split: str, items: list, dropped: Counter, data: Path
 
     Where the held-out set itself is not found, no run can be scored on it, and nothing has to be held out.
     """
-    labelled = [item for item in items if getattr(item, "label", "") is not None]
+    labelled = [item for item in items if has_label(item)]
     _count(dropped, "no gold label", items, labelled)
     held_out = task.held_out
     if held_out is None or (held_out.task, held_out.split) == (task.name, split):

@@ -1,9 +1,10 @@
 """The retrieval sets Tatoeba, BUCC 2018, LAReQA (XQuAD-R) and Mewsli-X, from the texts of their files."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from stilts_core.errors import DataError
-from stilts_core.sources.rows import EmptyText, Row, lines, parse_json, percentile
+from stilts_core.sources.rows import EmptyText, Row, lines, parse_json, percentile, short
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import Passage, RetrievalExample, RetrievalSet
 
@@ -35,16 +36,22 @@ def bucc(language: str, texts: Sequence[str], names: Sequence[str], low: int = 0
     that it stays together; every other sentence is hashed by its own id. Disjoint shares have no sentence in common.
     """
     sides = [_numbered(text, name) for text, name in zip(texts[:2], names[:2], strict=True)]
-    gold = dict(_cells(line, names[2], i) for i, line in enumerate(lines(texts[2]), start=1))
-    for query, candidate in gold.items():
+    gold: dict[str, set[str]] = {}
+    for i, line in enumerate(lines(texts[2]), start=1):
+        query, candidate = _cells(line, names[2], i)
         if query not in sides[0] or candidate not in sides[1]:
-            raise DataError(f"{names[2]}: the pair {query}, {candidate} is not in {names[0]} and {names[1]}")
-    pair_of = {candidate: query for query, candidate in gold.items()}
+            raise DataError(
+                f"{names[2]}, line {i}: the pair {query}, {candidate} is not in {names[0]} and {names[1]}; are the "
+                "columns swapped? download the files again"
+            )
+        gold.setdefault(query, set()).add(candidate)
+    pair_of = {candidate: query for query, right in gold.items() for candidate in right}
     queries, candidates = (
         tuple(Passage(i, s) for i, s in side.items() if low <= percentile(pair_of.get(i, i)) < high) for side in sides
     )
-    inside = {query.id for query in queries}
-    return RetrievalSet(language, queries, candidates, {q: frozenset({c}) for q, c in gold.items() if q in inside})
+    inside = [{passage.id for passage in side} for side in (queries, candidates)]
+    right_inside = {query: frozenset(right & inside[1]) for query, right in gold.items() if query in inside[0]}
+    return RetrievalSet(language, queries, candidates, {query: right for query, right in right_inside.items() if right})
 
 
 def _cells(line: str, name: str, number: int) -> list[str]:
@@ -55,96 +62,167 @@ def _cells(line: str, name: str, number: int) -> list[str]:
 
 
 def _numbered(text: str, name: str) -> dict[str, str]:
-    pairs = [_cells(line, name, i) for i, line in enumerate(lines(text), start=1)]
-    if len(numbered := dict(pairs)) < len(pairs):
-        raise DataError(f"{name}: {len(pairs) - len(numbered)} ids are duplicated; download the file again")
+    """The second column by the first, which holds ids: none twice, and none with blanks at its ends."""
+    numbered: dict[str, str] = {}
+    for number, line in enumerate(lines(text), start=1):
+        id, cell = _cells(line, name, number)
+        if id != id.strip():
+            raise DataError(f"{name}, line {number}: the id {id!r} begins or ends with a blank; remove it")
+        if id in numbered:
+            raise DataError(f"{name}, line {number}: the id {id!r} is duplicated; download the file again")
+        numbered[id] = cell
     return numbered
 
 
 def lareqa(language: str, text: str, name: str) -> RetrievalSet:
     """XQuAD-R: the queries are the questions of a language, the candidates all its sentences with their paragraphs.
 
-    The right candidate is the sentence in which the answer starts (LAReQA, arXiv 2004.05484, section 2).
+    The right candidate is the sentence in which the answer starts (LAReQA, arXiv 2004.05484, section 2). Without any
+    answers (a blind test part) no query has a right candidate.
     """
-    queries, candidates, gold = [], [], {}
-    try:
-        paragraphs = [p for article in parse_json(text, name)["data"] for p in article["paragraphs"]]
-        for number, paragraph in enumerate(paragraphs):
-            context, breaks = paragraph["context"], paragraph["sentence_breaks"]
-            for i, (start, end) in enumerate(breaks):
-                candidates.append(Passage(f"{number}.{i}", f"{context[start:end]} {context}"))
-            for item in paragraph["qas"]:
-                queries.append(Passage(item["id"], item["question"]))
-                start = item["answers"][0]["answer_start"]
-                inside = [i for i, (low, high) in enumerate(breaks) if low <= start < high]
-                if not inside:
-                    raise DataError(f"{name}, question {item['id']}: its answer at {start} is in no sentence")
-                gold[item["id"]] = frozenset({f"{number}.{inside[0]}"})
-    except (KeyError, TypeError, IndexError) as error:
-        raise DataError(f"{name}: not in XQuAD-R's format ({error!r}); download the publisher's file again") from None
+    queries: list[Passage] = []
+    candidates: list[Passage] = []
+    gold: dict[str, frozenset[str]] = {}
+    unanswered: list[str] = []
+    root = Row({"file": parse_json(text, name)}, name, 1, place="at its top")
+    paragraphs = [p for article in root.nested("file").nested_array("data") for p in article.nested_array("paragraphs")]
+    for number, paragraph in enumerate(paragraphs):
+        context, breaks = paragraph.text("context"), _breaks(paragraph)
+        candidates += [Passage(f"{number}.{i}", f"{context[a:b]} {context}") for i, (a, b) in enumerate(breaks)]
+        for item in paragraph.nested_array("qas"):
+            id = item.id("id")
+            item.place = f"question {id}"
+            queries.append(Passage(id, item.text("question")))
+            answers = item.nested_array("answers") if item.get("answers") else []
+            if not answers:
+                unanswered.append(id)
+                continue
+            start = answers[0]["answer_start"]
+            if isinstance(start, bool) or not isinstance(start, int):
+                raise DataError(f"{name}, question {id}: answer_start is {short(start)}; expected a whole number")
+            inside = [i for i, (low, high) in enumerate(breaks) if low <= start < high]
+            if not inside:
+                raise DataError(f"{name}, question {id}: its answer at {start} is in no sentence")
+            gold[id] = frozenset({f"{number}.{inside[0]}"})
+    if gold and unanswered:
+        raise DataError(f"{name}, question {unanswered[0]}: no answer, but other questions have one; restore it")
     return RetrievalSet(language, tuple(queries), tuple(candidates), gold)
+
+
+def _breaks(paragraph: Row) -> list[tuple[int, int]]:
+    """Where the sentences of an XQuAD-R paragraph begin and end."""
+    breaks = []
+    for pair in paragraph.array("sentence_breaks"):
+        if not (isinstance(pair, list) and len(pair) == 2 and all(type(bound) is int for bound in pair)):
+            raise DataError(f"{paragraph.name}: the sentence break {short(pair)} is not a pair of whole numbers")
+        breaks.append((pair[0], pair[1]))
+    return breaks
 
 
 def hub_tatoeba(language: str, rows: Sequence[Row], name: str, *share: int) -> RetrievalSet:
     """Tatoeba in the hub's format: one pair a row."""
-    sides = ["\n".join(" ".join(row[side].split()) for row in rows) for side in ("sentence1", "sentence2")]
+    sides = ["\n".join(" ".join(row.text(side).split()) for row in rows) for side in ("sentence1", "sentence2")]
     return tatoeba(language, sides, [name, name])
 
 
 def hub_bucc(language: str, rows: Sequence[Row], name: str, low: int, high: int) -> RetrievalSet:
-    """BUCC in the hub's format: one row with both sides and the gold pairs, numbered from 1."""
-    (row,) = rows
-    sides = [
-        "\n".join(f"{code}-{number}\t{' '.join(text.split())}" for number, text in enumerate(row[column], start=1))
-        for code, column in ((language, "sentence1"), ("en", "sentence2"))
+    """BUCC in one of the hub's formats: one row with both sides and the gold pairs, numbered from 1; or one pair a row.
+
+    A row for each pair implies the gold pairs. Of pairs that repeat a sentence the first is read.
+    """
+    if all("gold" in row for row in rows) and len(rows) == 1:
+        sides = [rows[0].texts("sentence1"), rows[0].texts("sentence2")]
+        gold = [_pair_of_numbers(rows[0], pair) for pair in rows[0].array("gold")]
+    else:
+        pairs: list[tuple[str, str]] = []
+        seen: tuple[set[str], set[str]] = set(), set()
+        for row in rows:
+            pair = row.text("sentence1"), row.text("sentence2")
+            if pair[0] not in seen[0] and pair[1] not in seen[1]:
+                pairs.append(pair)
+            for side, sentence in zip(seen, pair, strict=True):
+                side.add(sentence)
+        sides = [[pair[side] for pair in pairs] for side in (0, 1)]
+        gold = [(number, number) for number in range(1, len(pairs) + 1)]
+    files = [
+        "\n".join(f"{code}-{number}\t{' '.join(text.split())}" for number, text in enumerate(side, start=1))
+        for code, side in zip((language, "en"), sides, strict=True)
     ]
-    gold = "\n".join(f"{language}-{i}\ten-{j}" for i, j in row["gold"])
-    return bucc(language, [*sides, gold], [name] * 3, low, high)
+    numbers = "\n".join(f"{language}-{i}\ten-{j}" for i, j in gold)
+    return bucc(language, [*files, numbers], [name] * 3, low, high)
 
 
-def _description(entity: dict) -> str:
-    return " ".join(entity["description"].split())
+def _pair_of_numbers(row: Row, pair: Any) -> tuple[int, int]:
+    if not (isinstance(pair, list | tuple) and len(pair) == 2 and all(type(number) is int for number in pair)):
+        raise DataError(f"{row.where}: the gold pair {short(pair)} is not a pair of sentence numbers")
+    return pair[0], pair[1]
 
 
-def _mention(context: dict, mention: dict, where: str) -> str:
+def _description(entity: Row) -> str:
+    return " ".join(entity.text("description").split())
+
+
+def _number(row: Row, column: str) -> int:
+    if type(row[column]) is not int or row[column] < 0:
+        raise DataError(f"{row.where}: '{column}' is {short(row[column])}; expected a whole number of characters")
+    return row[column]
+
+
+def _mention(context: Row, mention: Row) -> str:
     """A mention in the publisher's baseline format: the mention, then its sentence with the mention in braces."""
-    text, span = context["text"], mention["mention_span"]
-    start, end = span["start"], span["end"]
+    text, span = context["text"], mention.nested("mention_span")
     if not text:
-        raise EmptyText(f"{where}: the article's text is missing; fill it in with the publisher's get-mewsli-x.sh")
-    if text[start:end] != span["text"]:
-        raise DataError(f"{where}: mention {mention['example_id']}, {span['text']!r}, is not at its offset {start}")
-    low, high = next(
-        ((s["start"], s["end"]) for s in context["sentence_spans"] if s["start"] <= start < s["end"]), (0, len(text))
-    )
-    sentence = f"{text[low:start]} {{ {span['text']} }} {text[end : max(high, end)]}"
-    return " ".join(f"{span['text']}: {sentence}".split())
+        raise EmptyText(
+            f"{context.where}: the article's text is missing; fill it in with the publisher's get-mewsli-x.sh"
+        )
+    text, name, start, end = context.text("text"), span.text("text"), _number(span, "start"), _number(span, "end")
+    if text[start:end] != name:
+        raise DataError(f"{context.where}: mention {mention.id('example_id')}, {name!r}, is not at its offset {start}")
+    bounds = [(_number(s, "start"), _number(s, "end")) for s in context.nested_array("sentence_spans")]
+    low, high = next(((low, high) for low, high in bounds if low <= start < high), (0, len(text)))
+    sentence = f"{text[low:start]} {{ {name} }} {text[end : max(high, end)]}"
+    return " ".join(f"{name}: {sentence}".split())
 
 
 def mewslix_pair(row: Row, task: Task, language: str) -> RetrievalExample:
     """A training pair: an English mention and the description of its entity (`wikipedia_pairs-*.jsonl`)."""
-    context, mention = row["contextual_mention"]["context"], row["contextual_mention"]["mention"]
-    entity, query = row["entity"], _mention(context, mention, row.where)
-    return RetrievalExample(mention["example_id"], language, query, _description(entity), entity["entity_id"])
+    contextual, entity = row.nested("contextual_mention"), row.nested("entity")
+    context, mention = contextual.nested("context"), contextual.nested("mention")
+    query = _mention(context, mention)
+    return RetrievalExample(mention.id("example_id"), language, query, _description(entity), entity.id("entity_id"))
 
 
 def mewslix_entities(rows: Iterable[Row]) -> tuple[Passage, ...]:
     """The candidates of all languages (`candidate_set_entities.jsonl`), about a million in the publisher's file."""
-    return tuple(Passage(row["entity_id"], _description(row)) for row in rows)
+    return tuple(Passage(row.id("entity_id"), _description(row)) for row in rows)
 
 
 def mewslix_sets(rows: Iterable[Row], entities: tuple[Passage, ...]) -> dict[str, RetrievalSet]:
-    """The mentions of WikiNews (`wikinews_mentions-*.jsonl`) by language, all with the same candidates."""
+    """The mentions of WikiNews (`wikinews_mentions-*.jsonl`) by language, all with the same candidates.
+
+    A language in which no mention has an entity (a blind test part) has no gold.
+    """
     known = {entity.id for entity in entities}
+    if len(known) < len(entities):
+        raise DataError("candidate_set_entities.jsonl has an entity twice; download the file again")
     queries: dict[str, list[Passage]] = {}
     gold: dict[str, dict[str, frozenset[str]]] = {}
+    unlinked: dict[str, str] = {}
     for row in rows:
-        language = row["context"]["language"]
-        for mention in row["mentions"]:
-            if mention["entity_id"] not in known:
-                raise DataError(f"{row.where}: entity {mention['entity_id']} is not in candidate_set_entities.jsonl")
-            queries.setdefault(language, []).append(
-                Passage(mention["example_id"], _mention(row["context"], mention, row.where))
-            )
-            gold.setdefault(language, {})[mention["example_id"]] = frozenset({mention["entity_id"]})
+        context = row.nested("context")
+        language = context.text("language")
+        for mention in row.nested_array("mentions"):
+            id = mention.id("example_id")
+            queries.setdefault(language, []).append(Passage(id, _mention(context, mention)))
+            of_language = gold.setdefault(language, {})
+            if mention.get("entity_id") is None:
+                unlinked.setdefault(language, f"{row.where}: mention {id} has no entity")
+                continue
+            entity = mention.id("entity_id")
+            if entity not in known:
+                raise DataError(f"{row.where}: entity {entity} is not in candidate_set_entities.jsonl")
+            of_language[id] = frozenset({entity})
+    for language, where in unlinked.items():
+        if gold[language]:
+            raise DataError(f"{where}, but other mentions in '{language}' have one; restore it")
     return {code: RetrievalSet(code, tuple(q), entities, gold[code]) for code, q in sorted(queries.items())}

@@ -7,8 +7,7 @@ from pathlib import Path
 from stilts_core.errors import DataNotFound
 from stilts_core.sources import retrieval
 from stilts_core.sources.locations import SourceFile, find_languages
-from stilts_core.sources.rows import json_lines, read_text
-from stilts_core.storage.cache import checksum
+from stilts_core.sources.rows import checksum, json_lines, read_text
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import RetrievalSet
 from stilts_core.tasks.layouts import Layout
@@ -31,12 +30,12 @@ def read_retrieval_sets(
     if folder == LAREQA:
         return _read_lareqa(templates[0], language, root, layout)
     if folder == MEWSLIX:
-        sets = _mewslix(root, *layout.test, *(checksum(file.path) for file in files))
+        sets = _mewslix(root, *layout.test, *(checksum(file.path, file.address) for file in files))
         if language not in sets:
             raise DataNotFound(f"{files[0].address} has no mentions in '{language}'; it has {', '.join(sets)}")
-        return [sets[language]], {file.address: checksum(file.path) for file in files}
+        return [sets[language]], {file.address: checksum(file.path, file.address) for file in files}
     texts = [file.text() for file in files]
-    checksums = {file.address: checksum(file.path) for file in files}
+    checksums = {file.address: checksum(file.path, file.address) for file in files}
     return [READERS[folder](language, files, texts)], checksums
 
 
@@ -68,7 +67,7 @@ def _read_lareqa(template: str, language: str, root: Path, layout: Layout) -> tu
     codes = find_languages(root, template) if language == "mul" else [language]
     files = {code: SourceFile.of(template, code, root, layout.format) for code in sorted(codes)}
     sets = {code: retrieval.lareqa(code, file.text(), file.address) for code, file in files.items()}
-    checksums = {file.address: checksum(file.path) for file in files.values()}
+    checksums = {file.address: checksum(file.path, file.address) for file in files.values()}
     return (multilingual_pool(sets) if language == "mul" else list(sets.values())), checksums
 
 
@@ -77,7 +76,7 @@ def mewslix_languages(layout: Layout, root: Path) -> list[str]:
     files = [SourceFile.of(template, "en", root, layout.format) for template in layout.test]
     if not files or files[0].folder != MEWSLIX:
         return []
-    return list(_mewslix(root, *layout.test, *(checksum(file.path) for file in files)))
+    return list(_mewslix(root, *layout.test, *(checksum(file.path, file.address) for file in files)))
 
 
 @lru_cache(maxsize=1)

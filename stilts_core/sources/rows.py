@@ -9,11 +9,15 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from stilts_core.errors import DataError
+from stilts_core.errors import DataError, DataNotFound
+from stilts_core.storage.cache import checksum as file_checksum
+
+_SURROGATE = re.compile(r"\\u[dD][89abABcdefCDEF]")
+_TAGGED = re.compile(r"\t[^\S\n]*[^\s]")  # a tab with something after it in its line
 
 
 class Defect(DataError):
@@ -43,21 +47,27 @@ class EmptyText(Defect):
 class Row(dict):
     """One item of a file: its fields by column name, with the file's name and the line number.
 
-    `prefix` goes before ids, where a part has several files.
+    `prefix` goes before ids, where a part has several files. `place` says where in the file the item is, where that is
+    not its line.
     """
 
-    __slots__ = ("line", "name", "prefix")
+    __slots__ = ("line", "name", "place", "prefix")
 
     def __init__(
-        self, fields: Mapping[str, Any] | Iterable[tuple[str, Any]], name: str, line: int, prefix: str = ""
+        self,
+        fields: Mapping[str, Any] | Iterable[tuple[str, Any]],
+        name: str,
+        line: int,
+        prefix: str = "",
+        place: str = "",
     ) -> None:
         super().__init__(fields)
-        self.name, self.line, self.prefix = name, line, prefix
+        self.name, self.line, self.prefix, self.place = name, line, prefix, place
 
     @property
     def where(self) -> str:
         """The file and the line, for error messages."""
-        return f"{self.name}, line {self.line}"
+        return f"{self.name}, {self.place or f'line {self.line}'}"
 
     def __missing__(self, column: str) -> None:
         raise BrokenLine(
@@ -68,44 +78,122 @@ class Row(dict):
     def text(self, column: str) -> str:
         """A text field; raises EmptyText where it is empty."""
         value = self[column]
-        if not isinstance(value, str) or not value.strip():
+        if value is None or (isinstance(value, str) and not value.strip()):
             raise EmptyText(f"{self.where}: '{column}' is empty ({value!r}); restore the text or remove the item")
+        return self._of_type(column, value, str, "a text")
+
+    def texts(self, column: str) -> list[str]:
+        """A field with a list of texts, none of which is empty."""
+        for value in (values := self.array(column)):
+            if value is None or (isinstance(value, str) and not value.strip()):
+                raise EmptyText(f"{self.where}: one of the texts in '{column}' is empty ({short(values)}); restore it")
+            self._of_type(column, value, str, "a list of texts")
+        return values
+
+    def array(self, column: str) -> list:
+        """A field with a list; a text is none."""
+        return self._of_type(column, self[column], list, "a list")
+
+    def nested(self, column: str) -> "Row":
+        """A field with a JSON object; its errors name the file and the line, too."""
+        value = self._of_type(column, self[column], dict, "an object")
+        return Row(value, self.name, self.line, self.prefix, self.place)
+
+    def nested_array(self, column: str) -> "list[Row]":
+        """A field with a list of JSON objects."""
+        wrapped = (Row({column: value}, self.name, self.line, place=self.place) for value in self.array(column))
+        return [item.nested(column) for item in wrapped]
+
+    def _of_type(self, column: str, value: Any, kind: type, expected: str) -> Any:
+        if not isinstance(value, kind):
+            raise DataError(f"{self.where}: '{column}' is {short(value)}; expected {expected}")
         return value
 
     def id(self, column: str | None = None) -> str:
         """The publisher's id where the file has one; else the line number."""
-        return f"{self.prefix}{self.get(column, self.line) if column else self.line}"
+        value = self.get(column) if column else None
+        if value is None:
+            return f"{self.prefix}{self.line}"
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise DataError(f"{self.where}: the id '{column}' is {short(value)}; expected a text or a whole number")
+        text = str(value)
+        if text != text.strip() or not text or not text.isprintable():
+            raise DataError(f"{self.where}: the id '{column}' is {short(value)}; remove its blanks or give it a name")
+        return f"{self.prefix}{text}"
 
     def label(self, column: str, names: Sequence[str]) -> str | None:
         """A label, given by name or by number; None where there is no gold label ('-', '' or -1)."""
         value = self[column]
-        if value in ("-", "", -1, None):
-            return None
-        if isinstance(value, int) and 0 <= value < len(names):
+        if _is_number(value) and 0 <= value < len(names):
             return names[value]
-        if value not in names:
-            raise DataError(f"{self.where}: unknown label {value!r} in '{column}'; expected one of {', '.join(names)}")
-        return value
+        if value is None or value in names:
+            return value
+        if value in ("-", "", "-1") or (_is_number(value) and value == -1):
+            return None
+        raise DataError(f"{self.where}: unknown label {short(value)} in '{column}'; expected {', '.join(names)}")
 
     def choice(self, column: str, count: int, first: int = 0) -> int | None:
-        """The index of the right choice, which the file counts from `first`; None where it is unknown."""
+        """The index of the right choice, which the file counts from `first`; None where it is unknown ('' or -1).
+
+        A text must be the number as Python writes it: '1', but not '01', '1.0' or a digit of another script.
+        """
         value = self[column]
-        if value in ("", -1, "-1", None):
+        if value in ("", "-1", None) or (_is_number(value) and value == -1):
             return None
-        if not str(value).isdigit() or not 0 <= int(value) - first < count:
-            raise DataError(f"{self.where}: '{column}' is {value!r}; expected {first} to {first + count - 1}")
-        return int(value) - first
+        number = next((index for index in range(count) if _is_index(value, index + first)), None)
+        if number is None:
+            expected = f"a whole number from {first} to {first + count - 1}"
+            raise DataError(f"{self.where}: '{column}' is {short(value)}; expected {expected}")
+        return number
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_index(value: Any, index: int) -> bool:
+    return value == (str(index) if isinstance(value, str) else index) and (isinstance(value, str) or _is_number(value))
+
+
+def short(value: Any) -> str:
+    """A value for an error message, at most 60 characters of it."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@contextmanager
+def opened_file(name: str) -> Iterator[None]:
+    """Turns the errors of opening and reading a file into DataError, which names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataNotFound(f"{name} not found; put the publisher's file there") from None
+    except IsADirectoryError:
+        raise DataError(f"{name} is a folder; put the publisher's file of this name in its place") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DataError(f"{name} cannot be read ({reason}); check the permissions of the file and the disk") from None
+
+
+def checksum(path: Path, name: str) -> str:
+    """The SHA-256 of a file's content; errors as for `read_text`."""
+    with opened_file(name):
+        return file_checksum(path)
 
 
 def read_text(path: Path, name: str) -> str:
-    """The text of a UTF-8 file, without its byte-order mark and with '\\n' as the only line end."""
-    data = path.read_bytes()
+    """The text of a UTF-8 file, without its byte-order mark and with '\\n' as the only line end.
+
+    Raises DataNotFound where the file is missing, and DataError where it cannot be read or is not UTF-8.
+    """
+    with opened_file(name):
+        data = path.read_bytes()
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+    except UnicodeDecodeError as error:  # its positions do not count a byte-order mark
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{name}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8; convert the file "
+            f"{name}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8; convert the file "
             f"(iconv -f latin1 -t utf-8) or download it again"
         ) from None
 
@@ -132,6 +220,11 @@ def tsv(text: str, name: str, columns: Sequence[str] | None = None) -> Iterator[
         cells: list[str | None] = [*line.split("\t")]
         if blind:
             cells.append(None)
+        if blind and len(cells) == len(columns) + 1:
+            raise DataError(
+                f"{name}, line {number}: there is a {columns[-1]!r} here and none in line 1; complete the file, or "
+                "remove the column from all lines"
+            )
         if len(cells) > len(columns):
             raise DataError(
                 f"{name}, line {number}: {len(cells)} columns; expected {len(columns)} "
@@ -143,9 +236,10 @@ def tsv(text: str, name: str, columns: Sequence[str] | None = None) -> Iterator[
 def comma_separated(text: str, name: str) -> Iterator[Row]:
     """Rows of a CSV file with a header; quoted fields may span lines."""
     reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
-    columns = next(reader, [])
-    line = reader.line_num + 1
+    line = 1
     try:
+        columns = next(reader, [])
+        line = reader.line_num + 1
         for cells in reader:
             if len(cells) != len(columns):
                 expected = f"expected {len(columns)} ({', '.join(columns)})"
@@ -157,35 +251,74 @@ def comma_separated(text: str, name: str) -> Iterator[Row]:
 
 
 def json_lines(text: str, name: str) -> Iterator[Row]:
-    """Rows of a file with one JSON object a line; objects inside these are rows, too."""
+    """Rows of a file with one JSON object a line."""
     for number, line in enumerate(lines(text), start=1):
-        yield parse_json(line, name, number, object_hook=partial(Row, name=name, line=number))
+        row = parse_json(line, name, number)
+        if not isinstance(row, dict):
+            raise DataError(f"{name}, line {number}: {short(row)} is not a JSON object; expected one object a line")
+        yield Row(row, name, number)
 
 
-def parse_json(text: str, name: str, line: int = 1, **options: Any) -> Any:
-    """One JSON value; `line` is where the text begins in its file. Raises DataError for invalid JSON."""
+def parse_json(text: str, name: str, line: int = 1) -> Any:
+    """One JSON value; `line` is where the text begins in its file.
+
+    Raises DataError for invalid JSON, and for what strict JSON does not have: NaN and infinities, a name twice in one
+    object, half a surrogate pair ("half an emoji"), and nesting or numbers beyond all measure.
+    """
+
+    def fail(reason: str, remedy: str) -> NoReturn:
+        raise DataError(f"{name}, line {line}: invalid JSON ({reason}); {remedy}")
+
+    def make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            names = [key for key, _ in pairs]
+            twice = next(key for key in names if names.count(key) > 1)
+            fail(f"the name {short(twice)} is twice in one object", "remove one of them")
+        return fields
+
+    def refuse_constant(constant: str) -> NoReturn:
+        fail(f"{constant} is not a JSON number", "write a number, or null where there is none")
+
     try:
-        return json.loads(text, **options)
+        value = json.loads(text, object_pairs_hook=make_object, parse_constant=refuse_constant)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         line += error.lineno - 1
-        raise DataError(
-            f"{name}, line {line}: invalid JSON ({error.msg}); is the file cut off? download it again"
-        ) from None
+        fail(error.msg, "is the file cut off? download it again")
+    except UnicodeEncodeError:
+        fail("half a surrogate pair, such as half an emoji", "write the whole character")
+    except RecursionError:
+        fail("nested too deeply", "is this the publisher's file? download it again")
+    except DataError:
+        raise
+    except ValueError:  # Python refuses integers of thousands of digits
+        fail("a number has too many digits", "is this the publisher's file? download it again")
+    return value
 
 
 def tagged_sentences(text: str, name: str) -> Iterator[Row]:
     """Sentences of a file with one word and its tag a line, and an empty line between sentences.
 
-    In a file without any tags (a blind test part) the tags are None.
+    In a file without any tags (a blind test part) the tags are None. Raises DataError where the tags seem to be there,
+    but after spaces instead of tabs.
     """
     start = 1
     words: list[str] = []
     tags: list[str] = []
-    blind = "\t" not in text
+    blind = not _TAGGED.search(text)
+    if blind and text.strip() and all(len(line.split(" ")) > 1 for line in lines(text) if line.strip()):
+        first = next(line for line in lines(text) if line.strip())
+        raise DataError(
+            f"{name}, line 1: {short(first)} has a space for the tab between word and tag; restore the tabs"
+        )
     for number, line in enumerate([*lines(text), ""], start=1):
         if line.strip():
             word, *tag = line.split("\t")
-            if not word.strip() or len(tag) != (not blind):
+            if blind:
+                tag = [cell for cell in tag if cell.strip()]
+            if not word.strip() or len(tag) != (not blind) or not all(cell.strip() for cell in tag):
                 raise DataError(f"{name}, line {number}: {line!r} is not a word, a tab and a tag")
             start = start if words else number
             words.append(word)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from stilts_core.errors import DataNotFound
 from stilts_core.sources.locations import NO_ROOT, data_root, find_languages
-from stilts_core.sources.rows import lines, read_text
-from stilts_core.storage.cache import checksum
+from stilts_core.sources.rows import checksum, lines, read_text
 from stilts_core.tasks.examples import ExampleSet, TextExample
 
 
@@ -18,13 +17,13 @@ def unlabelled(language: str, *, examples: int | None = None, data: Path | str |
     texts = lines(read_text(path, name))
     items = [TextExample(str(number), language, text) for number, text in enumerate(texts, start=1) if text.strip()]
     dropped = {"empty line": len(texts) - len(items)} if len(items) < len(texts) else {}
-    return ExampleSet(items, {name: checksum(path)}, dropped, None)
+    return ExampleSet(items, {name: checksum(path, name)}, dropped, None)
 
 
 def text_checksums(language: str, data: Path | str | None = None) -> dict[str, str]:
     """The `files` that `unlabelled` returns."""
     path, name = _text_file(language, data)
-    return {name: checksum(path)}
+    return {name: checksum(path, name)}
 
 
 def _text_file(language: str, data: Path | str | None) -> tuple[Path, str]:

@@ -5,9 +5,10 @@ Items of XNLI and PAWS-X are parallel: line i is the same item in every language
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any, NoReturn
 
 from stilts_core.errors import DataError
-from stilts_core.sources.rows import EmptyText, MisplacedAnswer, Row, parse_json, tsv
+from stilts_core.sources.rows import EmptyText, MisplacedAnswer, Row, parse_json, short, tsv
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import PairExample, SpanExample
 
@@ -43,55 +44,102 @@ def shared_sentences(text: str, name: str) -> dict[str, str]:
 
     rows = list(tsv(text, name, PAWSX_COLUMNS))
     for row in rows:
-        parent[root(row["sentence1"])] = root(row["sentence2"])
+        parent[root(row.text("sentence1"))] = root(row.text("sentence2"))
     first: dict[str, str] = {}
     return {row.id(): first.setdefault(root(row["sentence1"]), row.id()) for row in rows}
 
 
-def squad_rows(text: str, name: str) -> Iterator[Row]:
-    """Questions of a SQuAD-format JSON file (1.1 or 2), one row each.
+def squad_rows(text: str, name: str, *, repeats_ids: bool = True) -> Iterator[Row]:
+    """Questions of a SQuAD-format JSON file (1.1 or 2), one row each; `answers` is None where the key is missing.
 
     The group is the article, or the paragraph where the file has no articles. TyDiQA-GoldP repeats its ids: the
-    second '12' of a file becomes '12#2'.
+    second '12' of a file becomes '12#2'. Without `repeats_ids` the ids stay as they are.
     """
-    try:
-        articles = parse_json(text, name)["data"]
-        titles = {article.get("title") for article in articles}
-        seen: Counter = Counter()
-        for article in articles:
-            for paragraph in article["paragraphs"]:
-                context = paragraph["context"]
-                group = article["title"] if len(titles) > 1 else context
-                for item in paragraph["qas"]:
-                    seen[item["id"]] += 1
-                    repeat = f"#{seen[item['id']]}" if seen[item["id"]] > 1 else ""
-                    answers = [(answer["answer_start"], answer["text"]) for answer in item["answers"]]
-                    fields = {"id": f"{item['id']}{repeat}", "context": context, "group": group, "answers": answers}
-                    yield Row({"question": item["question"]} | fields, name, seen.total())
-    except (KeyError, TypeError, AttributeError) as error:
+    articles = [_Node(article, name) for article in _Node(parse_json(text, name), name).list("data")]
+    titles = {str(article.value.get("title")) for article in articles}
+    seen: Counter = Counter()
+    for article in articles:
+        for paragraph in (_Node(value, name) for value in article.list("paragraphs")):
+            context = paragraph.get("context")
+            group = str(article.get("title")) if len(titles) > 1 else context
+            for item in (_Node(value, name) for value in paragraph.list("qas")):
+                id = str(item.get("id"))
+                seen[id] += 1
+                repeat = f"#{seen[id]}" if repeats_ids and seen[id] > 1 else ""
+                answers = item.value.get("answers")
+                if isinstance(answers, list):
+                    nodes = [_Node(answer, f"{name}, question {id}") for answer in answers]
+                    answers = [(node.get("answer_start"), node.get("text")) for node in nodes]
+                fields = {"id": f"{id}{repeat}" if repeat else item.get("id"), "question": item.get("question")}
+                fields |= {"context": context, "group": group, "answers": answers}
+                yield Row(fields, name, seen.total(), place=f"question {id}")
+
+
+class _Node:
+    """An object of a SQuAD-format file; a missing or wrong part is a DataError that names the file."""
+
+    def __init__(self, value: Any, name: str) -> None:
+        if not isinstance(value, dict):
+            self._fail(name, f"{short(value)} is not an object")
+        self.value, self.name = value, name
+
+    def get(self, key: str) -> Any:
+        if key not in self.value:
+            self._fail(self.name, f"no '{key}'")
+        return self.value[key]
+
+    def list(self, key: str) -> list:
+        if not isinstance(self.get(key), list):
+            self._fail(self.name, f"'{key}' is {short(self.value[key])}, not a list")
+        return self.value[key]
+
+    @staticmethod
+    def _fail(name: str, reason: str) -> NoReturn:
         raise DataError(
-            f"{name}: not in SQuAD's format (data, paragraphs, context, qas, id, question, answers): {error!r}; "
+            f"{name}: not in SQuAD's format (data, paragraphs, context, qas, id, question, answers): {reason}; "
             "download the publisher's file again"
-        ) from None
+        )
 
 
 def span(row: Row, task: Task, language: str) -> SpanExample:
     """A question of SQuAD, XQuAD, MLQA or TyDiQA-GoldP.
 
-    Raises MisplacedAnswer where an answer is not at its offset, and DataError for a question without answer in a task
-    in which every question has one.
+    Without answers it is an example without label, unless the task has unanswerable questions. Raises MisplacedAnswer
+    where an answer is not at its offset.
     """
-    where = f"{row.name}, question {row['id']}"
+    row.place = f"question {row['id']}"
+    id, where = row.id("id"), row.where
+    question, context, group = row["question"], row["context"], row.get("group")
+    for column in ("question", "context"):
+        if row[column] is not None and not isinstance(row[column], str):
+            raise DataError(f"{where}: '{column}' is {short(row[column])}; expected a text")
+    if not (question or "").strip() or not (context or "").strip():
+        raise EmptyText(f"{where}: the question or its context is empty; restore the text or remove the question")
+    answers = _answers(row, where)
+    if not answers and not task.null_answers:
+        answers = None
+    group = group if isinstance(group, str) and group else context
+    return SpanExample(id, language, question, context, answers, group)
+
+
+def _answers(row: Row, where: str) -> tuple[tuple[int, str], ...] | None:
+    """The answers of a question, each at its offset in the context; None where the file has none."""
     context, answers = row["context"], row["answers"]
+    if answers is None:
+        return None
+    if not isinstance(answers, list):
+        raise DataError(f"{where}: 'answers' is {short(answers)}; expected a list of objects")
     for start, text in answers:
-        if not text or context[start : start + len(text)] != text:
-            found = context[start : start + len(text)]
+        if isinstance(start, bool) or not isinstance(start, int):
+            raise DataError(
+                f"{where}: answer_start is {short(start)}; expected a whole number, without quotation marks"
+            )
+        if not isinstance(text, str):
+            raise DataError(f"{where}: the text of an answer is {short(text)}; expected a text")
+        found = context[start : start + len(text)] if start >= 0 else ""
+        if not text or found != text:
             raise MisplacedAnswer(
                 f"{where}: the answer {text!r} is not at its offset {start}, where the context has {found!r}; "
                 "correct answer_start (in characters, not bytes) or remove the question"
             )
-    if not row["question"].strip() or not context.strip():
-        raise EmptyText(f"{where}: the question or its context is empty; restore the text or remove the question")
-    if not answers and not task.null_answers:
-        raise DataError(f"{where}: no answer, but every question of {task.name} has one; is this a SQuAD 2 file?")
-    return SpanExample(row.id("id"), language, row["question"], context, tuple(answers), row.get("group") or context)
+    return tuple(answers)

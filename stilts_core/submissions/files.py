@@ -118,7 +118,7 @@ def _to_json(content: Mapping[str, Any]) -> str:
 
 def _article(example: SpanExample) -> dict[str, Any]:
     """A question in SQuAD's JSON."""
-    answers = [{"answer_start": start, "text": text} for start, text in example.answers]
+    answers = [{"answer_start": start, "text": text} for start, text in example.answers or ()]
     question = {"id": example.id, "question": example.question, "answers": answers}
     return {"title": example.group, "paragraphs": [{"context": example.context, "qas": [question]}]}
 

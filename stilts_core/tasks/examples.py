@@ -55,15 +55,16 @@ class TaggingExample:
 class SpanExample:
     """A question about a context; the answers are spans of the context.
 
-    `answers` holds (character offset, text) pairs, empty for an unanswerable question. `id` is unique within the
-    language of a task. `group` names what must stay on one side of a split: the article or the context.
+    `answers` holds (character offset, text) pairs, empty for an unanswerable question, and is None where they are
+    unknown (a blind test set). `id` is unique within the language of a task. `group` names what must stay on one side
+    of a split: the article or the context.
     """
 
     id: str
     language: str
     question: str
     context: str
-    answers: tuple[tuple[int, str], ...]
+    answers: tuple[tuple[int, str], ...] | None
     group: str
 
 
@@ -93,7 +94,8 @@ class RetrievalExample:
 class RetrievalSet:
     """The test set of one language: queries, candidates, and the candidates that are right for each query.
 
-    `gold` maps a query id to the ids of its right candidates; a query without an entry has none (BUCC).
+    `gold` maps a query id to the ids of its right candidates; a query without an entry has none (BUCC). It is empty
+    where the right candidates are unknown (a blind test set).
     """
 
     language: str
@@ -114,6 +116,20 @@ class TextExample:
 # A labelled item: what training and dev parts hold, and the test parts of all tasks that are not retrieval.
 Example = PairExample | ChoiceExample | TaggingExample | SpanExample | RetrievalExample
 Item = Example | RetrievalSet | TextExample  # what any part holds
+
+
+def has_label(item: Item) -> bool:
+    """Whether an item has what it is scored by: a label, tags, answers, or right candidates."""
+    match item:
+        case PairExample() | ChoiceExample():
+            return item.label is not None
+        case TaggingExample():
+            return item.tags is not None
+        case SpanExample():
+            return item.answers is not None
+        case RetrievalSet():
+            return bool(item.gold)
+    return True
 
 
 @dataclass(frozen=True)

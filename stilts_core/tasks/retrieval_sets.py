@@ -22,6 +22,8 @@ def multilingual_pool(sets: dict[str, RetrievalSet]) -> list[RetrievalSet]:
 
 def sentence_of_answer(example: SpanExample) -> RetrievalExample:
     """A SQuAD question as a training pair of LAReQA: the question, and the answer's sentence with its context."""
+    if not example.answers:
+        raise ValueError(f"question {example.id} has no answer, so no sentence has it; pass labelled questions")
     start, context = example.answers[0][0], example.context
     ends = [match.end() for match in _SENTENCE_END.finditer(context)]
     low = max((end for end in ends if end <= start), default=0)

@@ -47,3 +47,11 @@ class Progress:
         else:
             self.file.write(line + "\n")
         self.file.flush()
+
+
+def say(sentence: str, *, quiet: bool = False) -> None:
+    """Write one line where the progress goes, before anything long begins."""
+    progress = Progress(sentence, 1, quiet=quiet)
+    if not quiet:
+        progress.file.write(f"Note: {sentence}\n")
+        progress.file.flush()

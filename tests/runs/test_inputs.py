@@ -139,3 +139,22 @@ def test_smaller_set_keeps_right_candidates_and_half_of_the_answered_queries():
     assert len(small.queries) == 8 and len(small.gold) == 4 and len(small.candidates) == 80
     assert frozenset().union(*small.gold.values()) <= {candidate.id for candidate in small.candidates}
     assert smaller_set(small, 8) is small
+
+
+def test_what_is_held_out_decides_the_checkpoint(data, tiny_xlmr):
+    """MNLI leaves out XNLI's premises: with XNLI, with another XNLI, and without it are three trainings."""
+    base = {"encoder": str(tiny_xlmr), "target": "tatoeba"}
+    folders = [checkpoint_folder(config(**base))]
+    english = data / "xtreme/xnli/dev-en.tsv"
+    english.write_text("another premise\thypothesis\tneutral\n" + english.read_text().partition("\n")[2])
+    folders.append(checkpoint_folder(config(**base)))
+    english.unlink()
+    folders.append(checkpoint_folder(config(**base)))
+    assert len(set(folders)) == 3
+
+
+def test_files_of_other_languages_of_a_held_out_set_decide_no_checkpoint(data, tiny_xlmr):
+    base = {"encoder": str(tiny_xlmr), "target": "tatoeba"}
+    before = checkpoint_folder(config(**base))
+    (data / "xtreme/xnli/dev-sw.tsv").unlink()
+    assert checkpoint_folder(config(**base)) == before

@@ -8,10 +8,12 @@ from toy_data import scores_of
 
 from stilts_core.config import RunConfig
 from stilts_core.families.setting import TaskSetting
+from stilts_core.report.figures.run import scores_finding
+from stilts_core.report.tables import run as run_tables
 from stilts_core.runs.encoders import load_encoder
 from stilts_core.runs.pipeline import intermediate, run
 from stilts_core.runs.preparation import phase_schedule
-from stilts_core.runs.record import RECORD
+from stilts_core.runs.record import RECORD, read_record
 from stilts_core.sources.publishers import load
 from stilts_core.submissions.files import write_gold
 from stilts_core.submissions.score import score_folders
@@ -163,3 +165,33 @@ def test_paper_profile_uses_the_published_recipe_of_each_task(name):
     published = (recipe.epochs, recipe.learning_rate, recipe.batch_size)
     assert (schedule.epochs, schedule.lr, schedule.batch_size) == published
     assert schedule.lr > 0 and recipe.max_length in (64, 128, 256, 352, 384)
+
+
+def remove_labels(file: Path) -> None:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("".join("\t".join(line.split("\t")[:2]) + "\n" for line in lines), encoding="utf-8")
+
+
+def test_language_without_labels_gets_predictions_and_no_score(do, tmp_path, capsys):
+    remove_labels(tmp_path / "data/xtreme/xnli/dev-de.tsv")
+    record = do(intermediate="none", quiet=False)
+    assert set(record.scores) == {"en", "sw"} and set(record.unscored) == {"de"}
+    assert len((Path(record.folder) / record.unscored["de"].predictions).read_text().splitlines()) == 30
+    assert record.averages.all.languages == 2 and record.averages.non_english.languages == 1
+    assert not any(mistake.language == "de" for mistake in record.errors)
+    lines = capsys.readouterr().err.splitlines()
+    said = next(number for number, line in enumerate(lines) if "No labels in the test part of xnli in de" in line)
+    assert said < next(number for number, line in enumerate(lines) if "target phase" in line)
+    assert any("No labels in the test part of xnli in de" in note for note in record.notes)
+    assert read_record(Path(record.folder) / RECORD).unscored == record.unscored
+    table = run_tables.scores(record).data
+    assert "German (de)" in table and "Swahili (sw)" in table
+
+
+def test_run_on_blind_parts_alone_has_no_score_at_all(do, tmp_path):
+    for language in toy_data.LANGUAGES:
+        remove_labels(tmp_path / f"data/xtreme/xnli/dev-{language}.tsv")
+    record = do(intermediate="none")
+    assert not record.scores and set(record.unscored) == set(toy_data.LANGUAGES)
+    assert record.averages.all is None and record.averages.non_english is None
+    assert "no labels" in scores_finding(record) and "German (de)" in run_tables.scores(record).data

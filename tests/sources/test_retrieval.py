@@ -58,9 +58,9 @@ def test_halves_of_bucc_lose_no_sentence_and_no_pair(data):
 @pytest.mark.parametrize(
     ("foreign", "gold", "message"),
     [
-        ("zh-1\t一\nzh-1\t二\n", "", r"dev.zh: 1 ids are duplicated"),
+        ("zh-1\t一\nzh-1\t二\n", "", r"dev.zh, line 2: the id 'zh-1' is duplicated"),
         ("zh-1\n", "", r"dev.zh, line 1: 'zh-1' is not two columns"),
-        ("zh-1\t一\n", "zh-9\ten-1\n", r"dev.gold: the pair zh-9, en-1 is not in"),
+        ("zh-1\t一\n", "zh-9\ten-1\n", r"dev.gold, line 1: the pair zh-9, en-1 is not in"),
     ],
 )
 def test_faulty_bucc_is_named(put, foreign, gold, message):

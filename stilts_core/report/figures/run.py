@@ -34,8 +34,13 @@ SCRIPTS = {
 }
 
 
-def draw_scores(record: Record) -> SVG:
-    """Draw every language's score with its 95 % interval, nearest to English on top, with a marker for each script."""
+def draw_scores(record: Record) -> SVG | HTML:
+    """Draw every language's score with its 95 % interval, nearest to English on top, with a marker for each script.
+
+    A sentence instead if no language was scored.
+    """
+    if not record.scores:
+        return HTML(f"<p>{scores_finding(record)}</p>")
     codes = sort_by_distance(record.scores)
     with styled_figure(1.9 + 0.27 * len(codes)) as figure:
         axes = figure.add_subplot()
@@ -57,6 +62,8 @@ def draw_scores(record: Record) -> SVG:
 def scores_finding(record: Record) -> str:
     """The finding of a run in one sentence: its zero-shot mean, compared with English where English was scored."""
     title, scores, others = run_title(record.config), record.scores, record.averages.non_english
+    if not scores:
+        return f"{title}: no score, because the test parts have no labels"
     if len(scores) == 1 or others is None:
         code, score = next(iter(scores.items()))
         return f"{title}: {score.score:.1f} in {get_language(code).name}"

@@ -37,7 +37,8 @@ def scores(record: Record) -> HTML:
     of_languages = [metric for code in codes for metric in record.scores[code].metrics]
     metrics = list(dict.fromkeys([*record.metrics, *of_languages]))
     means = _mean_rows(record, metrics)
-    rows = [*(_language_row(record, code, metrics) for code in codes), *means]
+    unscored = [_unscored_row(record, code, metrics) for code in sort_by_distance(record.unscored)]
+    rows = [*(_language_row(record, code, metrics) for code in codes), *unscored, *means]
     headings = [f"<b>{metric_name(name)}</b>" if name == record.metric else metric_name(name) for name in metrics]
     explanation = (
         f"Scores are on a scale of 0 to 100. The interval is that of {metric_name(record.metric)}, by bootstrap over "
@@ -113,6 +114,14 @@ def _language_row(record: Record, code: str, metrics: list[str]) -> list[CellVal
         language.family,
         f"{language.syntax_distance_en:.2f}",
     ]
+
+
+def _unscored_row(record: Record, code: str, metrics: list[str]) -> list[CellValue]:
+    """A language whose test part has no labels: predictions were written, and no score."""
+    language = get_language(code)
+    distance = f"{language.syntax_distance_en:.2f}"
+    n = record.unscored[code].n
+    return [f"{language.name} ({code})", *(None for _ in metrics), None, n, language.family, distance]
 
 
 def _mean_rows(record: Record, metrics: list[str]) -> list[list[CellValue]]:
