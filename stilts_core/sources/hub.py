@@ -48,6 +48,8 @@ def _question(row: Row, language: str) -> dict:
     if row["answers"] is None:
         return row | {"group": group}
     answers = row.nested("answers")
+    if answers["answer_start"] is None and answers["text"] is None:
+        return row | {"answers": None, "group": group}
     return row | {"answers": _paired(row, answers["answer_start"], answers["text"]), "group": group}
 
 
@@ -124,7 +126,7 @@ def schema(address: str) -> Schema:
     return next(SCHEMAS[key] for key in sorted(SCHEMAS, key=len, reverse=True) if address.startswith(key))
 
 
-class _HubRow(Row):
+class HubRow(Row):
     """A row of a hub split; a missing column means that the set has changed its form."""
 
     def __missing__(self, column: str) -> NoReturn:
@@ -155,9 +157,9 @@ def rows(address: str, language: str) -> tuple[list[Row], str]:
     found: list[Row] = []
     for number, (raw, fields) in enumerate(_records(_dataset(address), address, digest), start=1):
         digest.update(json.dumps(raw, ensure_ascii=False, sort_keys=True, default=str).encode(errors="replace") + b"\n")
-        row = _HubRow(fields, address, number, place=f"row {number}")
+        row = HubRow(fields, address, number, place=f"row {number}")
         if (converted := convert(row, language)) is not None:
-            found.append(_HubRow(converted, address, number, place=f"row {number}"))
+            found.append(HubRow(converted, address, number, place=f"row {number}"))
     return found, digest.hexdigest()
 
 

@@ -308,11 +308,11 @@ def tagged_sentences(text: str, name: str) -> Iterator[Row]:
     words: list[str] = []
     tags: list[str] = []
     blind = not _TAGGED.search(text)
-    if blind and text.strip() and all(len(line.split(" ")) > 1 for line in lines(text) if line.strip()):
-        first = next(line for line in lines(text) if line.strip())
-        raise DataError(
-            f"{name}, line 1: {short(first)} has a space for the tab between word and tag; restore the tabs"
-        )
+    if blind:
+        written = [(number, line) for number, line in enumerate(lines(text), start=1) if line.strip()]
+        if written and all(" " in line.strip() for _, line in written):
+            number, line = written[0]
+            raise DataError(f"{name}, line {number}: {short(line)} has a space where a tab belongs; restore the tabs")
     for number, line in enumerate([*lines(text), ""], start=1):
         if line.strip():
             word, *tag = line.split("\t")

@@ -257,3 +257,134 @@ def test_every_hub_address_of_the_catalogue_has_a_schema():
 def test_languages_on_the_hub_are_the_benchmarks(mirror):
     assert available_languages("xnli") == TASKS["xnli"].languages["xtreme"]
     assert "wo" not in available_languages("udpos") and "de" in available_languages("udpos")
+
+
+ALPHABETICAL = ClassLabel(names=["contradiction", "entailment", "neutral"])
+
+
+def test_names_of_labels_decide_and_not_their_numbers(mirror):
+    names = ["neutral", "entailment", "contradiction", "neutral"]
+    rows = [{"premise": f"P {i}", "hypothesis": "H", "label": name} for i, name in enumerate(names)]
+    numbered = Dataset.from_list(rows).class_encode_column("label")
+    assert numbered.features["label"].names == ALPHABETICAL.names
+    mirror("facebook/xnli/de/test", list(numbered), premise=TEXT, hypothesis=TEXT, label=ALPHABETICAL)
+    assert [item.label for item in load("xnli", "test", "de").items] == names
+
+
+def test_the_same_numbers_under_other_names_have_another_checksum(mirror):
+    sums = []
+    for label in (NLI, ALPHABETICAL):
+        rows = [{"premise": "a", "hypothesis": "b", "label": 0}]
+        mirror("facebook/xnli/de/test", rows, premise=TEXT, hypothesis=TEXT, label=label)
+        sums += load("xnli", "test", "de").files.values()
+    assert sums[0] != sums[1]
+
+
+@pytest.mark.parametrize(
+    ("task", "address", "row", "label"),
+    [
+        ("xnli", "facebook/xnli/de/test", {"premise": "a", "hypothesis": "b"}, NLI),
+        (
+            "pawsx", "google-research-datasets/paws-x/de/test", {"id": "1", "sentence1": "a", "sentence2": "b"},
+            ClassLabel(names=["0", "1"]),
+        ),
+        (
+            "xcopa", "cambridgeltl/xcopa/it/test",
+            {"premise": "a", "choice1": "b", "choice2": "c", "question": "cause", "idx": "1"},
+            ClassLabel(names=["choice1", "choice2"]),
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("number", [-1, None])
+def test_minus_one_and_null_are_no_label(mirror, task, address, row, label, number):
+    mirror(address, [row | {"label": number}], **dict.fromkeys(row, TEXT), label=label)
+    assert [item.label for item in load(task, "test", address.split("/")[2]).items] == [None]
+
+
+def test_tag_minus_one_is_not_the_last_tag(mirror):
+    features = {"tokens": List(TEXT), "pos_tags": List(ClassLabel(names=list(UPOS)))}
+    address = "google/xtreme/udpos.Finnish/test"
+    for tags in ([-1, -1], [None, None], None):
+        mirror(address, [{"tokens": ["Talo", "."], "pos_tags": tags}], **features)
+        assert load("udpos", "test", "fi").items[0].tags is None
+    for tags, message in (([7, -1], r"row 1: some words have no tag"), ([7], r"row 1: 2 words and 1 tags")):
+        mirror(address, [{"tokens": ["Talo", "."], "pos_tags": tags}], **features)
+        with pytest.raises(DataError, match=f"Finnish/test, {message}"):
+            load("udpos", "test", "fi")
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({"text": ["Ems", "The"], "answer_start": [4]}, r"test, row 1: .* are not two lists of the same length"),
+        ({"text": ["Ems"], "answer_start": [None]}, r"question q: answer_start is None"),
+        ({"text": None, "answer_start": [4]}, r"row 1: \[4\] and None are not two lists"),
+    ],
+)
+def test_faulty_answers_on_the_hub_are_named(mirror, answers, message):
+    row = {"id": "q", "title": "Ems", "context": "The Ems flows.", "question": "What?", "answers": answers}
+    mirror("google/xtreme/MLQA.es.es/test", [row], **QUESTION)
+    with pytest.raises(DataError, match=message):
+        load("mlqa", "test", "es")
+
+
+def test_nulls_on_the_hub_are_named_or_are_missing_labels(mirror):
+    row = {"id": "q", "title": None, "context": "The Ems flows.", "question": "What?", "answers": None}
+    mirror("google/xtreme/MLQA.es.es/test", [row], **QUESTION)
+    assert load("mlqa", "test", "es").items[0].answers is None
+    mirror("google/xtreme/MLQA.es.es/test", [row | {"context": None}], **QUESTION)
+    with pytest.raises(DataError, match=r"the question or its context is empty"):
+        load("mlqa", "test", "es")
+    mirror("mteb/tatoeba-bitext-mining/swh-eng/test", [{"sentence1": "moja", "sentence2": None}])
+    with pytest.raises(DataError, match=r"swh-eng/test, row 1: 'sentence2' is empty"):
+        load("tatoeba", "test", "sw")
+
+
+def test_bucc_with_one_pair_a_row_implies_its_gold_and_says_so(mirror):
+    rows = [{"sentence1": f"Satz {i}", "sentence2": f"Sentence {i}"} for i in range(60)]
+    mirror("mteb/bucc-bitext-mining/de-en/test", [*rows, rows[0]])
+    parts = [load("bucc2018", split, "de") for split in ("dev", "test")]
+    assert sum(len(part.items[0].queries) for part in parts) == 60
+    for part in parts:
+        assert "only sentences with a translation" in part.stand_in
+        english = {candidate.id: candidate.text for candidate in part.items[0].candidates}
+        for query in part.items[0].queries:
+            assert {english[i] for i in part.items[0].gold[query.id]} == {query.text.replace("Satz", "Sentence")}
+
+
+def test_set_that_needs_a_loading_script_is_an_error_with_the_revision_that_works(monkeypatch):
+    import datasets
+
+    def refuse(*args, **kwargs):
+        raise RuntimeError("Dataset scripts are no longer supported, but found xnli.py")
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    with pytest.raises(DataError, match=r"facebook/xnli/de/test .*found xnli.py.*'refs/convert/parquet'.*HUB_MIRROR"):
+        load("xnli", "test", "de")
+
+
+def test_pinned_revision_is_asked_for(monkeypatch):
+    import datasets
+
+    asked = []
+
+    def load_dataset(*names, revision, **options):
+        asked.append(revision)
+        return Dataset.from_list([{"sentence1": "eins", "sentence2": "one"}])
+
+    name = "mteb/tatoeba-bitext-mining"
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    load("tatoeba", "test", "de")
+    monkeypatch.setitem(SCHEMAS, name, schema(name)._replace(revision="abc"))
+    load("tatoeba", "test", "de")
+    assert asked == ["refs/convert/parquet", "abc"]
+
+
+def test_parquet_that_is_cut_off_is_named(mirror, tmp_path):
+    mirror("facebook/xnli/de/test", [{"premise": "a", "hypothesis": "b", "label": 0}])
+    file = tmp_path / "mirror/facebook/xnli/de/test.parquet"
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(DataError, match=r"xnli/de/test.parquet is not readable Parquet"):
+        load("xnli", "test", "de")
