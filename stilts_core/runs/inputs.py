@@ -103,7 +103,13 @@ def _text_limits(config: ResolvedConfig) -> dict[str, int]:
     if not config.reads_text:
         return {}
     source = SOURCES[config.source]
-    codes = tuple(config.mlm_languages.split(",")) if config.mlm_languages else source.text_languages()
+    available = source.text_languages()
+    codes = tuple(config.mlm_languages.split(",")) if config.mlm_languages else available
+    if missing := [code for code in codes if code not in available]:
+        raise ConfigError(
+            f"mlm_languages is {config.mlm_languages!r}; there is no unlabelled text in {', '.join(missing)}; "
+            f"available languages: {', '.join(available)}"
+        )
     sizes = {code: source.text_size(code) for code in codes}
     visited = (config.intermediate_epochs or 1) * config.intermediate_examples * max(1, len(config.intermediate_tasks))
     share = visited / max(1, sum(sizes.values())) or 1

@@ -21,7 +21,7 @@ from stilts_core.runs.encoders import load_encoder
 from stilts_core.runs.evaluation import Evaluation
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
 from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, intermediate_encoder, train_phase
-from stilts_core.runs.preparation import TaskData, phase_schedule, prepare_task, task_cards, task_setting
+from stilts_core.runs.preparation import TaskData, check_encoder, phase_schedule, prepare_task, task_cards, task_setting
 from stilts_core.runs.record import (
     RECORD,
     SCHEMA,
@@ -68,7 +68,8 @@ def intermediate(config: RunConfig) -> PhaseRecord:
     resolved = config.resolved()
     if resolved.intermediate == "none":
         raise ConfigError("intermediate is 'none', which has no intermediate phase; choose a task, all, or mlm")
-    _, phases, _ = _intermediate_phase(resolved, Compute.from_config(resolved))
+    encoder = _load_checked_encoder(resolved)
+    _, phases, _ = _intermediate_phase(resolved, encoder, Compute.from_config(resolved))
     return phases[0]
 
 
@@ -85,11 +86,13 @@ class _Run:
         """Do all parts of the run and return its record."""
         started, config = now(), self.config
         compute = Compute.from_config(config)
+        encoder = _load_checked_encoder(config)
+        self.stopwatch.end_stage("encoder")
         data = read_target(config)
         if data.unscored and distributed.rank() == 0:
             say(data.facts.notes[-1], quiet=compute.quiet)
         self.stopwatch.end_stage("data")
-        encoder, phases, facts = _intermediate_phase(config, compute)
+        encoder, phases, facts = _intermediate_phase(config, encoder, compute)
         self.stopwatch.end_stage("intermediate")
         target = prepare_task(config.target, data.train, data.dev, config, encoder)
         features = _test_features(data, target, encoder)
@@ -194,11 +197,17 @@ def _save_model(folder: Path, encoder: Encoder, head: Head, unused_scale: float)
     save_file(head.state_dict(), folder / "head.safetensors")
 
 
+def _load_checked_encoder(config: ResolvedConfig) -> Encoder:
+    """The encoder of a run. Raises ConfigError, before data are read, where the configuration does not fit it."""
+    encoder = load_encoder(config.encoder, dropout=config.dropout)
+    check_encoder(config, encoder)
+    return encoder
+
+
 def _intermediate_phase(
-    config: ResolvedConfig, compute: Compute
+    config: ResolvedConfig, encoder: Encoder, compute: Compute
 ) -> tuple[Encoder, list[PhaseRecord], IntermediateFacts]:
     """The encoder that the target phase starts from, the record of the intermediate phase, and its data's facts."""
-    encoder = load_encoder(config.encoder, dropout=config.dropout)
     if config.intermediate == "none":
         return encoder, [], IntermediateFacts()
     prepare = partial(_intermediate_material, config)

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import cast
 
 from stilts_core.config import GridRow, RunConfig
 from stilts_core.errors import ConfigError
 from stilts_core.notebooks.pair import EXECUTED
+from stilts_core.parameters import read_names
 from stilts_core.pretraining.recipe import locate_lab_encoder, pretraining_seed
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
 from stilts_core.storage.atomic import write_whole
@@ -78,10 +80,14 @@ def add_variants(rows: Sequence[str], *, mlm: bool, sham: bool) -> list[str]:
 
 
 def read_seeds(text: str) -> list[int]:
-    """Read seeds joined by commas. Raises ConfigError for anything but whole numbers."""
-    if not all(seed.isdigit() for seed in text.split(",")):
+    """Read seeds joined by commas. Raises ConfigError for anything but whole numbers, each of them once."""
+    names = read_names("seeds", text)
+    if not all(seed.isascii() and seed.isdigit() for seed in names):
         raise ConfigError(f"seeds is {text!r}; it must be whole numbers joined by commas, such as 0,1,2")
-    return [int(seed) for seed in text.split(",")]
+    seeds = [RunConfig(seed=cast(int, seed)).seed for seed in names]
+    if twice := [seed for seed in seeds if seeds.count(seed) > 1]:
+        raise ConfigError(f"seeds is {text!r}; {twice[0]} is there twice: name it once")
+    return seeds
 
 
 def jobs_of(configs: Iterable[RunConfig]) -> list[Job]:
@@ -89,6 +95,9 @@ def jobs_of(configs: Iterable[RunConfig]) -> list[Job]:
 
     Raises ConfigError for a config that cannot run.
     """
+    configs = list(configs)
+    for config in configs:
+        config.resolved()  # a wrong name is found at once, and not after the checksums of the rows before it
     jobs = {job.output: job for config in configs for job in _jobs_of_run(config)}
     return sorted(jobs.values(), key=lambda job: list(KINDS).index(job.kind))
 

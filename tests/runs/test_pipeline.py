@@ -7,10 +7,12 @@ from safetensors.torch import load_file
 from toy_data import scores_of
 
 from stilts_core.config import RunConfig
+from stilts_core.errors import ConfigError
 from stilts_core.families.setting import TaskSetting
 from stilts_core.report.figures.run import scores_finding
 from stilts_core.report.tables import run as run_tables
 from stilts_core.runs.encoders import load_encoder
+from stilts_core.runs.inputs import run_checksums
 from stilts_core.runs.pipeline import intermediate, run
 from stilts_core.runs.preparation import phase_schedule
 from stilts_core.runs.record import RECORD, read_record
@@ -45,10 +47,29 @@ def test_finished_run_is_reused(do):
 
 def test_cost_counts_reading_and_the_time_to_the_first_step(do):
     cost = do().cost
-    assert list(cost.seconds_by_part) == ["data", "intermediate", "target", "evaluation"]
+    assert list(cost.seconds_by_part) == ["encoder", "data", "intermediate", "target", "evaluation"]
     assert cost.seconds == pytest.approx(sum(cost.seconds_by_part.values()))
     assert 0 < cost.first_step_seconds < process_seconds()
     assert do(target="tatoeba").cost.first_step_seconds is None  # nothing is left to train
+
+
+@pytest.mark.parametrize("what", [run, intermediate])
+@pytest.mark.parametrize(
+    "fields, named",
+    [({"max_length": 4}, "max_length is 4; .* choose 5 or more"), ({"layer": 4}, "layer is 4; .* from 0 to 3")],
+    ids=["max_length", "layer"],
+)
+def test_layer_or_length_that_the_encoder_lacks_is_an_error_before_data_are_read(do, monkeypatch, what, fields, named):
+    for reader in ("read_target", "read_intermediate"):
+        monkeypatch.setattr(f"stilts_core.runs.pipeline.{reader}", lambda config: pytest.fail("data were read"))
+    with pytest.raises(ConfigError, match=named):
+        do(what, **fields)
+
+
+def test_unlabelled_text_in_an_unknown_language_is_an_error_at_once():
+    config = RunConfig(intermediate="mlm", mlm_languages="qbe,xx", quiet=True).resolved()
+    with pytest.raises(ConfigError, match="mlm_languages is 'qbe,xx'; there is no unlabelled text in xx; available"):
+        run_checksums(config)
 
 
 def test_every_language_has_a_score_with_an_interval_and_a_prediction_file(do):

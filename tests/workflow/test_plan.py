@@ -54,8 +54,29 @@ def test_variant_of_a_variant_is_not_added():
 
 def test_seeds_are_whole_numbers_joined_by_commas():
     assert read_seeds("0,1,20") == [0, 1, 20]
-    with pytest.raises(ConfigError, match="seeds is '0,-1'; it must be whole numbers joined by commas"):
-        read_seeds("0,-1")
+
+
+@pytest.mark.parametrize(
+    "seeds, named",
+    [
+        ("0,-1", "it must be whole numbers joined by commas"),
+        ("²", "it must be whole numbers joined by commas"),
+        ("٣", "it must be whole numbers joined by commas"),
+        ("0,0", "'0' is there twice"),
+        ("1,01", "1 is there twice"),
+        ("0,", "is empty"),
+        (str(2**63), "it must be at most"),
+    ],
+)
+def test_seeds_that_are_no_seeds_are_an_error(seeds, named):
+    with pytest.raises(ConfigError, match=f"seeds? is .*{seeds}.*; .*{named}"):
+        read_seeds(seeds)
+
+
+def test_wrong_name_is_found_before_any_file_is_read(base, monkeypatch):
+    monkeypatch.setattr("stilts_core.workflow.plan.run_checksums", lambda config: pytest.fail("files were read"))
+    with pytest.raises(ConfigError, match="no task 'nil'"):
+        jobs_of(grid(base, ["none", "mnli"], ["xnli", "nil"], [0]))
 
 
 def test_each_seed_has_its_own_checkpoints(base):

@@ -1,0 +1,200 @@
+"""The fields of a configuration: what each decides, which values it may have, and how a value is read.
+
+The command passes text, papermill passes what it and YAML make of text, and Python passes anything. All of them are
+read here, before any work begins: a value becomes the field's type where its meaning is clear, else it is an error.
+"""
+
+import math
+import os
+import re
+from dataclasses import Field, field
+from decimal import Decimal
+from types import NoneType
+from typing import Any, Literal, NamedTuple, get_args
+
+from stilts_core.errors import ConfigError
+
+# What a field decides: the shared intermediate checkpoint and so the run; the run alone; or nothing in its result.
+Decides = Literal["checkpoint", "run", "nothing"]
+
+LARGEST_COUNT = 2**31 - 1  # of examples, sub-words, layers: tensors index them with 32 bits in places
+LARGEST_SEED = 2**63 - 1  # that PyTorch and NumPy both take
+LONGEST_VALUE = 80  # characters of a value that a message shows
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+class Bounds(NamedTuple):
+    """The values that a number may have: above `above`, at least `least`, at most `most`, below `below`."""
+
+    above: float | None = None
+    least: float | None = None
+    most: float | None = None
+    below: float | None = None
+
+    def complaint(self, value: float) -> str | None:
+        """What would be right, where the value is out of bounds."""
+        if self.above is not None and not value > self.above:
+            return f"it must be above {self.above:g}"
+        if self.least is not None and not value >= self.least:
+            return f"it must be {self.least:g} or more"
+        if self.most is not None and not value <= self.most:
+            return f"it must be at most {self.most}"
+        if self.below is not None and not value < self.below:
+            return f"it must be below {self.below:g}"
+        return None
+
+
+POSITIVE, NOT_NEGATIVE, SHARE = Bounds(above=0), Bounds(least=0), Bounds(least=0, most=1)
+
+
+def parameter(
+    default: Any,
+    help: str,
+    *,
+    decides: Decides,
+    bounds: Bounds | None = None,
+    choices: tuple[str, ...] = (),
+    names: bool = False,
+) -> Any:
+    """A field of a configuration: its default, its help text, what it decides, and which values it may have.
+
+    `names`: the text is a list of names joined by commas, each of them once.
+    """
+    metadata = {"help": help, "decides": decides, "bounds": bounds, "choices": choices, "names": names}
+    return field(default=default, metadata=metadata)
+
+
+def value_type(f: Field) -> type:
+    """Return the type of a field's value (bool, int, float or str), without None."""
+    (kind,) = [kind for kind in get_args(f.type) or (f.type,) if kind is not NoneType]
+    return kind
+
+
+def read_value(f: Field, value: Any) -> Any:
+    """Return `value` as the type of the field `f`.
+
+    Raises ConfigError for a value that the field cannot have; it names the field, the value and what would be right.
+    """
+    try:
+        return _checked(f, _converted(f, value))
+    except _Unfit as unfit:
+        raise ConfigError(f"{f.name} is {_shown(value)}; {unfit}") from None
+
+
+def read_names(option: str, text: str) -> list[str]:
+    """Return the names that `text` joins by commas. Raises ConfigError for an empty name, or one that comes twice."""
+    try:
+        return _split(_checked_text(text))
+    except _Unfit as unfit:
+        raise ConfigError(f"{option} is {_shown(text)}; {unfit}") from None
+
+
+class _Unfit(ValueError):
+    """A value that a field cannot have; the message says what would be right."""
+
+
+def _converted(f: Field, value: Any) -> Any:
+    """The value as the field's type, its bounds not yet checked."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # a scalar of NumPy or PyTorch
+        value = value.item()
+    if value is None or value == "None":
+        if NoneType in get_args(f.type):
+            return None
+        if f.default in ("", "none"):  # no names, no task: what papermill's `-p intermediate None` means
+            return f.default
+    kind = value_type(f)
+    if kind is bool:
+        return _read_flag(value)
+    if kind is int:
+        return _read_whole(value)
+    return _read_number(value) if kind is float else _read_text(f, value)
+
+
+def _checked(f: Field, value: Any) -> Any:
+    """The converted value, if it is within the field's bounds and choices."""
+    if value is None:
+        return None
+    bounds, choices = f.metadata["bounds"], f.metadata["choices"]
+    complaint = bounds.complaint(value) if bounds else None
+    if not complaint and value_type(f) is int:
+        complaint = Bounds(most=LARGEST_SEED if f.name == "seed" else LARGEST_COUNT).complaint(value)
+    if complaint:
+        raise _Unfit(complaint + " (0 = all)" * ("(0 = all)" in f.metadata["help"]))
+    if choices and value not in choices:
+        raise _Unfit(f"choose one of {', '.join(choices)}")
+    return value
+
+
+def _read_flag(value: Any) -> bool:
+    flag = _FLAGS.get(value.strip().lower()) if isinstance(value, str) else value
+    if not isinstance(flag, bool):
+        raise _Unfit("it must be true or false")
+    return flag
+
+
+def _read_whole(value: Any) -> int:
+    number = value if isinstance(value, int) and not isinstance(value, bool) else _read_number(value, "a whole number")
+    if number != int(number):
+        raise _Unfit("it must be a whole number")
+    exact = isinstance(value, str) and abs(number) < 2.0**64  # a float holds 53 bits of a seed
+    return int(Decimal(value.strip())) if exact else int(number)
+
+
+def _read_number(value: Any, expected: str = "a finite number") -> float:
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _Unfit(f"it must be {expected}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _Unfit(f"it must be {expected}")
+    return number
+
+
+def _read_text(f: Field, value: Any) -> str:
+    names = f.metadata["names"]
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if names and isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+        value = ",".join(value)
+    if not isinstance(value, str):
+        expected = "names joined by commas, such as en,de" if names else "text"
+        raise _Unfit(f"it must be {expected} (for papermill: -r {f.name} TEXT)")
+    text = _checked_text(str(value))
+    if not text.strip() and f.default != "":
+        raise _Unfit("it must not be empty")
+    return ",".join(_split(text)) if names and text else text
+
+
+def _checked_text(text: str) -> str:
+    """The text, if it can be written to a file and be the name of one."""
+    if "\0" in text:
+        raise _Unfit("it must not have a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _Unfit("it has a half of a character (a lone surrogate): write the text in UTF-8") from None
+    return text
+
+
+def _split(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if "" in names:
+        raise _Unfit("one of the names that commas join is empty: leave out the comma, or write the name")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise _Unfit(f"{twice[0]!r} is there twice: name it once")
+    return names
+
+
+def _shown(value: Any) -> str:
+    """The value as a message shows it."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "a number with thousands of digits"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
