@@ -246,7 +246,7 @@ def get_task(name: str) -> Task:
     """The row of one task; raises ConfigError that lists the known tasks and suggests the closest."""
     if name not in TASKS:
         close = get_close_matches(name, TASKS, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        hint = f"; did you mean {close[0]}?" if close else "."
         raise ConfigError(f"no task '{name}' in the catalogue{hint} Known: {', '.join(TASKS)}")
     return TASKS[name]
 
