@@ -9,6 +9,7 @@ import os
 import tempfile
 from typing import Any
 
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
@@ -32,6 +33,10 @@ class IpcClient(PapermillNotebookClient):
     def create_kernel_manager(self) -> AsyncKernelManager:
         """Return a manager whose kernel will listen on IPC sockets, and start in the warm process if there is one."""
         manager = super().create_kernel_manager()
+        if manager.kernel_name == NATIVE_KERNEL_NAME:
+            # JUPYTER_PATH and the user's own folders may have a python3 that runs another interpreter. Without folders
+            # jupyter_client takes the kernel of this one.
+            manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[])
         # Kernels of other languages build their addresses for TCP only.
         if manager.ipykernel:
             manager.transport = "ipc"
