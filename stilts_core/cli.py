@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from stilts_core.config import RunConfig
-from stilts_core.errors import ConfigError, StiltsError
+from stilts_core.errors import ConfigError
 from stilts_core.parameters import LARGEST_SEED, read_names, value_type
 
 Command = Callable[..., Any]
@@ -294,13 +294,11 @@ def report(profile: str, runs_dir: Path, book_dir: Path, keep: bool) -> None:
 
 
 def entry() -> None:
-    """The console command; errors that name their remedy are printed without a traceback."""
+    """The console command; errors are printed without a traceback."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    try:
-        main(standalone_mode=True)
-    except StiltsError as error:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
-        sys.exit(1)
+    from stilts_core.terminal import run_guarded
+
+    sys.exit(run_guarded(lambda: main(standalone_mode=False)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,26 @@
 """Errors that a user can act on: every message names what is wrong, the value, and the remedy."""
 
+import errno
+import re
+import resource
+import sys
+
+_OTHER_FOLDER = "or name another folder (--runs-dir for runs, STILTS_CACHE for the cache)"
+_REMEDIES = {
+    errno.ENOSPC: f"Free space on the disk, {_OTHER_FOLDER}",
+    errno.EDQUOT: f"Free space in your quota, {_OTHER_FOLDER}",
+    errno.EACCES: f"Change the permissions, {_OTHER_FOLDER}",
+    errno.EPERM: f"Change the owner or the permissions, {_OTHER_FOLDER}",
+    errno.EROFS: f"The file system is read-only: mount it for writing, {_OTHER_FOLDER}",
+    errno.ENAMETOOLONG: "Use a shorter path: name a shorter folder, or fewer tasks at once",
+    errno.ENOENT: "Check the path",
+    errno.ENOTDIR: f"A file is where a folder is needed: move it, {_OTHER_FOLDER}",
+    errno.EISDIR: f"A folder is where a file is needed: move it, {_OTHER_FOLDER}",
+    errno.EMFILE: "Raise the limit of open files: ulimit -n 4096",
+}
+_MEMORY = re.compile(r"MemoryError|OutOfMemoryError|out of memory|allocate memory|DefaultCPUAllocator|\[Errno 12\]")
+LESS_MEMORY = "Lower batch_size, token_budget, max_length or the number of examples, or run fewer jobs at once"
+
 
 class StiltsError(Exception):
     """The base of all errors that the `stilts` command prints without a traceback."""
@@ -43,3 +64,25 @@ class SweepError(StiltsError, RuntimeError):
 
 class BenchError(StiltsError, RuntimeError):
     """A benchmark that failed; the message says what failed and how to continue."""
+
+
+def explain(name: str, message: str) -> str:
+    """Return the message of an error with its remedy, if Python's own message for the error has none.
+
+    `name` is the name of the exception's class and `message` its text, of this process or of a notebook's kernel.
+    """
+    text = f"{name}: {message}".removesuffix(": ")
+    if _MEMORY.search(text):
+        return f"{text}. Memory ran out{peak_memory()}. {LESS_MEMORY}"
+    if (number := re.match(r"\[Errno (\d+)\]", message)) and int(number[1]) in _REMEDIES:
+        return f"{text}. {_REMEDIES[int(number[1])]}"
+    if name == "UnicodeEncodeError" and "surrogates not allowed" in message:
+        return f"{text}. A text has a half of a character (a lone surrogate): write it in UTF-8"
+    return text
+
+
+def peak_memory() -> str:
+    """Return the largest memory of this process or of an ended child, as a part of a sentence."""
+    usages = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return f" (peak {max(usages) * unit / 2**30:.1f} GiB)"

@@ -1,9 +1,16 @@
-"""Tables that the `stilts` command prints."""
+"""What the `stilts` command prints: tables, and errors as messages instead of tracebacks."""
 
+import io
+import os
 import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
+import click
+
+from stilts_core.errors import StiltsError, explain
 from stilts_core.tasks.catalogue import TASKS, get_task
 
 if TYPE_CHECKING:
@@ -12,6 +19,85 @@ if TYPE_CHECKING:
     from stilts_core.runs.record import Record
 
 WIDE = 160  # columns of a table that is not printed on a terminal
+INTERRUPTED = 130  # the exit status of a command that ended by an interrupt (128 + SIGINT)
+DEBUG_VARIABLE = "STILTS_DEBUG"  # the environment variable that shows tracebacks
+
+
+class PatientFile(io.FileIO):
+    """A standard output that drops what nobody reads any more: the command does its work without a reader."""
+
+    def write(self, data: Any) -> int:
+        """Write to the file; returns the number of bytes."""
+        try:
+            return super().write(data)
+        except (BrokenPipeError, ConnectionResetError):
+            return len(data)
+        except OSError as error:
+            error.filename = f"standard {'output' if self.fileno() == 1 else 'error'}"
+            raise
+
+
+def run_guarded(command: Callable[[], object]) -> int:
+    """Run a command and return its exit status; an error is a message on standard error, without its traceback.
+
+    An error that names its remedy, or that the user's machine causes, gives 1, as does an unexpected one; a wrong
+    option gives 2, and an interrupt 130. STILTS_DEBUG=1 shows the traceback of all of them.
+    """
+    prepare_streams()
+    try:
+        status = command()
+        sys.stdout.flush()
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _fail(error, "Interrupted: run the same command again to resume", INTERRUPTED)
+    except click.ClickException as error:
+        context = f"{error.ctx.get_usage()}\n" if isinstance(error, click.UsageError) and error.ctx else ""
+        return _fail(error, f"{context}Error: {error.format_message()}", error.exit_code)
+    except Exception as error:
+        message = explain(type(error).__name__, str(error))
+        if not isinstance(error, StiltsError | OSError | MemoryError | UnicodeError):
+            message += f"\nThis error is unexpected: please report it with what {DEBUG_VARIABLE}=1 shows"
+        return _fail(error, message, 1)
+    return status if isinstance(status, int) else 0
+
+
+def _fail(error: BaseException, message: str, status: int) -> int:
+    if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
+        traceback.print_exception(error)
+    print(message, file=sys.stderr, flush=True)
+    try:
+        sys.stdout.flush()
+    except OSError:  # the disk of the output is full: or Python would try it again at its end, and say so
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return status
+
+
+def prepare_streams() -> None:
+    """Let the standard streams take every text, whoever reads them.
+
+    A closed descriptor is opened on /dev/null, so that no file of the command gets its number. A character that the
+    terminal does not have is replaced, and text for a reader that ended is dropped.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free
+    if sys.stdout is sys.__stdout__:  # not in a test or a notebook, which have streams of their own
+        sys.stdout = _patient_stream(sys.stdout, 1, "replace")
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _patient_stream(sys.stderr, 2, "backslashreplace")
+
+
+def _patient_stream(stream: TextIO | None, descriptor: int, errors: str) -> TextIO:
+    """A stream like `stream`, which is None where the descriptor was closed when Python started."""
+    if stream is not None:
+        stream.flush()
+    file = PatientFile(descriptor, "w", closefd=False)
+    at_once = descriptor == 2 or file.isatty()
+    encoding = stream.encoding if stream is not None else "utf-8"
+    return io.TextIOWrapper(
+        io.BufferedWriter(file), encoding=encoding, errors=errors, newline="\n", line_buffering=at_once
+    )
 
 
 def catalogue_table() -> "Table":

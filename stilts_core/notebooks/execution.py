@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import papermill
+from nbclient.exceptions import DeadKernelError
 from papermill.iorw import papermill_io
 
-from stilts_core.errors import RunError
+from stilts_core.errors import LESS_MEMORY, RunError, explain, peak_memory
 from stilts_core.storage.atomic import write_whole
 
 SCHEME = "whole://"
@@ -39,16 +40,26 @@ papermill_io.register(SCHEME, WholeFileHandler())
 def execute_notebook(source: Path, output: Path, parameters: Mapping[str, Parameter]) -> None:
     """Execute the notebook `source` with these parameters; `output` shows each cell as soon as it has run.
 
-    Raises RunError where a cell fails; `output` then shows where.
+    Raises RunError where a cell fails or the kernel dies; `output` then shows where.
     """
+    shown = f"\nThe executed notebook shows where: {output}"
     try:
         papermill.execute_notebook(
-            str(source),
-            f"{SCHEME}{output.absolute()}",
+            _literal(source),
+            f"{SCHEME}{_literal(output.absolute())}",
             parameters=dict(parameters),
             engine_name=ENGINE,
             progress_bar=False,
             start_timeout=START_TIMEOUT,
         )
     except papermill.PapermillExecutionError as error:
-        raise RunError(f"{error.ename}: {error.evalue}\nThe executed notebook shows where: {output}") from error
+        raise RunError(explain(error.ename, error.evalue) + shown) from error
+    except DeadKernelError as error:
+        raise RunError(
+            f"the notebook's kernel was killed{peak_memory()}, usually because memory ran out. {LESS_MEMORY}{shown}"
+        ) from error
+
+
+def _literal(path: Path) -> str:
+    """The path as papermill reads it: papermill formats paths with the parameters, so braces are doubled."""
+    return str(path).replace("{", "{{").replace("}", "}}")

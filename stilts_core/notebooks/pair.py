@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from stilts_core.config import RunConfig
@@ -61,7 +62,8 @@ def _execute(config: RunConfig, output: Path) -> None:
 def _progress_file() -> str | None:
     """The file through which a kernel writes to this process's standard error; None where the system has none."""
     if sys.stderr.isatty():
-        return os.ttyname(2)
+        with suppress(OSError):  # a container may have the terminal without its file
+            return os.ttyname(2)
     file = f"/proc/{os.getpid()}/fd/2"
     if not os.path.exists(file):
         return None

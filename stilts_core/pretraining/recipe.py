@@ -6,8 +6,10 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stilts_core.errors import ConfigError
 from stilts_core.laboratory import generator
 from stilts_core.laboratory.language.design import CODES
+from stilts_core.parameters import LARGEST_SEED
 from stilts_core.storage.cache import cache_folder
 
 WEIGHTS_VERSION = 1  # raise it when the same recipe, seed and text give other weights
@@ -54,8 +56,13 @@ RECIPE = PretrainingRecipe()
 
 
 def pretraining_seed(name: str) -> int | None:
-    """The seed of a laboratory encoder with the name 'lab' (seed 0) or 'lab-N'; None for another encoder."""
-    match = re.fullmatch(r"lab(?:-(\d+))?", name)
+    """The seed of a laboratory encoder with the name 'lab' (seed 0) or 'lab-N'; None for another encoder.
+
+    Raises ConfigError for a seed that is too large.
+    """
+    match = re.fullmatch(r"lab(?:-([0-9]+))?", name)
+    if match and len(digits := match[1] or "0") > len(str(LARGEST_SEED)) - 1:
+        raise ConfigError(f"encoder is 'lab-{digits[:20]}…'; its seed must have fewer digits than {LARGEST_SEED}")
     return int(match[1] or 0) if match else None
 
 

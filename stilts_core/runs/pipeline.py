@@ -39,7 +39,7 @@ from stilts_core.training import distributed
 from stilts_core.training.checkpoint import lock_for_run
 from stilts_core.training.compute import Compute
 from stilts_core.training.machine import environment, now, peak_memory_bytes
-from stilts_core.training.progress import Progress, say
+from stilts_core.training.progress import Progress
 from stilts_core.training.timing import Stopwatch
 
 
@@ -90,7 +90,7 @@ class _Run:
         self.stopwatch.end_stage("encoder")
         data = read_target(config)
         if data.unscored and distributed.rank() == 0:
-            say(data.facts.notes[-1], quiet=compute.quiet)
+            Progress("data", 1, quiet=compute.quiet).note(data.facts.notes[-1])
         self.stopwatch.end_stage("data")
         encoder, phases, facts = _intermediate_phase(config, encoder, compute)
         self.stopwatch.end_stage("intermediate")

@@ -4,10 +4,13 @@ rich.progress was tried and is not used. It is fast enough (28 ms to import, 0.6
 nothing until the phase ends. On a terminal it hides the cursor, and a kernel that is killed never shows it again.
 """
 
+import io
+import locale
 import os
 import sys
 import time
 from datetime import timedelta
+from typing import BinaryIO, TextIO, cast
 
 TERMINAL_INTERVAL = 0.2  # seconds between two updates of the bar
 LOG_INTERVAL = 15.0  # seconds between two lines of a log
@@ -22,10 +25,11 @@ class Progress:
     """
 
     def __init__(self, title: str, total: int, *, done: int = 0, quiet: bool = False) -> None:
-        self.title, self.total, self.quiet = title, total, quiet
+        self.title, self.total = title, total
         path = os.environ.get("STILTS_PROGRESS")
-        self.file = open(path, "a", encoding="utf-8") if path and not quiet else sys.stderr  # noqa: SIM115
-        self.is_terminal = self.file.isatty()
+        file = _open(path) if path and not quiet else sys.stderr
+        self.file, self.quiet = file or sys.stderr, quiet or file is None
+        self.is_terminal = self.file is not None and self.file.isatty()
         self.started, self.first, self.last_shown = time.perf_counter(), done, 0.0
 
     def update(self, step: int, **figures: str) -> None:
@@ -43,15 +47,29 @@ class Progress:
         if self.is_terminal:
             filled = int(BAR_WIDTH * step / self.total)
             bar = "━" * filled + "╌" * (BAR_WIDTH - filled)
-            self.file.write(f"\r\033[K{bar} {line}" + "\n" * is_last)
+            self._write(f"\r\033[K{bar} {line}" + "\n" * is_last)
         else:
-            self.file.write(line + "\n")
-        self.file.flush()
+            self._write(line + "\n")
+
+    def note(self, sentence: str) -> None:
+        """Write one line, before anything long begins."""
+        if not self.quiet:
+            self._write(f"Note: {sentence}\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            self.file.write(text)
+            self.file.flush()
+        except OSError:  # nobody reads it any more, or the disk of the log is full: the work goes on
+            self.quiet = True
 
 
-def say(sentence: str, *, quiet: bool = False) -> None:
-    """Write one line where the progress goes, before anything long begins."""
-    progress = Progress(sentence, 1, quiet=quiet)
-    if not quiet:
-        progress.file.write(f"Note: {sentence}\n")
-        progress.file.flush()
+def _open(path: str) -> TextIO | None:
+    """The file of the progress, or None where it cannot be opened: it is a socket, or a pipe that nobody reads."""
+    try:  # without O_NONBLOCK a pipe without a reader would be waited for
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
+    except OSError:
+        return None
+    os.set_blocking(descriptor, True)
+    file = cast(BinaryIO, io.FileIO(descriptor, "a"))  # without a buffer, which Python would flush at its end
+    return io.TextIOWrapper(file, encoding=locale.getencoding(), errors="replace", write_through=True)

@@ -16,10 +16,31 @@ from stilts_core.notebooks.execution import execute_notebook
 
 
 def test_our_notebooks_run_on_ipc_with_their_parameters(tmp_path):
-    source, output = write_notebook(tmp_path / "in.ipynb", "print(number + 1)", TRANSPORT), tmp_path / "new" / "o.ipynb"
+    source, output = (
+        write_notebook(tmp_path / "in.ipynb", "print(number + 1)", TRANSPORT),
+        tmp_path / "{a} %s" / "{.ipynb",
+    )
     execute_notebook(source, output, {"number": 41})
     assert printed_text(output).split() == ["42", "ipc"]
     assert list(output.parent.iterdir()) == [output]
+
+
+def test_kernel_is_the_interpreters_own_whatever_other_kernels_have_its_name(tmp_path, monkeypatch):
+    other = tmp_path / "kernels" / "python3" / "kernel.json"
+    other.parent.mkdir(parents=True)
+    other.write_text(
+        json.dumps({"argv": ["/bin/false", "{connection_file}"], "display_name": "o", "language": "python"})
+    )
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    source, output = write_notebook(tmp_path / "in.ipynb", "import sys; print(sys.executable)"), tmp_path / "out.ipynb"
+    execute_notebook(source, output, {})
+    assert printed_text(output).strip() == sys.executable
+
+
+def test_killed_kernel_is_an_error_that_says_what_to_lower(tmp_path):
+    source = write_notebook(tmp_path / "in.ipynb", "import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(RunError, match=r"kernel was killed \(peak .* GiB\), .* Lower batch_size.*\n.*out.ipynb"):
+        execute_notebook(source, tmp_path / "out.ipynb", {})
 
 
 def test_failing_cell_is_an_error_that_names_the_executed_notebook_which_shows_it(tmp_path):

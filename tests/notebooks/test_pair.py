@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 import toy_data
+from click.testing import CliRunner
+from papermill.cli import papermill as papermill_command
 
+from stilts_core.config import RunConfig
+from stilts_core.errors import ConfigError
 from stilts_core.notebooks import pair
 from stilts_core.notebooks.paths import notebook_path
 
@@ -37,3 +41,32 @@ def test_pair_notebook_runs_through_the_papermill_command(options, tmp_path, mon
 def test_progress_goes_to_standard_error_where_the_system_gives_it_a_path(monkeypatch):
     monkeypatch.setattr("os.path.exists", lambda path: False)
     assert pair._progress_file() is None
+
+
+@pytest.mark.parametrize(
+    "arguments, right",
+    [
+        (["-p", "keep_checkpoint", "false"], {"keep_checkpoint": False}),
+        (["-p", "batch_size", "16.0"], {"batch_size": 16}),
+        (["-p", "target_examples", "1e1"], {"target_examples": 10}),
+        (["-r", "seed", "1"], {"seed": 1}),
+        (["-y", "target_lr: 1e-4"], {"target_lr": 1e-4}),
+        (["-y", "languages: [en, de]"], {"languages": "en,de"}),
+        (["-p", "intermediate", "None"], {"intermediate": "none"}),
+        (["-p", "seed", "-1"], "seed is -1; it must be 0 or more"),
+        (["-y", "languages: [en, no]"], "languages is .*False.*; it must be names joined by commas"),
+        (["-p", "target_lr", "inf"], "target_lr is inf; it must be a finite number"),
+        (["-p", "runs_dir", "2024"], "runs_dir is 2024; it must be text .*-r runs_dir"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_papermill_makes_of_a_parameter_is_converted_or_an_error(arguments, right, monkeypatch):
+    passed = {}
+    monkeypatch.setattr("papermill.cli.execute_notebook", lambda **options: passed.update(options["parameters"]))
+    done = CliRunner().invoke(papermill_command, [*arguments, "in.ipynb", "out.ipynb"])
+    assert done.exit_code == 0, done.output
+    if isinstance(right, dict):
+        assert RunConfig(**passed) == RunConfig(**right)
+    else:
+        with pytest.raises(ConfigError, match=right):
+            RunConfig(**passed)

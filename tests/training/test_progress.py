@@ -1,3 +1,5 @@
+import os
+import socket
 import sys
 
 import pytest
@@ -62,3 +64,23 @@ def test_quiet_shows_nothing(clock, capsys):
     shown.update(1)
     shown.update(2)
     assert capsys.readouterr() == ("", "")
+
+
+def test_pipe_that_nobody_reads_is_neither_waited_for_nor_an_error(tmp_path, monkeypatch):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("STILTS_PROGRESS", str(pipe))
+    Progress("target phase", 1).update(1)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    shown = Progress("target phase", 2)
+    shown.update(2)
+    assert b"2/2" in os.read(reader, 1000)
+    os.close(reader)
+    shown.update(2)
+
+
+def test_socket_as_standard_error_shows_nothing(tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        monkeypatch.setenv("STILTS_PROGRESS", str(tmp_path / "socket"))
+        Progress("target phase", 1).update(1)
