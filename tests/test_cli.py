@@ -8,7 +8,7 @@ import pytest
 import toy_data
 from click.testing import CliRunner
 
-from stilts_core.cli import main
+from stilts_core.cli import entry, main
 from stilts_core.config import RunConfig
 
 COMMAND = [sys.executable, "-m", "stilts_core.cli"]
@@ -53,6 +53,46 @@ def test_score_command_prints_one_json_or_lists_all_missing_files(tmp_path):
 def test_errors_name_the_value_and_the_right_ones_without_a_traceback(arguments, text):
     failed = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
     assert failed.returncode == 1 and text in failed.stderr and "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize(
+    "options, named, status",
+    [
+        ("run --batch-size 16.5", "batch_size is '16.5'; it must be a whole number", 1),
+        ("run --target-lr nan", "target_lr is 'nan'; it must be a finite number", 1),
+        ("run --seed -1", "seed is '-1'; it must be 0 or more", 1),
+        ("run --languages en,en", "'en' is there twice", 1),
+        ("run --intermediate mnli,mnli", "'mnli' is there twice", 1),
+        ("run --encoder=", "encoder is ''; it must not be empty", 1),
+        ("run --encoder lab-99999999999999999999", "its seed must have fewer digits", 1),
+        ("intermediate --clip inf", "clip is 'inf'", 1),
+        ("sweep --cores -3", "-3 is not in the range", 2),
+        ("sweep --jobs-per-gpu 0", "0 is not in the range", 2),
+        ("sweep --seeds ²", "seeds is '²'; it must be whole numbers", 1),
+        ("sweep --seeds 0,0", "'0' is there twice", 1),
+        ("sweep --target xnli,xnli", "target is 'xnli,xnli'; 'xnli' is there twice", 1),
+        ("sweep --target xnli,nil", "no task 'nil'", 1),
+        ("sweep --intermediate none,nil", "no task 'nil'", 1),
+        ("sweep --intermediate mlm --mlm-languages xx", "mlm_languages is 'xx'; there is no unlabelled text in xx", 1),
+        ("pretrain --seed -1", "-1 is not in the range", 2),
+        ("bench --repetitions 0", "0 is not in the range", 2),
+    ],
+)
+def test_wrong_option_is_an_error_before_anything_is_done(options, named, status, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["stilts", *options.split(" ")])
+    with pytest.raises(SystemExit) as end:
+        entry()
+    text = capsys.readouterr().err
+    assert end.value.code == status and named in text and "Traceback" not in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_option_is_read_as_papermill_and_python_values_are(monkeypatch):
+    configs = []
+    monkeypatch.setattr("stilts_core.notebooks.pair.run_pair", configs.append)
+    done = CliRunner().invoke(main, ["run", "--batch-size", "16.0", "--target-examples", "1e1", "--target-lr", "None"])
+    assert done.exit_code == 0 and configs == [RunConfig(batch_size=16, target_examples=10)]
 
 
 def test_report_needs_the_folder_of_the_book(tmp_path):
