@@ -1,5 +1,6 @@
 """Files and folders appear whole or not at all, even when their writers are killed or write at the same time."""
 
+import errno
 import os
 import signal
 import stat
@@ -172,3 +173,9 @@ def test_only_unfinished_folders_of_the_same_name_are_removed(tmp_path):
         (tmp_path / name).mkdir()
     remove_unfinished(tmp_path / "step-1")
     assert {folder.name for folder in tmp_path.iterdir()} == {"step-1", ".step-10.abc", ".other.abc"}
+
+
+def test_error_of_a_full_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError) as caught, whole_file(tmp_path / "file"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert str(tmp_path / "file") in str(caught.value)
