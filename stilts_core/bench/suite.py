@@ -16,7 +16,7 @@ from stilts_core.bench.startup import measure_startup
 from stilts_core.bench.training import measure_training
 from stilts_core.bench.workloads import WORKLOADS, Kind, Workload
 from stilts_core.config import RunConfig
-from stilts_core.encoders.weights import fingerprint_weights
+from stilts_core.encoders.files import fingerprint_encoder
 from stilts_core.errors import BenchError
 from stilts_core.runs.encoders import load_tokenizer, resolve_encoder
 from stilts_core.storage.atomic import write_whole
@@ -65,7 +65,7 @@ def describe_provenance(workload: Workload, options: Options, started: str) -> d
         "finished": now(),
         "environment": environment(options.compute),
         "peer_packages": {name: _find_version(name) for name in PEER_PACKAGES},
-        "encoder": {"name": options.encoder, "fingerprint": fingerprint_weights(resolve_encoder(options.encoder))},
+        "encoder": {"name": options.encoder, "fingerprint": fingerprint_encoder(resolve_encoder(options.encoder))},
         "workload": sizes,
         "reduced": workload != WORKLOADS[workload.name],
         "repetitions": options.repetitions,

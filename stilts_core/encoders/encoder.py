@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
+from stilts_core.encoders.files import TOKENIZER_FILES, fingerprint_encoder
 from stilts_core.encoders.tokenizer import EncoderTokenizer, read_tokenizer
-from stilts_core.encoders.weights import fingerprint_weights, load_model, locate_tensors, read_tensor
+from stilts_core.encoders.weights import load_model, locate_tensors, read_tensor
 from stilts_core.errors import EncoderError
 from stilts_core.storage.atomic import whole_folder
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import; the tokenize
     from stilts_core.encoders.cpu.layer import CpuLayer
     from stilts_core.encoders.packing import Packing
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 
 
@@ -45,9 +45,17 @@ MLM_HEAD = {
 def read_encoder(folder: Path, name: str | None = None, *, dropout: float | None = None) -> "Encoder":
     """Load the encoder in a Hugging Face folder in fp32; `dropout` replaces the encoder's own dropout.
 
-    `name` is the encoder's name in records (default: the folder). Raises EncoderError as `load_model` does.
+    `name` is the encoder's name in records (default: the folder). Raises EncoderError as `load_model` does, and for a
+    tokenizer with ids that have no embedding.
     """
-    return Encoder(load_model(folder, dropout), name or str(folder), folder, dropout)
+    encoder = Encoder(load_model(folder, dropout), name or str(folder), folder, dropout)
+    if (folder / "tokenizer.json").exists() and encoder.tokenizer.id_count > encoder.vocabulary_size:
+        raise EncoderError(
+            f"{folder / 'tokenizer.json'} has ids up to {encoder.tokenizer.id_count - 1}, but the encoder has "
+            f"{encoder.vocabulary_size} embeddings; use the tokenizer of this encoder, or resize its embeddings with "
+            "transformers and train them"
+        )
+    return encoder
 
 
 class Encoder:
@@ -90,8 +98,8 @@ class Encoder:
 
     @property
     def fingerprint(self) -> str:
-        """The SHA-256 over the weights' files."""
-        return fingerprint_weights(self.folder)
+        """The SHA-256 over all files that decide the outputs: weights, config and tokenizer."""
+        return fingerprint_encoder(self.folder)
 
     @property
     def word_embeddings(self) -> "torch.Tensor":

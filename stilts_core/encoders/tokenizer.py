@@ -9,13 +9,13 @@ from typing import cast
 
 from tokenizers import Encoding, Tokenizer
 
+from stilts_core.encoders.files import require_content
 from stilts_core.errors import EncoderError
-from stilts_core.storage.atomic import write_whole
-from stilts_core.storage.cache import cache_folder, checksum
+from stilts_core.storage.cache import cache_folder, checksum, read_entry, write_entry
 
 # The tokens cls, sep, pad, mask and unk, as XLM-R and as BERT write them.
 SPECIAL_TOKENS = (("<s>", "</s>", "<pad>", "<mask>", "<unk>"), ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]"))
-CACHE_VERSION = 1  # raise it when the cached facts about a tokenizer change
+CACHE_VERSION = 2  # raise it when the cached facts about a tokenizer change
 CHUNK_TEXTS = 10_000  # texts encoded in one call: an Encoding takes many times the memory of its ids
 
 # An encoded input as segments (text, ids, token type); `text` is 0 or 1, or None for special tokens.
@@ -27,29 +27,44 @@ class EncoderTokenizer:
 
     `cls`, `sep`, `pad`, `mask` and `unk` are the ids of the special tokens, and `specials` holds all five. `blank` is
     the id of the bare "▁" (None in BERT). `single_overhead` and `pair_overhead` count the special tokens that are added
-    to one text and to two texts. `fingerprint` is the SHA-256 of the tokenizer's file.
+    to one text and to two texts. `id_count` is the largest id + 1. `fingerprint` is the file's SHA-256.
 
     The cache folder stores these facts. The file itself is loaded when the first text is encoded, so a run whose
-    features are cached as well does not load it. Raises EncoderError if special tokens are missing.
+    features are cached as well does not load it. Raises EncoderError if the file is damaged or special tokens are
+    missing.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.fingerprint = checksum(path)
+        self.fingerprint = checksum(require_content(path))
         cached = cache_folder() / "tokenizers" / f"{CACHE_VERSION}-{self.fingerprint[:32]}.json"
-        if not cached.exists():
-            write_whole(cached, json.dumps(_describe(self.backend)))
-        specials, self.blank, self._single, self._pair = json.loads(cached.read_text())
+        facts = read_entry(cached)
+        if facts is None:
+            write_entry(cached, facts := _describe(self.backend))
+        specials, self.blank, self._single, self._pair, self.id_count = facts
         self.cls, self.sep, self.pad, self.mask, self.unk = self.specials = tuple(specials)
         self.single_overhead, self.pair_overhead = _count_specials(self._single), _count_specials(self._pair)
 
     @cached_property
     def backend(self) -> Tokenizer:
         """The tokenizer of the library `tokenizers`."""
-        tokenizer = Tokenizer.from_file(str(self.path))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
+        try:
+            return _without_limits(Tokenizer.from_file(str(self.path)))
+        except Exception as error:  # the library raises no narrower class
+            reason = " ".join(str(error).split())
+            raise EncoderError(f"{self.path} is not a tokenizer ({reason}); download the encoder again") from error
+
+    @cached_property
+    def _word_backend(self) -> Tokenizer:
+        """The tokenizer for texts that are already split into words.
+
+        A byte-level tokenizer marks the space before a word, so each word needs one: transformers requires
+        `add_prefix_space=True` here. Without it, every word would look like the middle of another.
+        """
+        content = json.loads(self.backend.to_str())
+        if not _add_prefix_space(content.get("pre_tokenizer")):
+            return self.backend
+        return _without_limits(Tokenizer.from_str(json.dumps(content)))
 
     def encode(self, texts: list[str], pairs: list[str] | None = None) -> list[Encoding]:
         """Encode texts, or pairs of texts, with special tokens. An Encoding has ids, type_ids and offsets."""
@@ -75,7 +90,7 @@ class EncoderTokenizer:
 
         A word may begin with the bare "▁". It has no sub-words if the normaliser removes all its characters.
         """
-        encodings = self.backend.encode_batch(
+        encodings = self._word_backend.encode_batch(
             [list(words) for words in sentences], is_pretokenized=True, add_special_tokens=False
         )
         split: list[list[list[int]]] = [[[] for _ in words] for words in sentences]
@@ -109,10 +124,28 @@ def read_tokenizer(folder: Path) -> EncoderTokenizer:
     return EncoderTokenizer(path)
 
 
-def _describe(tokenizer: Tokenizer) -> tuple[list[int], int | None, Template, Template]:
-    """The ids of the special tokens, the id of the bare "▁", and the templates of one text and of two texts."""
+def _without_limits(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer itself, which now neither truncates nor pads."""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _add_prefix_space(step: dict | None) -> bool:
+    """Let a pre-tokenizer, in the JSON of its file, put a space before the first word; whether that changed it."""
+    if not step:
+        return False
+    if step.get("type") == "ByteLevel" and not step.get("add_prefix_space"):
+        step["add_prefix_space"] = True
+        return True
+    return any([_add_prefix_space(part) for part in step.get("pretokenizers", [])])
+
+
+def _describe(tokenizer: Tokenizer) -> tuple[list[int], int | None, Template, Template, int]:
+    """The ids of the special tokens, the id of the bare "▁", the templates of one and two texts, the largest id + 1."""
     single, pair = _find_template(tokenizer.encode("a")), _find_template(tokenizer.encode("a", "a"))
-    return _find_specials(tokenizer), tokenizer.token_to_id("▁"), single, pair
+    id_count = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+    return _find_specials(tokenizer), tokenizer.token_to_id("▁"), single, pair, id_count
 
 
 def _find_specials(tokenizer: Tokenizer) -> list[int]:

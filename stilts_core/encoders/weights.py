@@ -1,15 +1,14 @@
 """The weights in a Hugging Face folder: find them, and load them without a missing or unknown tensor."""
 
 import gc
-import hashlib
-import json
 import re
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from stilts_core.encoders.files import explain_damage, find_weight_files, read_config, read_index
 from stilts_core.errors import EncoderError
-from stilts_core.storage.cache import checksum
+from stilts_core.storage.cache import cache_folder, checksum, read_entry, write_entry
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import; to find files needs neither
     import torch
@@ -30,16 +29,23 @@ def load_model(folder: Path, dropout: float | None = None) -> "BertModel":
     import torch
 
     find_weight_files(folder)
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    kind = read_config(folder)["model_type"]
     if kind not in MODEL_CLASSES:
         raise EncoderError(f"{folder} is an encoder of type {kind!r}; choose one of type {', '.join(MODEL_CLASSES)}")
     model_class = import_model_class(kind)
-    config = cast("type[BertConfig]", model_class.config_class).from_pretrained(folder)
-    config.dtype = torch.float32
-    if dropout is not None:
-        config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
-    with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
-        model = model_class(config, add_pooling_layer=False)
+    try:
+        config = cast("type[BertConfig]", model_class.config_class).from_pretrained(folder)
+        config.dtype = torch.float32
+        if dropout is not None:
+            config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
+        with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
+            model = model_class(config, add_pooling_layer=False)
+    except Exception as error:  # transformers raises errors of many classes for values that it cannot use
+        reason = " ".join(str(error).split())
+        raise EncoderError(
+            f"{folder / 'config.json'} does not describe a {kind} encoder ({type(error).__name__}: {reason}); download "
+            "it again, or write it with save_pretrained"
+        ) from error
     tensors = _read_tensors(folder, kind, model.state_dict(), f"{model_class.base_model_prefix}.")
     model.load_state_dict(tensors, assign=True)
     positions = torch.arange(config.max_position_embeddings)[None]
@@ -72,37 +78,32 @@ def import_model_class(kind: str) -> "type[BertModel]":
         gc.enable()
 
 
-def find_weight_files(folder: Path) -> list[Path]:
-    """Find the safetensors files of a folder. Raises EncoderError if there are none."""
-    files = sorted(folder.glob("model*.safetensors"))
-    if not files:
-        pickled = ", ".join(path.name for path in sorted(folder.glob("*.bin")))
-        content = f"only {pickled}, but reading pickled files can run foreign code" if pickled else "no weights"
-        raise EncoderError(
-            f"{folder} has {content}; it needs model.safetensors. If you trust the source, load it with transformers "
-            "and write it with save_pretrained"
-        )
-    return files
-
-
-def fingerprint_weights(folder: Path) -> str:
-    """Compute the SHA-256 over the checksums of the weights' files."""
-    digests = [checksum(path) for path in find_weight_files(folder)]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
 def locate_tensors(folder: Path) -> dict[str, tuple[Path, str]]:
-    """Find where each tensor of a checkpoint is stored: name -> (file, name in the file)."""
-    from safetensors import safe_open
+    """Find where each tensor of a checkpoint is stored: name -> (file, name in the file).
 
-    locations = {}
+    Where there is an index, it decides. Raises EncoderError for a damaged file, or a tensor that is not where the index
+    says.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    stored: dict[str, Path] = {}
+    index = read_index(folder)
     for path in find_weight_files(folder):
-        with safe_open(path, "pt") as file:
-            for stored_name in file.keys():  # noqa: SIM118 (the file is not a mapping)
-                # The first BERT checkpoints call the tensors of a layer norm gamma and beta.
-                name = stored_name.replace("LayerNorm.gamma", "LayerNorm.weight")
-                locations[name.replace("LayerNorm.beta", "LayerNorm.bias")] = path, stored_name
-    return locations
+        try:
+            with safe_open(path, "pt") as file:
+                names = set(file.keys())
+        except (SafetensorError, OSError) as error:
+            raise explain_damage(path, error) from error
+        indexed = names if index is None else {name for name, file in index.items() if file == path.name}
+        if missing := sorted(indexed - names):
+            raise EncoderError(f"{path} lacks {missing[0]}, which the index places there; download it again")
+        stored |= dict.fromkeys(sorted(indexed), path)
+    return {_modern_name(name): (path, name) for name, path in stored.items()}
+
+
+def _modern_name(name: str) -> str:
+    """The first BERT checkpoints call the tensors of a layer norm gamma and beta."""
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 
 def read_tensor(path: Path, name: str) -> "torch.Tensor":
@@ -125,7 +126,8 @@ def _read_tensors(
 
     try:
         stored = {name.removeprefix(prefix): location for name, location in locate_tensors(folder).items()}
-        tensors = _map_tensors({name: stored[name] for name in expected if name in stored})
+        used = {name: stored[name] for name in expected if name in stored}
+        tensors = _map_tensors(used)
     except SafetensorError as error:
         raise EncoderError(f"the weights in {folder} are damaged ({error}); download them again") from error
     faults = {
@@ -139,7 +141,30 @@ def _read_tensors(
             f"the weights in {folder} are not those of the {kind} encoder in its config.json ({listed}). "
             "Write the folder with save_pretrained, or correct config.json or the prefix of the names"
         )
+    _require_finite(tensors, used)
     return tensors
+
+
+def _require_finite(tensors: "dict[str, torch.Tensor]", locations: dict[str, tuple[Path, str]]) -> None:
+    """Raise EncoderError if a tensor holds NaN or infinity.
+
+    The cache folder stores which files passed, because this check reads all weights, and a run needs few of them.
+    """
+    import torch
+
+    for path in sorted({path for path, _ in locations.values()}):
+        passed = cache_folder() / "weights" / f"{checksum(path)[:32]}.json"
+        names = sorted(name for name, (file, _) in locations.items() if file == path)
+        if read_entry(passed) == names:
+            continue
+        for name in names:
+            # The sum is finite in almost all cases; only if it is not are all values looked at.
+            if not torch.isfinite(tensors[name].sum()) and not torch.isfinite(tensors[name]).all():
+                raise EncoderError(
+                    f"{path}: tensor {locations[name][1]} holds NaN or infinity; its training has failed, or the file "
+                    "is damaged. Use another checkpoint"
+                )
+        write_entry(passed, names)
 
 
 def _map_tensors(locations: dict[str, tuple[Path, str]]) -> "dict[str, torch.Tensor]":

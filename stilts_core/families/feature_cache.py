@@ -22,12 +22,12 @@ import tokenizers
 from stilts_core.encoders.tokenizer import EncoderTokenizer
 from stilts_core.families.features import Features, Truncation
 from stilts_core.families.setting import TaskSetting
-from stilts_core.storage.atomic import whole_file
-from stilts_core.storage.cache import cache_folder
+from stilts_core.storage.cache import cache_folder, report_damage, store
+from stilts_core.storage.leftovers import remove
 from stilts_core.tasks.examples import RetrievalSet, TextExample
 
 LIMIT = 4 * 2**30  # bytes; the test parts of XNLI, XQuAD and UD POS in all their languages take 74 MiB together
-VERSION = "1"  # raise it when a family makes other features of the same examples; a test of golden digests asks for it
+VERSION = "2"  # raise it when a family makes other features of the same examples; a test of golden digests asks for it
 COLUMNS = ("ids", "types", "starts", "first", "example")
 
 
@@ -85,8 +85,7 @@ def _write_entry(path: Path, features: Features) -> None:
     # Safetensors sorts the columns, but `Features.digest` depends on their order.
     entry = {"columns": list(columns), "truncation": truncation, "sha256": _checksum(columns, truncation)}
     # One key only: safetensors writes several in random order, and equal features should give equal files.
-    with whole_file(path, durable=False) as temporary:
-        save_file(columns, temporary, {"entry": json.dumps(entry)})
+    store(path, lambda temporary: save_file(columns, temporary, {"entry": json.dumps(entry)}))
 
 
 def _read_entry(path: Path) -> Features | None:
@@ -98,11 +97,17 @@ def _read_entry(path: Path) -> Features | None:
         with safe_open(path, "pt") as file:
             entry = json.loads(file.metadata()["entry"])
             columns = {name: file.get_tensor(name).numpy() for name in entry["columns"]}
-    except (FileNotFoundError, SafetensorError, ValueError, KeyError, TypeError):
+        truncation = Truncation(**entry["truncation"])
+        is_whole = entry["sha256"] == _checksum(columns, entry["truncation"])
+    except FileNotFoundError:
         return None
-    if entry["sha256"] != _checksum(columns, entry["truncation"]):
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        report_damage(path, " ".join(str(error).split()))
         return None
-    with suppress(FileNotFoundError):  # another process has just removed the entry; the mapped columns remain
+    if not is_whole:
+        report_damage(path, "its SHA-256 is not the stored one")
+        return None
+    with suppress(OSError):  # another process has just removed the entry, or the folder is read-only
         os.utime(path)  # the time of last use
     for column in columns.values():
         column.flags.writeable = False
@@ -111,7 +116,7 @@ def _read_entry(path: Path) -> Features | None:
         for prefix in ("token_targets ", "targets ")
     )
     plain = {name: columns[name] for name in COLUMNS}
-    return Features(**plain, token_targets=token_targets, targets=targets, truncation=Truncation(**entry["truncation"]))
+    return Features(**plain, token_targets=token_targets, targets=targets, truncation=truncation)
 
 
 def _checksum(columns: dict[str, np.ndarray], truncation: dict[str, int]) -> str:
@@ -124,6 +129,8 @@ def _checksum(columns: dict[str, np.ndarray], truncation: dict[str, int]) -> str
 
 def _remove_least_recently_used(folder: Path) -> None:
     """Remove the least recently used entries until the rest fits into LIMIT."""
+    if not folder.is_dir():  # it could not be created
+        return
     entries = []
     for path in folder.iterdir():
         with suppress(FileNotFoundError):  # another process has just removed or renamed it
@@ -132,4 +139,4 @@ def _remove_least_recently_used(folder: Path) -> None:
     for stat, path in sorted(entries, key=lambda entry: -entry[0].st_mtime_ns):
         total += stat.st_size
         if total > LIMIT:
-            path.unlink(missing_ok=True)
+            remove(path)

@@ -1,14 +1,14 @@
-"""A disk cache of generated examples: the runs of a grid use the same test parts again and again."""
+"""A disk cache of generated examples: the runs of a grid use the same test parts again and again.
 
-import marshal
-import sys
+An entry is JSON with its SHA-256. Nothing in it can run code, and a damaged one is generated again.
+"""
+
 from collections.abc import Callable
 from dataclasses import astuple, fields
 from hashlib import sha256
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from stilts_core.storage.atomic import write_whole
-from stilts_core.storage.cache import cache_folder
+from stilts_core.storage.cache import cache_folder, read_entry, report_damage, write_entry
 from stilts_core.tasks.examples import Example, TextExample
 
 E = TypeVar("E", bound=Example | TextExample)
@@ -20,11 +20,21 @@ def cached_examples(make: Callable[[], list[E]], example_type: type[E], *key: ob
     The `repr` of `key` must decide the examples. A damaged cache file is replaced.
     """
     names = [field.name for field in fields(example_type)]
-    digest = sha256(repr((sys.version, example_type.__name__, names, *key)).encode()).hexdigest()
-    path = cache_folder() / "laboratory" / digest[:32]
-    try:
-        return [example_type(*row) for row in marshal.loads(path.read_bytes())]
-    except (OSError, EOFError, ValueError, TypeError):  # missing or damaged
-        examples = make()
-        write_whole(path, marshal.dumps([astuple(example) for example in examples]))
-        return examples
+    digest = sha256(repr((example_type.__name__, names, *key)).encode()).hexdigest()
+    path = cache_folder() / "laboratory" / f"{digest[:32]}.json"
+    rows = read_entry(path)
+    if rows is not None:
+        try:
+            return [example_type(*map(_restore, row)) for row in rows]
+        except TypeError:
+            report_damage(path, "it holds other values")
+    examples = make()
+    write_entry(path, [astuple(example) for example in examples])
+    return examples
+
+
+def _restore(value: Any) -> Any:
+    """The tuple, or the tuple of tuples, that JSON stored as lists; any other value unchanged."""
+    if type(value) is not list:
+        return value
+    return tuple(map(tuple, value)) if value and type(value[0]) is list else tuple(value)

@@ -50,14 +50,14 @@ def describe_pretraining(
 
     `folder` holds the encoder's files. The keys are those of `pretraining.json`.
     """
-    from stilts_core.encoders.weights import fingerprint_weights
+    from stilts_core.encoders.files import fingerprint_encoder
     from stilts_core.training.machine import environment
 
     return {
         "schema": RECORD_SCHEMA,
         "name": "lab" if seed == 0 else f"lab-{seed}",
         "seed": seed,
-        "fingerprint": fingerprint_weights(folder),
+        "fingerprint": fingerprint_encoder(folder),
         "recipe": asdict(recipe),
         "seconds": round(phase.seconds, 2),
         "tokens": phase.tokens,

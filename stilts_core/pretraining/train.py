@@ -10,10 +10,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stilts_core.encoders.files import fingerprint_weights
 from stilts_core.laboratory import generator
 from stilts_core.pretraining.recipe import RECIPE, PretrainingRecipe, locate_lab_encoder
 from stilts_core.pretraining.record import RECORD_FILE, describe_pretraining
 from stilts_core.storage.atomic import whole_folder
+from stilts_core.storage.sealed import DIGESTS, find_damage, locate_writable, remove_damaged, seal
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -29,18 +31,36 @@ SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 def pretrain_lab_encoder(seed: int = 0, recipe: PretrainingRecipe = RECIPE, *, quiet: bool = True) -> Path:
     """Return the Hugging Face folder of a laboratory encoder, and pretrain the encoder if the folder does not exist.
 
-    If several processes call at the same time, one of them pretrains. A killed pretraining is resumed by the next call
-    and ends with the same weights. The folder also holds `pretraining.json`: how the encoder was trained, and what it
-    can do without fine-tuning.
+    A folder whose files are not those that were written is pretrained again. If several processes call at the same
+    time, one of them pretrains. A killed pretraining is resumed by the next call and ends with the same weights. The
+    folder also holds `pretraining.json`: how the encoder was trained, and what it can do without fine-tuning.
     """
     folder = locate_lab_encoder(seed, recipe)
-    if not folder.exists():
-        from stilts_core.training import checkpoint
+    if not folder.exists() or _find_damage(folder):
+        from stilts_core.training import checkpoint, distributed
 
+        folder = locate_writable(folder)
         with checkpoint.lock_for_run(folder):
-            if not folder.exists():
+            with distributed.main_process_first():
+                whole = remove_damaged(folder, _find_damage)
+            if not whole:
                 _pretrain(folder, seed, recipe, quiet)
     return folder
+
+
+def _find_damage(folder: Path) -> str | None:
+    """What is wrong with an encoder's folder, in words; None for a whole one.
+
+    A folder of an earlier version has no digests: its record holds the fingerprint of its weights.
+    """
+    if (folder / DIGESTS).exists():
+        return find_damage(folder)
+    try:
+        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        same = record["fingerprint"] == fingerprint_weights(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"its record cannot be read: {error}"
+    return None if same else "its weights are not those that were written"
 
 
 def _pretrain(folder: Path, seed: int, recipe: PretrainingRecipe, quiet: bool) -> None:
@@ -54,7 +74,7 @@ def _pretrain(folder: Path, seed: int, recipe: PretrainingRecipe, quiet: bool) -
     from stilts_core.training.loop import train
     from stilts_core.training.schedule import Schedule, TrainingTask
 
-    unfinished = folder.with_name(f".{folder.name}")  # stays if this process is killed; the next one resumes from it
+    unfinished = _locate_unfinished(folder)  # stays if this process is killed; the next one resumes from it
     texts = [
         text
         for code in recipe.languages_with_text
@@ -77,8 +97,14 @@ def _pretrain(folder: Path, seed: int, recipe: PretrainingRecipe, quiet: bool) -
         encoder.write_files(finished)
         _add_head(finished, head)
         record = describe_pretraining(finished, encoder, head, phase, seed, recipe, compute)
-        (finished / RECORD_FILE).write_text(json.dumps(record, indent=1))
+        (finished / RECORD_FILE).write_text(json.dumps(record, indent=1), encoding="utf-8")
+        seal(finished)
     shutil.rmtree(unfinished)
+
+
+def _locate_unfinished(folder: Path) -> Path:
+    """The folder of a pretraining that is not finished."""
+    return folder.with_name(f".{folder.name}")
 
 
 def _write_untrained(folder: Path, texts: list[str], seed: int, recipe: PretrainingRecipe) -> None:

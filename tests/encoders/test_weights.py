@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForMaskedLM
 
-from stilts_core.encoders.weights import fingerprint_weights, load_model
+from stilts_core.encoders.files import fingerprint_weights
+from stilts_core.encoders.weights import load_model
 from stilts_core.errors import EncoderError
 
 

@@ -148,6 +148,26 @@ def test_damaged_entry_is_a_cache_miss_and_is_repaired(damage, folder, tokenizer
     assert entry.read_bytes() == content and len(misses) == 2
 
 
+def test_folder_in_place_of_an_entry_is_replaced_with_one_line(folder, tokenizer, misses, capsys):
+    expected = contents(cached_features(make_examples("squad"), tokenizer, toy.make_setting("squad")))
+    (entry,) = folder.iterdir()
+    entry.unlink()
+    (entry / "inner").mkdir(parents=True)
+    capsys.readouterr()
+    assert contents(cached_features(make_examples("squad"), tokenizer, toy.make_setting("squad"))) == expected
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(entry) in line and "is damaged" in line
+    assert entry.is_file() and len(misses) == 2
+
+
+def test_features_are_made_without_a_cache_that_cannot_be_written(tokenizer, tmp_path, monkeypatch, capsys):
+    (tmp_path / "a-file").write_text("")
+    monkeypatch.setenv("STILTS_CACHE", str(tmp_path / "a-file"))
+    for _ in range(2):
+        assert len(cached_features(make_examples("squad"), tokenizer, toy.make_setting("squad")))
+    assert capsys.readouterr().err.count("continuing without it") == 1
+
+
 @pytest.mark.parametrize("name", TASKS_OF_ALL_FAMILIES)
 def test_features_depend_only_on_labels_length_tokenizer_and_examples(name, tokenizer, folder, misses):
     setting, examples = toy.make_setting(name), make_examples(name)

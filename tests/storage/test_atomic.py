@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from stilts_core.storage.atomic import remove_unfinished, whole_file, whole_folder, write_whole
+from stilts_core.storage import atomic
+from stilts_core.storage.atomic import find_unfinished, remove_unfinished, whole_file, whole_folder, write_whole
 
 # Writes half of a file and waits to be killed.
 UNFINISHED_FILE = """
@@ -169,10 +171,53 @@ def test_existing_folder_is_not_replaced(tmp_path):
 
 
 def test_only_unfinished_folders_of_the_same_name_are_removed(tmp_path):
-    for name in ("step-1", ".step-1.abc", ".step-10.abc", ".other.abc"):
+    token = "0" * 32
+    for name in ("step-1", f".step-1.{token}", f".step-10.{token}", f".other.{token}", ".step-1.notes"):
         (tmp_path / name).mkdir()
     remove_unfinished(tmp_path / "step-1")
-    assert {folder.name for folder in tmp_path.iterdir()} == {"step-1", ".step-10.abc", ".other.abc"}
+    assert {folder.name for folder in tmp_path.iterdir()} == {
+        "step-1",
+        f".step-10.{token}",
+        f".other.{token}",
+        ".step-1.notes",
+    }
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_writer_in_the_folder(tmp_path):
+    kill_while_writing(UNFINISHED_FILE, tmp_path / "first")
+    kill_while_writing(UNFINISHED_FOLDER, tmp_path / "second")
+    leftovers = list(tmp_path.iterdir())
+    assert len(leftovers) == 2
+    for leftover in leftovers:
+        os.utime(leftover, (1, 1))
+    script = "import sys; from pathlib import Path; from stilts_core.storage.atomic import write_whole; "
+    script += "write_whole(Path(sys.argv[1]), 'new')"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "third")], check=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["third"]
+
+
+def test_temporary_file_of_a_living_writer_is_never_removed(tmp_path):
+    with whole_file(tmp_path / "file") as temporary, whole_folder(tmp_path / "folder") as folder:
+        for path in (temporary, folder):
+            os.utime(path, (1, 1))
+        assert find_unfinished(tmp_path) == []
+        remove_unfinished(tmp_path / "file")
+        remove_unfinished(tmp_path / "folder")
+        assert temporary.exists() and folder.exists()
+
+
+def test_temporary_name_that_exists_is_never_written_to(tmp_path, monkeypatch):
+    taken = tmp_path / f".file.{'0' * 32}"
+    taken.write_text("another process writes here")
+    monkeypatch.setattr(atomic, "uuid4", lambda: SimpleNamespace(hex="0" * 32))
+    with pytest.raises(FileExistsError):
+        write_whole(tmp_path / "file", "text")
+    assert taken.read_text() == "another process writes here"
+
+
+def test_name_of_the_greatest_length_can_be_written(tmp_path):
+    path = tmp_path / ("é" * 127)
+    assert write_whole(path, "text").read_text() == "text"
 
 
 def test_error_of_a_full_disk_names_the_file(tmp_path):

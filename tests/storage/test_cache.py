@@ -1,12 +1,14 @@
 """Checksums are SHA-256, those of large files survive the process, and damaged entries are replaced."""
 
+import errno
 import hashlib
 import os
+import tempfile
 
 import pytest
 
 from stilts_core.storage import cache
-from stilts_core.storage.cache import checksum
+from stilts_core.storage.cache import checksum, read_entry, write_entry
 
 
 @pytest.fixture(autouse=True)
@@ -63,4 +65,58 @@ def test_damaged_stored_checksum_is_replaced(tmp_path):
     (stored,) = tmp_path.glob("cache/checksums/*")
     stored.write_text(expected[:20])
     forget_checksums()
-    assert checksum(path) == expected == stored.read_text()
+    assert checksum(path) == expected == read_entry(stored)
+
+
+DAMAGES = {
+    "empty": lambda path: path.write_bytes(b""),
+    "cut off": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "garbage": lambda path: path.write_bytes(b"\xff\x00garbage"),
+    "another digest": lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]),
+    "a folder": lambda path: path.unlink() or (path / "inner").mkdir(parents=True),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_entry_is_a_miss_with_one_line_and_is_replaced(damage, tmp_path, capsys):
+    path, content = tmp_path / "entry.json", {"text": "夜 \ud800", "numbers": [1, None, 2.5]}
+    write_entry(path, content)
+    assert read_entry(path) == content
+    DAMAGES[damage](path)
+    assert read_entry(path) is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(path) in line and "is damaged" in line
+    write_entry(path, content)
+    assert read_entry(path) == content and not capsys.readouterr().err
+
+
+def test_cache_that_cannot_be_written_is_reported_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("STILTS_CACHE", str(tmp_path / "a-file"))
+    (tmp_path / "a-file").write_text("no folder can be created here")
+    for name in ("first", "second"):
+        write_entry(tmp_path / "a-file" / "features" / name, 1)
+        assert read_entry(tmp_path / "a-file" / "features" / name) is None
+    lines = [line for line in capsys.readouterr().err.splitlines() if "cannot be written" in line]
+    assert len(lines) == 1 and "continuing without it" in lines[0]
+
+
+def test_full_disk_leaves_no_entry_and_no_temporary_file(tmp_path, capsys):
+    def fill(temporary):
+        temporary.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    cache.store(tmp_path / "entry", fill)
+    assert not list(tmp_path.glob("entry*")) and not list(tmp_path.glob(".entry*"))
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_substitute_for_a_cache_that_cannot_be_written_is_private(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "a-file").write_text("")
+    first = cache.writable_cache_folder(tmp_path / "a-file")
+    assert cache.is_private(first) and cache.writable_cache_folder(tmp_path) == tmp_path
+    cache.writable_cache_folder.cache_clear()
+    assert cache.writable_cache_folder(tmp_path / "a-file") == first
+    first.chmod(0o777)  # somebody else may have prepared it
+    cache.writable_cache_folder.cache_clear()
+    assert cache.writable_cache_folder(tmp_path / "a-file") != first
