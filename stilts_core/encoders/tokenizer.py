@@ -41,7 +41,11 @@ class EncoderTokenizer:
         facts = read_entry(cached)
         if facts is None:
             write_entry(cached, facts := _describe(self.backend))
-        specials, self.blank, self._single, self._pair, self.id_count = facts
+        specials, blank, single, pair, id_count = facts
+        self.blank: int | None = blank
+        self.id_count: int = id_count
+        self._single: Template = single
+        self._pair: Template = pair
         self.cls, self.sep, self.pad, self.mask, self.unk = self.specials = tuple(specials)
         self.single_overhead, self.pair_overhead = _count_specials(self._single), _count_specials(self._pair)
 

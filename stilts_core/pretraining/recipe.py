@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stilts_core.encoders.cpu.kernels import find_deviation
 from stilts_core.errors import ConfigError
 from stilts_core.laboratory import generator
 from stilts_core.laboratory.language.design import CODES
@@ -71,6 +72,8 @@ def lab_identity(seed: int, recipe: PretrainingRecipe = RECIPE) -> str:
     facts = {"format": WEIGHTS_VERSION, "seed": seed, "recipe": asdict(recipe), "generator": generator.VERSION}
     # The generator's version does not cover languages that were invented later.
     facts |= {"languages": [asdict(generator.LANGUAGES[code]) for code in recipe.languages]}
+    if deviation := find_deviation():  # the kernels round differently from PyTorch's operations
+        facts |= {"kernels": deviation}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

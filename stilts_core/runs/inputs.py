@@ -5,11 +5,13 @@ The same parts give the checksums, which are part of the name of a run, and the 
 
 import hashlib
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from stilts_core.config import ResolvedConfig
+from stilts_core.encoders.cpu.kernels import find_deviation
 from stilts_core.errors import ConfigError
 from stilts_core.runs.encoders import identity
 from stilts_core.sources.parts import SOURCES, Part, TextPart
@@ -129,15 +131,23 @@ def scored_languages(config: ResolvedConfig) -> tuple[str, ...]:
 
 def run_folder(config: ResolvedConfig, checksums: dict[str, str]) -> Path:
     """The folder of a run, named after all that decides its result: config, encoder and data (`run_checksums`)."""
-    facts = {"weights": identity(config.encoder), "data": _digest(checksums)}
+    facts = {"weights": identity(config.encoder), "data": _digest(checksums)} | _deviation(config)
     return Path(config.runs_dir) / config.profile / config.run_id(**facts)
 
 
 def checkpoint_folder(config: ResolvedConfig) -> Path:
     """The folder of the intermediate checkpoint, named after all that decides it; all targets share it."""
     data = _digest(intermediate_inputs(config).checksums())
-    facts = {"weights": identity(config.encoder), "data": data, "format": CHECKPOINT_VERSION}
+    facts = {"weights": identity(config.encoder), "data": data, "format": CHECKPOINT_VERSION} | _deviation(config)
     return Path(config.runs_dir) / "checkpoints" / config.checkpoint_id(**facts)
+
+
+def _deviation(config: ResolvedConfig) -> dict[str, str]:
+    """What names a run that a CPU computes without the kernels that are meant for it; nothing for any other run."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    on_gpu = config.device == "cuda" or (config.device == "auto" and not hidden and Path("/dev/nvidiactl").exists())
+    deviation = None if on_gpu else find_deviation()
+    return {"kernels": deviation} if deviation else {}
 
 
 def _digest(checksums: dict[str, str]) -> str:

@@ -38,7 +38,7 @@ def writable_cache_folder(folder: Path) -> Path:
             probe.write(b"x")
         return folder
     except OSError as error:
-        substitute = _private_folder(Path(tempfile.gettempdir()) / f"cache-of-stilts-{_user()}")
+        substitute = private_folder()
         _say(f"The cache folder {folder} cannot be written ({_reason(error)}); using {substitute} instead.")
         return substitute
 
@@ -55,8 +55,13 @@ def is_private(folder: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == _user() and not status.st_mode & 0o022
 
 
-def _private_folder(folder: Path) -> Path:
-    """Create a folder for this user alone; another one, which no other process uses, if its name is already taken."""
+@cache
+def private_folder() -> Path:
+    """Return a folder for temporary files that is this user's alone.
+
+    If somebody else has its name, it is a new folder, which no other process uses.
+    """
+    folder = Path(tempfile.gettempdir()) / f"cache-of-stilts-{_user()}"
     try:
         folder.mkdir(mode=0o700)
     except OSError:

@@ -1,3 +1,5 @@
+import json
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -7,6 +9,7 @@ import toy_data
 
 from stilts_core.config import ResolvedConfig, RunConfig
 from stilts_core.errors import ConfigError
+from stilts_core.runs import inputs
 from stilts_core.runs.inputs import (
     checkpoint_folder,
     intermediate_inputs,
@@ -158,3 +161,21 @@ def test_files_of_other_languages_of_a_held_out_set_decide_no_checkpoint(data, t
     before = checkpoint_folder(config(**base))
     (data / "xtreme/xnli/dev-sw.tsv").unlink()
     assert checkpoint_folder(config(**base)) == before
+
+
+def test_run_computed_without_the_kernels_of_its_machine_has_another_name(data, tiny_xlmr, monkeypatch):
+    chosen = config(encoder=str(tiny_xlmr), device="cpu")
+    monkeypatch.setattr(inputs, "find_deviation", lambda: None)
+    folders = {run_folder(chosen, {}), checkpoint_folder(chosen)}
+    monkeypatch.setattr(inputs, "find_deviation", lambda: "off")
+    assert folders.isdisjoint({run_folder(chosen, {}), checkpoint_folder(chosen)})
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
+def test_run_with_a_changed_file_of_the_encoder_has_another_name(data, tiny_xlmr, tmp_path, name):
+    encoder = shutil.copytree(tiny_xlmr, tmp_path / "encoder")
+    chosen = config(encoder=str(encoder))
+    before = run_folder(chosen, {}), checkpoint_folder(chosen)
+    content = json.loads((encoder / name).read_text(encoding="utf-8"))
+    (encoder / name).write_text(json.dumps(content | {"another": 1}), encoding="utf-8")
+    assert run_folder(chosen, {}) != before[0] and checkpoint_folder(chosen) != before[1]

@@ -112,11 +112,14 @@ def test_full_disk_leaves_no_entry_and_no_temporary_file(tmp_path, capsys):
 
 def test_substitute_for_a_cache_that_cannot_be_written_is_private(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    cache.private_folder.cache_clear()
     (tmp_path / "a-file").write_text("")
     first = cache.writable_cache_folder(tmp_path / "a-file")
     assert cache.is_private(first) and cache.writable_cache_folder(tmp_path) == tmp_path
     cache.writable_cache_folder.cache_clear()
+    cache.private_folder.cache_clear()
     assert cache.writable_cache_folder(tmp_path / "a-file") == first
     first.chmod(0o777)  # somebody else may have prepared it
     cache.writable_cache_folder.cache_clear()
+    cache.private_folder.cache_clear()
     assert cache.writable_cache_folder(tmp_path / "a-file") != first

@@ -2,6 +2,7 @@ import tempfile
 
 import pytest
 
+from stilts_core.storage import cache
 from stilts_core.storage.sealed import DIGESTS, sealed_folder
 
 
@@ -37,6 +38,7 @@ def test_changed_folder_is_written_again_with_one_line(change, folder, capsys):
 
 def test_cache_that_cannot_be_written_is_replaced_by_another_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    cache.private_folder.cache_clear()
     (tmp_path / "a-file").write_text("")
     elsewhere = sealed_folder(tmp_path / "a-file" / "encoders" / "one", write)
     assert (elsewhere / "weights").read_bytes() == b"weights"

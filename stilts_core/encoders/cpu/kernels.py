@@ -6,27 +6,20 @@ operations compute the same up to rounding, but slower.
 """
 
 import ctypes
-import hashlib
 import os
 import platform
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stilts_core.storage.atomic import whole_file
-from stilts_core.storage.cache import cache_folder
+from stilts_core.encoders.cpu.library import Unavailable, find_library
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SOURCES = tuple(sorted(Path(__file__).parent.glob("*.c")))
-FLAGS = ("-O3", "-march=native", "-fopenmp", "-fPIC")
 LANES = 16  # numbers in a vector register; hidden size, head size and feed-forward size must be multiples of it
 
 _INTEGERS = ("tokens", "rows", "sequences", "hidden", "heads", "inner", "width", "bf16", "threads", "training")
@@ -114,61 +107,67 @@ def require_library() -> ctypes.CDLL:
     return available.library
 
 
-class Unavailable(RuntimeError):
-    """There are no kernels; the message is the reason."""
-
-
 def _declare(library: ctypes.CDLL, name: str, arguments: Sequence[type], result: type | None) -> None:
     """Declare the types of a C function."""
     function = getattr(library, name)
     function.argtypes, function.restype = arguments, result
 
 
+def find_deviation() -> str | None:
+    """'off' if this machine's CPU is one for the kernels but computes without them; None if it computes as it should.
+
+    PyTorch's operations round differently, which can change a score. The answer is therefore part of what names a run,
+    and needs no import of PyTorch.
+    """
+    if _find_obstacle():
+        return None
+    try:
+        _check_switch()
+        find_library()
+    except (OSError, Unavailable):
+        return "off"
+    return None
+
+
 def _load() -> ctypes.CDLL:
     """Load the kernels; compile them first if this machine has not compiled them yet."""
-    import torch
+    _check_switch()
+    if obstacle := _find_obstacle():
+        raise Unavailable(obstacle)
+    library = find_library()
+    _share_threads()
+    return ctypes.CDLL(str(library))
 
+
+def _check_switch() -> None:
+    """Raise Unavailable if the user has switched the kernels off."""
     if os.environ.get("STILTS_KERNELS") == "off":
         raise Unavailable("STILTS_KERNELS is off")
-    if platform.system() != "Linux" or not torch.cpu._is_avx512_bf16_supported():
-        raise Unavailable("the kernels need Linux and a CPU with AVX512-BF16")
-    if torch.cpu._is_amx_tile_supported():
-        raise Unavailable("this CPU has AMX, which PyTorch's matrix products use")
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        raise Unavailable("no C compiler found (on Debian: apt-get install gcc libc6-dev)")
-    _share_threads()
-    path = cache_folder() / "kernels" / f"{_hash_version(compiler)}.so"
-    if not path.exists():
-        with whole_file(path) as partial:
-            _compile(compiler, partial)
-    return ctypes.CDLL(str(path))
+
+
+def _find_obstacle() -> str | None:
+    """Why no kernels are meant for this machine; None if they are."""
+    flags = _read_cpu_flags().split()
+    if platform.system() != "Linux" or "avx512_bf16" not in flags:
+        return "the kernels need Linux and a CPU with AVX512-BF16"
+    return "this CPU has AMX, which PyTorch's matrix products use" if "amx_tile" in flags else None
+
+
+def _read_cpu_flags() -> str:
+    """The line of /proc/cpuinfo that lists the CPU's instructions; empty where there is none."""
+    try:
+        found = re.search(r"^flags.*$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        return ""
+    return found[0] if found else ""
 
 
 def _share_threads() -> None:
     """Make the kernels use the OpenMP library, and so the threads, that PyTorch uses."""
+    import torch  # noqa: F401 (maps its OpenMP library into this process)
+
     mapped = sorted(set(re.findall(r"(/\S*libgomp\S*)", Path("/proc/self/maps").read_text())))
     candidates = [path for path in mapped if "torch" in path] or mapped
     if not candidates:
         raise Unavailable("this PyTorch does not run on GNU OpenMP")
     ctypes.CDLL(candidates[0], ctypes.RTLD_GLOBAL)
-
-
-def _hash_version(compiler: str) -> str:
-    """A hash of everything that decides the compiled kernels: sources, compiler, flags, and the CPU's instructions."""
-    compiler_version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
-    cpu_flags = re.search(r"^flags.*$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.[ch]"))]
-    facts = (*sources, compiler_version, " ".join(FLAGS).encode(), (cpu_flags[0] if cpu_flags else "").encode())
-    return hashlib.sha256(b"\0".join(facts)).hexdigest()[:32]
-
-
-def _compile(compiler: str, path: Path) -> None:
-    """Compile the kernels into `path`, without linking an OpenMP library: PyTorch has loaded one."""
-    with tempfile.TemporaryDirectory() as folder:
-        objects = [f"{folder}/{source.stem}.o" for source in SOURCES]
-        commands = [[*FLAGS, "-c", str(source), "-o", out] for source, out in zip(SOURCES, objects, strict=True)]
-        for arguments in (*commands, ["-shared", *objects, "-o", str(path), "-lm"]):
-            done = subprocess.run([compiler, *arguments], capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise Unavailable(f"{compiler} failed ({(done.stderr.strip().splitlines() or ['no message'])[-1]})")

@@ -1,11 +1,15 @@
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from stilts_core.encoders.cpu.kernels import kernels
+from stilts_core.encoders.cpu import library
+from stilts_core.encoders.cpu.kernels import find_deviation, kernels
+from stilts_core.storage import cache
 
 SCRIPT = """
 import re, sys, torch
@@ -72,3 +76,97 @@ def test_waiting_threads_are_set_to_sleep_before_pytorch_is_loaded():
     unset = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=unset, check=True)
     assert done.stdout == "1000 False\n"
+
+
+COMPILER = """#!/bin/sh
+# Writes a file in place of the kernels, and counts its calls.
+echo "$@" >> "$(dirname "$0")/calls"
+for last; do :; done
+case "$*" in
+--version) echo fake ;;
+*-shared*) echo library > "$(echo "$*" | sed 's/.*-o \\([^ ]*\\).*/\\1/')" ;;
+esac
+"""
+
+
+@pytest.fixture
+def fake_compiler(tmp_path, monkeypatch):
+    """A compiler that is fast; the list of calls that compiled, one entry for each library."""
+    script = tmp_path / "bin" / "fake-cc"
+    script.parent.mkdir()
+    script.write_text(COMPILER)
+    script.chmod(0o755)
+    monkeypatch.setenv("CC", str(script))
+    monkeypatch.setenv("STILTS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    cache.private_folder.cache_clear()
+    yield lambda: [line for line in (script.parent / "calls").read_text().splitlines() if "-shared" in line]
+    cache.private_folder.cache_clear()
+
+
+def find_again():
+    """The library, as a new process finds it."""
+    library._find_once.cache_clear()
+    return library.find_library()
+
+
+def test_library_is_compiled_once_and_only_its_owner_can_write_to_it(fake_compiler, tmp_path):
+    assert find_again() == find_again()
+    assert find_again().parent == tmp_path / "cache" / "kernels" and len(fake_compiler()) == 1
+    for path in (find_again(), find_again().parent):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]),
+        lambda path: path.chmod(0o666),
+        lambda path: path.unlink() or path.symlink_to("/etc/hostname"),
+        lambda path: path.unlink() or path.mkdir(),
+    ],
+    ids=["empty", "truncated", "changed", "writable by others", "link", "folder"],
+)
+def test_damaged_library_is_compiled_again_with_one_line(damage, fake_compiler, capsys):
+    whole = find_again().read_bytes()
+    damage(find_again())
+    assert find_again().read_bytes() == whole and len(fake_compiler()) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is damaged" in line
+
+
+def test_nothing_is_loaded_from_a_folder_that_others_can_write_to(fake_compiler, tmp_path, capsys):
+    find_again().parent.chmod(0o777)
+    assert find_again().is_relative_to(tmp_path / "temporary")
+    assert "No kernels are loaded from" in capsys.readouterr().err
+
+
+def test_library_is_stored_elsewhere_if_the_cache_cannot_be_written(fake_compiler, tmp_path):
+    (tmp_path / "cache").write_text("")
+    assert find_again() == find_again() and len(fake_compiler()) == 1
+    assert find_again().is_relative_to(tmp_path / "temporary")
+
+
+def test_compiler_that_does_not_end_is_given_up(fake_compiler, tmp_path, monkeypatch, capsys):
+    (tmp_path / "bin" / "fake-cc").write_text("#!/bin/sh\nsleep 60 & wait\n")
+    monkeypatch.setattr(library, "COMPILER_SECONDS", 0.2)
+    started = time.monotonic()
+    for _ in range(2):
+        with pytest.raises(library.Unavailable, match=r"did not end within 0\.2 seconds"):
+            library.find_library()
+    assert time.monotonic() - started < 20
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_only_a_machine_that_should_have_kernels_and_has_none_deviates(fake_compiler, tmp_path, monkeypatch):
+    if kernels().library is None:
+        pytest.skip(kernels().reason)
+    assert find_deviation() is None
+    monkeypatch.setenv("STILTS_KERNELS", "off")
+    assert find_deviation() == "off"
+    monkeypatch.delenv("STILTS_KERNELS")
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert find_deviation() == "off"
