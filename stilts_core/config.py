@@ -6,6 +6,7 @@ ResolvedConfig, which the rest of the package works with.
 
 import hashlib
 import json
+import re
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -261,7 +262,8 @@ class ResolvedConfig(RunConfig):
         return self._name(self.row, decides | facts)
 
     def _name(self, slug: str, decides: dict[str, Any]) -> str:
-        encoder = self.encoder.rstrip("/").split("/")[-1]
+        # A run id is the name of a folder and of a page: see `runs.record.NAME`.
+        encoder = re.sub(r"[^A-Za-z0-9_.+-]", "_", self.encoder.rstrip("/").split("/")[-1])[:80]
         digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
         return f"{slug}-{encoder}-s{self.seed}-{digest[:10]}"
 

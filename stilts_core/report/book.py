@@ -8,6 +8,7 @@ from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.failed_runs import find_failures
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import cost, laboratory, lessons, overview, reference, runs, targets, transfer
+from stilts_core.report.readable_records import alike
 from stilts_core.report.recorded_results import read_encoders, read_records
 from stilts_core.runs.record import Record
 
@@ -15,11 +16,12 @@ from stilts_core.runs.record import Record
 def build_pages(runs_dir: Path, book_dir: Path, profile: str) -> list[Path]:
     """Write the pages of one profile to `generated`, `pairs` and `lessons` in `book_dir`, and return the files' paths.
 
-    Unchanged files are left alone. Files of earlier reports that this report does not write are removed. Raises
-    RecordError for a record that cannot be read.
+    Unchanged files are left alone. Files of earlier reports that this report does not write are removed. Records that
+    cannot be read are left out, with a line on standard error. Raises ConfigError if a symbolic link leads out of the
+    book.
     """
     records = read_records(profile, runs_dir, book_dir)
-    encoders = read_encoders(profile, runs_dir, book_dir / "results")
+    encoders = alike(read_encoders(profile, runs_dir, book_dir / "results"))
     failures = find_failures(profile, runs_dir)
     grid, writer, source = Grid(records), PageWriter(book_dir), _find_source(records, profile)
     runs.write_pages(records, runs_dir, writer)

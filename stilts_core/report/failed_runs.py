@@ -1,13 +1,15 @@
 """Runs that failed. Their notebooks hold the error, and the page of runs lists them with it."""
 
-import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stilts_core.config import RunConfig
 from stilts_core.notebooks.pair import UNFINISHED
+from stilts_core.report.executed_notebook import Notebook, UnreadableNotebook, read_executed
 from stilts_core.report.tables.titles import run_title
-from stilts_core.runs.record import RECORD
+from stilts_core.runs.record import NAME, RECORD
+
+LONGEST_ERROR = 500  # characters of an error in the list of runs; its notebook has all of it
 
 
 class Failure(NamedTuple):
@@ -15,7 +17,7 @@ class Failure(NamedTuple):
 
     run_id: str
     title: str
-    notebook: Path
+    notebook: Notebook
     reason: str
 
 
@@ -23,19 +25,34 @@ def find_failures(profile: str, runs: Path) -> list[Failure]:
     """The runs of a profile that ended with an error and have not succeeded since, ordered by run id.
 
     An unfinished notebook without an error belongs to a run that is still working or was killed; it is no failure.
+    Neither is a notebook that cannot be read: it was cut off, or is none.
     """
     failures = []
-    for notebook in sorted((runs / profile).glob(f"*/{UNFINISHED}")):
-        content = json.loads(notebook.read_text(encoding="utf-8"))
-        execution = content["metadata"].get("papermill", {})
-        if execution.get("exception") and not (notebook.parent / RECORD).exists():
-            title = f"{run_title(RunConfig.from_dict(execution['parameters']))} (failed)"
-            failures.append(Failure(notebook.parent.name, title, notebook, _read_error(content)))
+    for path in sorted((runs / profile).glob(f"*/{UNFINISHED}")):
+        run_id = path.parent.name
+        if not NAME.fullmatch(run_id) or (path.parent / RECORD).exists():
+            continue
+        try:
+            content = read_executed(path, runs)
+            execution = content["metadata"].get("papermill", {})
+            if execution.get("exception"):
+                title = f"{_title(execution.get('parameters'), run_id)} (failed)"
+                failures.append(Failure(run_id, title, content, _read_error(content)))
+        except (UnreadableNotebook, KeyError, TypeError, AttributeError):
+            continue
     return failures
 
 
-def _read_error(notebook: dict) -> str:
+def _title(parameters: Any, run_id: str) -> str:
+    """The title of the run that these parameters describe; its id if they describe none."""
+    try:
+        return run_title(RunConfig.from_dict(parameters))
+    except (ValueError, TypeError, AttributeError):
+        return run_id
+
+
+def _read_error(notebook: Notebook) -> str:
     """The error that ended the notebook."""
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
     error = next((output for output in outputs if output["output_type"] == "error"), None)
-    return f"{error['ename']}: {error['evalue']}" if error else "the notebook recorded no error"
+    return f"{error['ename']}: {error['evalue']}"[:LONGEST_ERROR] if error else "the notebook recorded no error"

@@ -5,10 +5,13 @@ field does not raise it. Scores are on a scale of 0 to 100.
 """
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from stilts_core.config import RunConfig
@@ -18,13 +21,15 @@ from stilts_core.storage.atomic import write_whole
 
 SCHEMA = 1
 RECORD = "record.json"  # the file's name in the folder of a run
-
+# What is used as a name of files, in links and in lists: letters, digits and signs that mean nothing to any of them.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
+NAME_RULE = "a letter or digit, then up to 199 letters, digits, or any of _ . + -"
 
 PhaseName = Literal["intermediate", "target"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Interval(_Part):
@@ -216,7 +221,9 @@ class Record(_Part):
     @field_validator("config", mode="before")
     @classmethod
     def _known_fields(cls, value: Any) -> Any:
-        return RunConfig.from_dict(value) if isinstance(value, dict) else value
+        if isinstance(value, dict):
+            RunConfig.from_dict(value)  # refuses unknown fields; the types of the others are checked after this
+        return value
 
     @property
     def seed(self) -> int:
@@ -250,17 +257,41 @@ def write_record(folder: Path, record: Record) -> Path:
 
 
 def read_record(path: Path) -> Record:
-    """Read a record. Raises RecordError for a damaged file, an unknown schema, or fields that do not fit the schema."""
+    """Read a record.
+
+    Raises RecordError for a damaged file, an unknown schema, fields that do not fit the schema, or names that could not
+    be names of files (see NAME), because a report uses them so.
+    """
+    remedy = "delete its folder and run again" if path.name == RECORD else "restore this file, or delete it alone"
     try:
         text = path.read_text(encoding="utf-8")
         record = Record.model_validate_json(text)
     except UnicodeDecodeError as error:
-        raise RecordError(f"{path} is not a readable record ({error}); delete its folder and run again") from error
+        raise RecordError(f"{path} is not a readable record ({error}); {remedy}") from error
     except ValidationError as error:
-        raise RecordError(f"{path} {_reason(error, text)}; delete its folder and run again") from error
+        raise RecordError(f"{path} {_reason(error, text)}; {remedy}") from error
     if record.schema_version != SCHEMA:
-        raise RecordError(f"{path} {_other_schema(record.schema_version)}; delete its folder and run again")
+        raise RecordError(f"{path} {_other_schema(record.schema_version)}; {remedy}")
+    for field, name in _names(record):
+        if not NAME.fullmatch(name):
+            raise RecordError(f"{path} has {field} {_shorten(name)}, which must be {NAME_RULE}; {remedy}")
     return record
+
+
+def _names(record: Record) -> Iterator[tuple[str, str]]:
+    """The names in a record that are used as names of files, in links, or to look things up."""
+    yield "run_id", record.run_id
+    yield "profile", record.profile
+    yield "config.profile", record.config.profile
+    yield "config.target", record.config.target
+    yield from (("config.intermediate", name) for name in record.config.intermediate.split(","))
+    yield "metric", record.metric
+    yield from (("metrics", name) for name in record.metrics)
+    yield from (("scores", language) for language in record.scores)
+    yield from (("layers", language) for language in record.layers)
+    yield from (("errors.language", mistake.language) for mistake in record.errors)
+    yield from (("cards", task) for task in record.cards)
+    yield from (("phases.tasks", task) for phase in record.phases for task in phase.tasks)
 
 
 def _reason(error: ValidationError, text: str) -> str:
@@ -268,15 +299,22 @@ def _reason(error: ValidationError, text: str) -> str:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return f"is not a readable record ({first['msg']})"
-    content = json.loads(text)
+    content = from_json(text)
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         return _other_schema(schema)
-    return f"does not fit schema {SCHEMA}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+    place = ".".join(map(str, first["loc"]))
+    return f"does not fit schema {SCHEMA}: {_shorten(place, quoted=False)}: {first['msg']}"
+
+
+def _shorten(text: str, *, quoted: bool = True) -> str:
+    """At most 80 characters of a text that may hold anything, with nothing that a terminal would obey."""
+    escaped = repr(text) if quoted else repr(text)[1:-1]
+    return escaped if len(escaped) <= 80 else escaped[:80] + "…"
 
 
 def _other_schema(schema: object) -> str:
-    return f"has schema {schema}, and this version reads schema {SCHEMA}"
+    return f"has schema {_shorten(str(schema), quoted=False)}, and this version reads schema {SCHEMA}"
 
 
 def find_records(runs: Path, profile: str | None = None) -> list[Record]:

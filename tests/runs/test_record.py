@@ -79,8 +79,8 @@ def test_field_that_does_not_fit_is_named(tmp_path, record, change, named):
 
 
 def test_records_are_found_by_profile_and_ordered_by_run(tmp_path, record):
-    for place in ("small/b", "small/a", "paper/c"):
-        write_record(tmp_path / place, record.model_copy(update={"run_id": place}))
+    for place, run_id in (("small/b", "b"), ("small/a", "a"), ("paper/c", "c")):
+        write_record(tmp_path / place, record.model_copy(update={"run_id": run_id}))
     (tmp_path / "checkpoints" / "mnli").mkdir(parents=True)
-    assert [found.run_id for found in find_records(tmp_path)] == ["paper/c", "small/a", "small/b"]
-    assert [found.run_id for found in find_records(tmp_path, "small")] == ["small/a", "small/b"]
+    assert [found.run_id for found in find_records(tmp_path)] == ["c", "a", "b"]
+    assert [found.run_id for found in find_records(tmp_path, "small")] == ["a", "b"]

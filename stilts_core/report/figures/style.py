@@ -34,6 +34,7 @@ STYLE: "dict[RcKeyType, Any]" = {
     "grid.color": "#dddddd",
     "legend.frameon": False,
     "legend.fontsize": 9.5,
+    "text.parse_math": False,  # a name with dollar signs is no formula
     "svg.hashsalt": "stilts",  # element ids are hashes with this salt: the same record gives the same bytes
 }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stilts_core.bench.table import HEADINGS, build_rows
 from stilts_core.bench.workloads import PEERS, WORKLOADS
+from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.figures.bench import draw_growth, draw_ratios
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.tables.html import markdown_table
@@ -14,6 +15,10 @@ NOT_MEASURED = (
     "`book/results/bench.json`; `stilts report` then fills this page. `stilts bench --quick` tries out the benchmark "
     "with small sizes.\n"
 )
+UNREADABLE = (
+    "The benchmark's result `book/results/bench.json` cannot be read: it is damaged, or another version wrote it. "
+    "Restore the file, or measure again with `make bench`.\n"
+)
 SPEEDS = ("examples_per_second", "seconds")
 
 
@@ -22,19 +27,28 @@ def build_page(bench: Path, writer: PageWriter) -> str:
     workloads = _workloads()
     if not bench.exists():
         return f"{NOT_MEASURED}\n\n{workloads}\n"
-    result = json.loads(bench.read_text(encoding="utf-8"))
-    reduced = [f"`{name}`" for name, facts in result["provenance"].items() if facts["reduced"]]
+    try:
+        result = json.loads(bench.read_text(encoding="utf-8"))
+        sections = [*_result_sections(result, writer), workloads]
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        return f"{UNREADABLE}\n\n{workloads}\n"
+    return "\n\n".join(sections) + "\n"
+
+
+def _result_sections(result: dict, writer: PageWriter) -> list[str]:
+    """The figures and tables of a benchmark. Raises an error of one of many kinds if the file has another form."""
+    reduced = [code_span(name) for name, facts in result["provenance"].items() if facts["reduced"]]
     warning = f"**Measured with small sizes for trying out, so not informative:** {', '.join(reduced)}."
-    sections = [
+    # Workloads and measures are titles of this package; all else comes from the file.
+    rows = [[*row[:2], *map(markdown_text, row[2:])] for row in build_rows(result)]
+    return [
         "## Ratios",
         *([warning] if reduced else []),
         *_figures(result, writer),
         "## All figures",
-        markdown_table(HEADINGS, build_rows(result)),
+        markdown_table(HEADINGS, rows),
         _provenance(result["provenance"]),
-        workloads,
     ]
-    return "\n\n".join(sections) + "\n"
 
 
 def _figures(result: dict, writer: PageWriter) -> list[str]:
@@ -74,17 +88,17 @@ def _provenance(provenance: dict[str, dict]) -> str:
         machine = facts["environment"]
         rows.append(
             [
-                name,
-                facts["finished"],
-                f"{machine['cpu']}, {machine['threads']} threads, {machine['device']}, {machine['precision']}",
-                facts["encoder"]["name"],
-                facts["repetitions"],
-                f"`{machine['git_revision']}`",
+                *map(markdown_text, (name, facts["finished"])),
+                markdown_text(
+                    f"{machine['cpu']}, {machine['threads']} threads, {machine['device']}, {machine['precision']}"
+                ),
+                *map(markdown_text, (facts["encoder"]["name"], facts["repetitions"])),
+                code_span(machine["git_revision"]),
             ]
         )
     columns = ["workload", "finished", "machine", "encoder", "repetitions", "revision"]
     versions = dict.fromkeys(
-        f"{package} {version}"
+        markdown_text(f"{package} {version}")
         for facts in provenance.values()
         for package, version in (facts["environment"]["packages"] | facts["peer_packages"]).items()
         if version

@@ -1,10 +1,9 @@
 """Pages of the laboratory: one for each language with its grammar and ten glossed sentences, and one for the design."""
 
-from html import escape
-
 from stilts_core.laboratory.language.design import ENGLISH, LANGUAGES, LabLanguage, design_matrix, factor_correlations
 from stilts_core.laboratory.language.gloss import SENTENCES, Glossed, gloss, grammar_table
 from stilts_core.laboratory.language.realiser import Realiser
+from stilts_core.report.escape import html_text
 from stilts_core.report.tables.html import markdown_table
 
 PARAMETER_MEANINGS = {
@@ -58,15 +57,15 @@ def format_gloss(glossed: Glossed, language: LabLanguage) -> str:
     direction = "ltr" if language.script.vowels else "rtl"
     columns = zip(glossed.words, glossed.morphemes, glossed.glosses, strict=True)
     words = "".join(
-        f'<span {COLUMN_STYLE}><b>{escape(word)}</b><i dir="ltr">{escape(morphemes)}</i>'
-        f'<small dir="ltr">{escape(meaning)}</small></span>'
+        f'<span {COLUMN_STYLE}><b>{html_text(word)}</b><i dir="ltr">{html_text(morphemes)}</i>'
+        f'<small dir="ltr">{html_text(meaning)}</small></span>'
         for word, morphemes, meaning in columns
     )
     attributes = f'lang="{language.code}" dir="{direction}"'
     return (
-        f'<div class="stilts-gloss mathjax_ignore" dir="{direction}"><p {attributes}>{escape(glossed.text)}</p>'
+        f'<div class="stilts-gloss mathjax_ignore" dir="{direction}"><p {attributes}>{html_text(glossed.text)}</p>'
         f'<div class="words" {attributes} {ROW_STYLE}>{words}</div>'
-        f'<p><bdi dir="ltr">“{escape(glossed.translation)}”</bdi></p></div>'
+        f'<p><bdi dir="ltr">“{html_text(glossed.translation)}”</bdi></p></div>'
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from stilts_core.report.analysis.grid import Grid
+from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.failed_runs import Failure
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import results
@@ -25,7 +26,7 @@ def build_results(grid: Grid, profile: str, writer: PageWriter) -> str:
     if not grid.records:
         return explain_no_runs(profile)
     seeds = sorted({record.seed for record in grid.records})
-    encoders = _distinct(f"`{record.encoder.name}`" for record in grid.records)
+    encoders = _distinct(code_span(record.encoder.name) for record in grid.records)
     introduction = (
         f"Profile `{profile}`, encoder {', '.join(encoders)}: {len(grid.records)} runs in {len(grid.rows)} rows and "
         f"{len(grid.targets)} columns, "
@@ -53,9 +54,9 @@ def build_runs(records: Sequence[Record], grid: Grid, failures: Sequence[Failure
         others = record.averages.non_english
         rows.append(
             [
-                f"[{titles[record.run_id]}](pairs/{record.run_id})",
+                f"[{markdown_text(titles[record.run_id])}](pairs/{record.run_id})",
                 record.seed,
-                metric_name(record.metric),
+                markdown_text(metric_name(record.metric)),
                 f"{record.scores['en'].score:.1f}" if "en" in record.scores else "–",
                 f"{others.score:.1f} ({others.low:.1f} – {others.high:.1f})" if others else "–",
                 others.languages if others else 0,
@@ -87,25 +88,26 @@ def build_status(records: Sequence[Record], profile: str) -> str:
     titles = unique_titles(records)
     rows = [
         [
-            titles[record.run_id],
-            record.finished,
+            markdown_text(titles[record.run_id]),
+            markdown_text(record.finished),
             format_duration(record.cost.seconds),
             f"{record.cost.peak_memory_bytes / 2**30:.2f} GiB",
-            record.environment.device,
+            markdown_text(record.environment.device),
         ]
         for record in records
     ]
     environments = [record.environment for record in records]
     machines = _distinct(
-        f"{machine.cpu}, {machine.threads} threads, {machine.device}, {machine.platform}" for machine in environments
+        markdown_text(f"{machine.cpu}, {machine.threads} threads, {machine.device}, {machine.platform}")
+        for machine in environments
     )
     versions = _distinct(
-        f"{name} {version}"
+        markdown_text(f"{name} {version}")
         for environment in environments
         for name, version in ({"Python": environment.python} | environment.packages).items()
         if version
     )
-    revisions = _distinct(f"`{environment.git_revision}`" for environment in environments)
+    revisions = _distinct(code_span(environment.git_revision) for environment in environments)
     seconds = sum(record.cost.seconds for record in records)
     parts = [
         f"Profile `{profile}`: {len(records)} runs, {format_duration(seconds)} in all.",
@@ -120,13 +122,19 @@ def build_status(records: Sequence[Record], profile: str) -> str:
 def _failed_runs(failures: Sequence[Failure]) -> str:
     if not failures:
         return ""
-    rows = [[f"[{failure.title}](pairs/{failure.run_id})", failure.reason] for failure in failures]
+    rows = [
+        [f"[{markdown_text(failure.title)}](pairs/{failure.run_id})", markdown_text(failure.reason)]
+        for failure in failures
+    ]
     return f"\n## Runs that failed\n\n{markdown_table(['run', 'error'], rows)}"
 
 
 def _notes(records: Iterable[Record]) -> str:
     """The notes of all records, each once, as a list."""
-    return "".join(f"\n- {note}" for note in _distinct(note for record in records for note in record.notes)) + "\n"
+    return (
+        "".join(f"\n- {markdown_text(note)}" for note in _distinct(note for record in records for note in record.notes))
+        + "\n"
+    )
 
 
 def _distinct(values: Iterable[str]) -> list[str]:

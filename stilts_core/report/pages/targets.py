@@ -1,7 +1,6 @@
 """A page for each target: how every row of the grid scores in every language, and where retrieval works best."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 from stilts_core.config import LABORATORY
 from stilts_core.laboratory.languages import get_language
@@ -14,6 +13,7 @@ from stilts_core.report.analysis.distances import (
 )
 from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
 from stilts_core.report.colours import colour_limit
+from stilts_core.report.escape import html_text
 from stilts_core.report.figures.grid import draw_gains, draw_layers
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.csv_numbers import format_columns
@@ -108,7 +108,7 @@ def _heads(first: Cell, codes: Sequence[str], source: str) -> list[list[str]]:
 
 
 def _language_head(code: str, source: str) -> str:
-    name = escape(get_language(code).name)
+    name = html_text(get_language(code).name)
     return header_cell(f'<a href="../languages/{code}.html">{name}</a>' if source == LABORATORY else name)
 
 

@@ -1,11 +1,11 @@
 """A run in words: one sentence about it, its task cards with real examples, and wrong predictions to read."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 from IPython.display import HTML
 
 from stilts_core.laboratory.languages import get_language
+from stilts_core.report.escape import html_text
 from stilts_core.report.tables.html import metric_name, notes, table, text
 from stilts_core.report.tables.titles import run_title
 from stilts_core.runs.record import CardRecord, Record
@@ -19,8 +19,8 @@ def summary(record: Record) -> HTML:
     training = ", then on ".join(
         f"{sum(phase.examples.values()):,} English examples of {' + '.join(phase.tasks)}" for phase in record.phases
     )
-    sentence = f"<b>{escape(run_title(record.config))}</b>: {escape(record.encoder.name)}"
-    sentence += f", fine-tuned on {escape(training)}," if training else ", without fine-tuning,"
+    sentence = f"<b>{html_text(run_title(record.config))}</b>: {html_text(record.encoder.name)}"
+    sentence += f", fine-tuned on {html_text(training)}," if training else ", without fine-tuning,"
     sentence += f" scored in {_count(len(record.scores), 'language')} (seed {record.seed})."
     if record.same_data:
         sentence += (
@@ -39,7 +39,7 @@ def errors(record: Record) -> HTML:
     """A table of wrong predictions: the text in its own direction, the right answer, and the predicted one."""
     rows = [
         [
-            f"{get_language(mistake.language).name}<br><small>{escape(mistake.id)}</small>",
+            f"{get_language(mistake.language).name}<br><small>{html_text(mistake.id)}</small>",
             _fields(mistake.text, mistake.language),
             text(_shorten(mistake.gold), mistake.language),
             text(_shorten(mistake.prediction), mistake.language),
@@ -57,7 +57,9 @@ def _card(name: str, examples: Sequence[CardRecord]) -> str:
     content = "".join(
         f'<div style="{example_style}">{_fields(example.text | {"label": example.label})}</div>' for example in examples
     )
-    heading = f"<b>{escape(task.title)}</b> · {escape(task.family)} · scored by {escape(metric_name(task.metric))}"
+    heading = (
+        f"<b>{html_text(task.title)}</b> · {html_text(task.family)} · scored by {html_text(metric_name(task.metric))}"
+    )
     frame = "border: 1px solid; border-radius: 4px; padding: 0.6em 1em; margin: 1em 0"
     return f'<div class="stilts-card mathjax_ignore" style="{frame}">{heading}{content}</div>'
 
@@ -67,7 +69,7 @@ def _fields(fields: Mapping[str, str], language: str | None = None) -> str:
 
 
 def _field(name: str, content: str) -> str:
-    return f'<div><small style="opacity: 0.7">{escape(name.replace("_", " "))}</small>{content}</div>'
+    return f'<div><small style="opacity: 0.7">{html_text(name.replace("_", " "))}</small>{content}</div>'
 
 
 def _shorten(value: str) -> str:

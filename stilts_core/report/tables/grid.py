@@ -1,11 +1,11 @@
 """Tables of a grid as HTML: every number has its interval, its colour, and links to the runs that it comes from."""
 
 from collections.abc import Callable, Sequence
-from html import escape
 
 from stilts_core.report.analysis.grid import Cell
 from stilts_core.report.analysis.measurement import Measurement
 from stilts_core.report.colours import TEXT, difference_colour, to_css
+from stilts_core.report.escape import html_text
 from stilts_core.runs.record import Record
 
 MISSING_CELL = '<td class="missing" aria-label="not run">–</td>'
@@ -23,8 +23,8 @@ def build_table(caption: str, heads: Sequence[Sequence[str]], bodies: Sequence[S
     groups = "".join(f"<tbody>{''.join(rows)}</tbody>" for rows in bodies if rows)
     return (
         '<div class="stilts-table stilts-grid mathjax_ignore" role="region" tabindex="0" '
-        f'aria-label="{escape(caption)}">'
-        f"<table><caption>{escape(caption)}</caption><thead>{head}</thead>{groups}"
+        f'aria-label="{html_text(caption)}">'
+        f"<table><caption>{html_text(caption)}</caption><thead>{head}</thead>{groups}"
         f"{f'<tfoot>{foot}</tfoot>' if foot else ''}</table></div>\n"
     )
 
@@ -106,10 +106,12 @@ def _css_colour(difference: float, limit: float) -> str:
 
 
 def _linked(content: str, links: Sequence[str]) -> str:
-    return f'<a href="{links[0]}">{content}</a>' if links else content
+    return f'<a href="{html_text(links[0])}">{content}</a>' if links else content
 
 
 def _numbered(links: Sequence[str]) -> str:
     """Numbered links to the runs of a cell; empty if it has only one."""
-    numbers = (f'<a href="{link}" aria-label="run {index}">{index}</a>' for index, link in enumerate(links, start=1))
+    numbers = (
+        f'<a href="{html_text(link)}" aria-label="run {index}">{index}</a>' for index, link in enumerate(links, start=1)
+    )
     return f"<small>{' '.join(numbers)}</small>" if len(links) > 1 else ""

@@ -1,9 +1,10 @@
 """HTML and Markdown that read well in a notebook, on a page of the book and on a phone, in every script."""
 
 from collections.abc import Sequence
-from html import escape
 
 from IPython.display import HTML
+
+from stilts_core.report.escape import html_text, one_line
 
 SHORT_CELL = 32  # characters of a cell that stays on one line
 METRIC_NAMES = {
@@ -17,14 +18,14 @@ CellValue = str | int | float | None
 
 
 def metric_name(metric: str) -> str:
-    """The name of a metric as tables print it."""
+    """The name of a metric as tables print it; not escaped."""
     return METRIC_NAMES.get(metric, metric.replace("_", " "))
 
 
 def text(value: object, language: str | None = None) -> str:
     """Escaped text in the direction of its own script, whatever the direction around it."""
-    attribute = f' lang="{escape(language)}"' if language else ""
-    return f'<div dir="auto"{attribute} style="overflow-wrap: break-word; min-width: 6em">{escape(str(value))}</div>'
+    attribute = f' lang="{html_text(language)}"' if language else ""
+    return f'<div dir="auto"{attribute} style="overflow-wrap: break-word; min-width: 6em">{html_text(value)}</div>'
 
 
 def table(
@@ -47,13 +48,15 @@ def table(
 
 def notes(sentences: Sequence[str]) -> str:
     """Sentences in small print, below a table or card that cannot be understood without them."""
-    return "".join(f'<p class="stilts-note" style="font-size: 0.85em">{escape(note)}</p>' for note in sentences)
+    return "".join(
+        f'<p class="stilts-note mathjax_ignore" style="font-size: 0.85em">{html_text(note)}</p>' for note in sentences
+    )
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table in Markdown."""
+    """A table in Markdown. Cells are taken as Markdown, so text must be escaped before (see `escape`)."""
     lines = [columns, ["---"] * len(columns), *rows]
-    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+    return "".join("| " + " | ".join(one_line(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def format_number(value: float, digits: int = 1) -> str:

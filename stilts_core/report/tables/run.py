@@ -2,13 +2,13 @@
 
 import shlex
 from dataclasses import fields
-from html import escape
 
 from IPython.display import HTML
 
 from stilts_core.config import PROFILES, RunConfig
 from stilts_core.laboratory.languages import get_language
 from stilts_core.report.analysis.distances import describe_distance, sort_by_distance
+from stilts_core.report.escape import html_text
 from stilts_core.report.tables.html import CellValue, format_duration, format_number, metric_name, table
 from stilts_core.runs.record import DevScore, Interval, Record
 
@@ -18,7 +18,7 @@ def phases(record: Record) -> HTML:
     rows: list[list[CellValue]] = [
         [
             phase.name,
-            task,
+            html_text(task),
             phase.examples.get(task),
             phase.steps,
             "reused" if phase.reused else format_duration(phase.seconds),
@@ -39,7 +39,8 @@ def scores(record: Record) -> HTML:
     means = _mean_rows(record, metrics)
     unscored = [_unscored_row(record, code, metrics) for code in sort_by_distance(record.unscored)]
     rows = [*(_language_row(record, code, metrics) for code in codes), *unscored, *means]
-    headings = [f"<b>{metric_name(name)}</b>" if name == record.metric else metric_name(name) for name in metrics]
+    names = {name: html_text(metric_name(name)) for name in metrics}
+    headings = [f"<b>{names[name]}</b>" if name == record.metric else names[name] for name in metrics]
     explanation = (
         f"Scores are on a scale of 0 to 100. The interval is that of {metric_name(record.metric)}, by bootstrap over "
         f"test items. Distance to English is {describe_distance(record.config.data_source)}."
@@ -52,7 +53,7 @@ def cost(record: Record) -> HTML:
     """Time, memory and arithmetic of the run, and the machine."""
     used, machine = record.cost, record.environment
     rows = [["whole run", format_duration(used.seconds)]]
-    rows += [[name, format_duration(seconds)] for name, seconds in used.seconds_by_part.items()]
+    rows += [[html_text(name), format_duration(seconds)] for name, seconds in used.seconds_by_part.items()]
     rows += [
         [f"sub-words per second, {phase.name} phase", format_number(phase.tokens_per_second, 0)]
         for phase in record.phases
@@ -61,11 +62,11 @@ def cost(record: Record) -> HTML:
     rows += [
         ["peak memory", f"{used.peak_memory_bytes / 2**30:.2f} GiB"],
         ["floating-point operations", f"{used.flops:.2e}"],
-        ["device", f"{escape(machine.device)} ({escape(machine.cpu)}, {machine.threads} threads)"],
-        ["precision", escape(machine.precision)],
+        ["device", f"{html_text(machine.device)} ({html_text(machine.cpu)}, {machine.threads} threads)"],
+        ["precision", html_text(machine.precision)],
     ]
     if machine.layers:
-        rows.append(["layers computed by", escape(machine.layers)])
+        rows.append(["layers computed by", html_text(machine.layers)])
     return table(["cost", ""], rows, record.notes)
 
 
@@ -74,20 +75,20 @@ def provenance(record: Record) -> HTML:
     encoder, machine = record.encoder, record.environment
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items() if version)
     rows: list[list[CellValue]] = [
-        ["run", f"<code>{escape(record.run_id)}</code>"],
-        ["finished", escape(record.finished)],
+        ["run", f"<code>{html_text(record.run_id)}</code>"],
+        ["finished", html_text(record.finished)],
         [
             "encoder",
-            f"{escape(encoder.name)}: {escape(encoder.architecture)}, {encoder.layers} layers of "
+            f"{html_text(encoder.name)}: {html_text(encoder.architecture)}, {encoder.layers} layers of "
             f"{encoder.hidden_size}, {encoder.parameters / 1e6:.0f} M parameters, {encoder.rows_used:,} of "
             f"{encoder.vocabulary_rows:,} vocabulary rows used",
         ],
-        ["encoder's fingerprint", f"<code>{escape(encoder.fingerprint)}</code>"],
-        ["packages", escape(f"Python {machine.python}, {packages}")],
-        ["revision", escape(str(machine.git_revision))],
+        ["encoder's fingerprint", f"<code>{html_text(encoder.fingerprint)}</code>"],
+        ["packages", html_text(f"Python {machine.python}, {packages}")],
+        ["revision", html_text(machine.git_revision)],
     ]
-    rows += [[f"dropped: {escape(reason)}", count] for reason, count in record.data.dropped.items()]
-    rows.append(["to run it again", f"<code>{escape(format_command(record.config))}</code>"])
+    rows += [[f"dropped: {html_text(reason)}", count] for reason, count in record.data.dropped.items()]
+    rows.append(["to run it again", f"<code>{html_text(format_command(record.config))}</code>"])
     return HTML(table(["provenance", ""], rows, record.notes).data + _list_checksums(record.data.files))
 
 
@@ -107,11 +108,11 @@ def format_command(config: RunConfig) -> str:
 def _language_row(record: Record, code: str, metrics: list[str]) -> list[CellValue]:
     language, score = get_language(code), record.scores[code]
     return [
-        f"{language.name} ({code})",
+        html_text(f"{language.name} ({code})"),
         *(score.metrics.get(metric) for metric in metrics),
         _format_interval(score),
         score.n,
-        language.family,
+        html_text(language.family),
         f"{language.syntax_distance_en:.2f}",
     ]
 
@@ -121,7 +122,8 @@ def _unscored_row(record: Record, code: str, metrics: list[str]) -> list[CellVal
     language = get_language(code)
     distance = f"{language.syntax_distance_en:.2f}"
     n = record.unscored[code].n
-    return [f"{language.name} ({code})", *(None for _ in metrics), None, n, language.family, distance]
+    name, family = html_text(f"{language.name} ({code})"), html_text(language.family)
+    return [name, *(None for _ in metrics), None, n, family, distance]
 
 
 def _mean_rows(record: Record, metrics: list[str]) -> list[list[CellValue]]:
@@ -143,13 +145,13 @@ def _mean_rows(record: Record, metrics: list[str]) -> list[list[CellValue]]:
 
 def _list_checksums(files: dict[str, str]) -> str:
     """The checksums of all data files, folded away."""
-    rows = [[escape(file), f"<code>{checksum[:16]}</code>"] for file, checksum in files.items()]
+    rows = [[html_text(file), f"<code>{html_text(checksum[:16])}</code>"] for file, checksum in files.items()]
     content = table(["file", "sha256"], rows).data
     return f"<details><summary>{len(files)} data files</summary>{content}</details>"
 
 
 def _format_dev(dev: DevScore | None) -> str:
-    return f"{metric_name(dev.metric)} {dev.score:.1f} (n = {dev.n:,})" if dev else "none"
+    return html_text(metric_name(dev.metric)) + f" {dev.score:.1f} (n = {dev.n:,})" if dev else "none"
 
 
 def _format_interval(score: Interval) -> str:

@@ -1,0 +1,123 @@
+"""Records that this version can show: those of runs, and those of pretrained encoders.
+
+A record may come from elsewhere, or from another version. What the report takes from it to look up a task or a
+language, to name a file, or to draw a figure is checked here, once, so that no page has to.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stilts_core.config import PROFILES
+from stilts_core.errors import ConfigError, RecordError
+from stilts_core.laboratory.language.design import LANGUAGES
+from stilts_core.laboratory.languages import get_language
+from stilts_core.report.tables.titles import row_title
+from stilts_core.runs.record import Record, read_record
+from stilts_core.tasks.catalogue import get_task
+
+LONGEST_REASON = 300  # characters of a message that may quote a record
+LARGEST_SCORE = 1000  # scores are on a scale of 0 to 100, and intervals end near it
+Count = Annotated[int, Field(ge=0, le=2**63)]
+
+
+class _LanguageFacts(BaseModel):
+    """What the report reads of one language of a pretraining."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    texts: Count
+    distance: float
+    mlm_loss: float
+    retrieval: list[float] = Field(min_length=1)
+
+
+class _EncoderFacts(BaseModel):
+    """What the report reads of a pretrained encoder's record."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    name: str = Field(pattern=r"^lab(-[0-9]{1,18})?$")
+    seconds: float
+    tokens: Count
+    parameters: Count
+    candidates: Count
+    languages: dict[str, _LanguageFacts]
+
+
+def read_known(path: Path) -> Record:
+    """A record whose tasks, languages and profile are those of this version.
+
+    Raises RecordError as `read_record`, and for a record that no table of this version can show.
+    """
+    record = read_record(path)
+    try:
+        if {record.profile, record.config.profile} - PROFILES.keys():
+            raise ConfigError(f"no profile '{record.profile}'; known: {', '.join(PROFILES)}")
+        if not get_task(record.target).is_target:
+            raise ConfigError(f"{record.target!r} is not a target task")
+        row_title(record.row)
+        for task in [*record.cards, *(task for phase in record.phases for task in phase.tasks)]:
+            if task != "mlm":
+                get_task(task)
+        for code in {*record.scores, *record.layers, *(mistake.language for mistake in record.errors)}:
+            get_language(code)
+        _check_numbers(record)
+    except ConfigError as error:
+        raise RecordError(
+            f"{path} cannot be shown: {str(error)[:LONGEST_REASON]}; delete it, or use the version that wrote it"
+        ) from error
+    return record
+
+
+def _check_numbers(record: Record) -> None:
+    """Raise ConfigError for numbers of which no figure can be drawn."""
+    if len({len(states) for states in record.layers.values()}) > 1:
+        raise ConfigError("its languages have different numbers of hidden states")
+    intervals = [*record.scores.values(), *filter(None, (record.averages.all, record.averages.non_english))]
+    if any(abs(number) > LARGEST_SCORE for own in intervals for number in (own.score, own.low, own.high)):
+        raise ConfigError("scores are on a scale of 0 to 100")
+
+
+def read_encoder(path: Path) -> dict[str, Any]:
+    """A pretrained encoder's record. Raises RecordError for one that no figure of this version can show."""
+    remedy = "restore this file, or delete it alone"
+    try:
+        text = path.read_text(encoding="utf-8")
+        facts = _EncoderFacts.model_validate_json(text)
+        content = json.loads(text)
+        json.dumps(content, allow_nan=False)
+    except (ValidationError, ValueError, RecursionError) as error:
+        reason = _first_reason(error) if isinstance(error, ValidationError) else type(error).__name__
+        raise RecordError(f"{path} is not the record of an encoder ({reason}); {remedy}") from error
+    if unlike := _difference_from_design(facts):
+        raise RecordError(f"{path} cannot be shown: {unlike}; {remedy}")
+    return content
+
+
+def _first_reason(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = repr(".".join(map(str, first["loc"])))[1:-1]
+    return f"{place}: {first['msg']}"[:LONGEST_REASON]
+
+
+def _difference_from_design(facts: _EncoderFacts) -> str | None:
+    """Why the figures cannot show an encoder beside others; None if they can."""
+    if unknown := sorted(facts.languages.keys() - LANGUAGES.keys()):
+        return f"no language {unknown[0][:40]!r} in the laboratory"
+    if not facts.languages.keys() - {"en"}:
+        return "it has no language besides English"
+    if len({len(language.retrieval) for language in facts.languages.values()}) > 1:
+        return "its languages have different numbers of hidden states"
+    return None
+
+
+def alike(encoders: Iterable[dict]) -> list[dict]:
+    """The encoders that have the same languages and as many hidden states as the first, so that means exist."""
+    forms = [
+        (encoder, {code: len(own["retrieval"]) for code, own in encoder["languages"].items()}) for encoder in encoders
+    ]
+    return [encoder for encoder, form in forms if form == forms[0][1]]
