@@ -39,7 +39,7 @@ class PageWriter:
         Raises ConfigError for a name that leads out of the folders of generated pages.
         """
         folder, _, rest = name.partition("/")
-        if folder not in FOLDERS:
+        if folder not in FOLDERS or not rest:
             raise ConfigError(f"{name!r} is in none of the folders of generated pages: {', '.join(FOLDERS)}")
         path = place_in(self.folder / folder, rest)
         data = content.encode() if isinstance(content, str) else content

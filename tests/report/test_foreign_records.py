@@ -1,0 +1,228 @@
+"""Records and notebooks from elsewhere: what cannot be read is left out, and nothing is written outside the book."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from record_fixture import encoder_facts, grid_records, with_values
+
+from stilts_core.cli import main
+from stilts_core.config import RunConfig
+from stilts_core.errors import ConfigError, RecordError
+from stilts_core.notebooks.lessons import LESSONS, executed_lesson
+from stilts_core.notebooks.pair import EXECUTED, UNFINISHED
+from stilts_core.report.book import build_pages
+from stilts_core.report.failed_runs import find_failures
+from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages import cost, lessons, runs
+from stilts_core.report.recorded_results import copy_records, read_encoders, read_records
+from stilts_core.runs.record import NAME, RECORD, Record, read_record, write_record
+
+BAD_NAMES = ("../../x", "/x", "..", "", "x/y", "x\\y", "x y", "<b>", "x\n", "a](b", "x\0", "-x", ".x", "x" * 201, "é")
+
+
+@pytest.fixture
+def record() -> Record:
+    return grid_records("lab", ("none",), ("xnli",), languages=("en", "qal", "qbe"))[0]
+
+
+def write_run(folder: Path, record: Record) -> Path:
+    return write_record(folder / "runs" / "lab" / record.run_id, record)
+
+
+def write_content(path: Path, content: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+@pytest.mark.parametrize("field", ["run_id", "profile", "config.target", "config.intermediate", "metric"])
+def test_names_that_could_leave_a_folder_are_refused_when_a_record_is_read(tmp_path, record, field, name):
+    path = write_record(tmp_path, with_values(record, {field: name}))
+    with pytest.raises(RecordError, match=rf"(?s)record.json has {field} .*, which must be a letter or digit"):
+        read_record(path)
+
+
+@pytest.mark.parametrize("encoder", ["/models/mine (1)", "../é|<b>", "x" * 300, "intfloat/multilingual-e5-small"])
+def test_every_run_id_that_the_package_makes_is_such_a_name(encoder):
+    assert NAME.fullmatch(RunConfig(encoder=encoder, intermediate="mnli,squad").resolved().run_id(data="0"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config.seed": "<b>"},
+        {"config.languages": ["en"]},
+        {"config.mlm_weight": "much"},
+        {"config.target": 3},
+        {"averages.all": {"score": float("nan"), "low": 1.0, "high": 2.0, "languages": 3}},
+        {"environment.threads": "<b>"},
+    ],
+)
+def test_every_field_of_a_record_has_its_type(tmp_path, record, change):
+    content = json.loads(record.to_json())
+    for place, value in change.items():
+        parent, name = place.split(".")
+        content[parent][name] = value
+    with pytest.raises(RecordError, match=r"does not fit schema|not a readable record"):
+        read_record(write_content(tmp_path / RECORD, content))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{", "[]", "null", "3", '"x"', "{}", '{"schema": 2}', "[" * 9999, '{"schema": 1, "x": ' + "9" * 5000 + "}",
+        '{"schema": 1, "\\u001b[2J": 1}', '{"schema": "' + "x" * 10_000 + '"}',
+    ],
+)  # fmt: skip
+def test_damaged_record_is_skipped_with_one_line_that_names_file_and_remedy(tmp_path, record, capsys, content):
+    write_run(tmp_path, record)
+    other = write_content(tmp_path / "runs" / "lab" / "other" / RECORD, content)
+    kept = write_content(tmp_path / "book" / "results" / "lab" / "kept.json", content)
+    assert [run.run_id for run in read_records("lab", tmp_path / "runs", tmp_path / "book")] == [record.run_id]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and all(len(line) < 700 and line.isprintable() for line in lines)
+    assert str(kept) in lines[0] and "restore this file, or delete it alone" in lines[0]
+    assert str(other) in lines[1] and "delete its folder and run again" in lines[1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config.target": "mnli"},
+        {"config.target": "unknown"},
+        {"config.intermediate": "unknown"},
+        {"config.profile": "unknown"},
+        {"layers": {"en": [1.0], "qal": [1.0, 2.0]}},
+        {"averages.all.score": 1e300},
+        {"scores": {}, "layers": {"xx": [1.0]}},
+    ],
+)
+def test_record_that_no_table_can_show_is_skipped(tmp_path, record, capsys, change):
+    write_run(tmp_path, record)
+    write_run(tmp_path, with_values(record, {"run_id": "other"} | change))
+    assert len(read_records("lab", tmp_path / "runs", tmp_path / "book")) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "other/record.json cannot be shown" in line
+
+
+def test_record_without_any_score_does_not_stop_a_report(tmp_path, record):
+    write_run(tmp_path, record)
+    empty = {"run_id": "blind", "scores": {}, "averages": {"all": None, "non_english": None}, "errors": []}
+    for run_id, target in (("blind", "xnli"), ("blind-2", "pawsx")):
+        write_run(tmp_path, with_values(record, empty | {"run_id": run_id, "config.target": target}))
+    build_pages(tmp_path / "runs", tmp_path / "book", "lab")
+    assert "blind" in (tmp_path / "book" / "generated" / "runs.md").read_text()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", {"cells": []}, {"nbformat": 4, "cells": 3}, "[" * 10_000,
+    {"nbformat": 4, "cells": [3]}, {"nbformat": 4, "cells": [{"cell_type": "code"}]}, "\udcff",
+    {"nbformat": 4, "cells": [], "metadata": {"papermill": {"exception": True, "parameters": [1]}}},
+    {"nbformat": 4, "cells": [{"outputs": 1}], "metadata": {"papermill": {"exception": True}}},
+    {"nbformat": 4, "cells": [3], "metadata": {"papermill": 3}},
+])  # fmt: skip
+def test_notebook_that_cannot_be_read_does_not_stop_a_report(tmp_path, record, content):
+    text = content if isinstance(content, str) else json.dumps(content)
+    write_run(tmp_path, record)
+    write_run(tmp_path, other := with_values(record, {"run_id": "other"}))
+    places = [
+        tmp_path / "runs" / "lab" / record.run_id / EXECUTED,
+        tmp_path / "runs" / "lab" / "failed" / UNFINISHED,
+        *(executed_lesson(name, tmp_path / "runs") for name in LESSONS),
+    ]
+    for path in places:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode(errors="surrogateescape"))
+    writer = PageWriter(tmp_path / "book")
+    runs.write_pages([record, other], tmp_path / "runs", writer)
+    runs.write_failure_pages(find_failures("lab", tmp_path / "runs"), writer)
+    lessons.write_pages(tmp_path / "runs", writer)
+    pages = {path.stem: path.read_text() for path in (tmp_path / "book" / "pairs").iterdir()}
+    assert other.run_id in pages
+    if content == "" or content == {"cells": []} or "[" in text[:1]:
+        assert "The notebook of this run cannot be read" in pages[record.run_id]
+        lesson = (tmp_path / "book" / "lessons" / f"{LESSONS[0]}.ipynb").read_text()
+        assert "executed copy of this lesson cannot be read" in lesson
+
+
+def test_notebook_that_is_a_link_to_a_file_elsewhere_is_not_shown(tmp_path, record):
+    secret = write_content(tmp_path / "secret.ipynb", {"nbformat": 4, "metadata": {}, "cells": [], "SECRET": 1})
+    (write_run(tmp_path, record).parent / EXECUTED).symlink_to(secret)
+    build_pages(tmp_path / "runs", tmp_path / "book", "lab")
+    assert "it is a link to a file elsewhere" in (tmp_path / "book" / "pairs" / f"{record.run_id}.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "pairs/../../x", "/x", "results/x", "generated/../results/x", "x", "generated"]
+)
+def test_page_writer_refuses_to_write_outside_its_folders(tmp_path, name):
+    book = tmp_path / "book"
+    with pytest.raises(ConfigError, match=r"outside|none of the folders"):
+        PageWriter(book).write(name, "text")
+    assert files_of(tmp_path) == {}
+
+
+@pytest.mark.parametrize("link", ["generated", "pairs", "lessons", "generated/targets", "generated/tasks.md"])
+def test_links_that_lead_out_of_the_book_are_refused_and_nothing_there_is_touched(tmp_path, record, link):
+    write_run(tmp_path, record)
+    outside = tmp_path / "outside"
+    write_content(outside / "xnli.md", "mine")
+    (tmp_path / "book" / link).parent.mkdir(parents=True)
+    (tmp_path / "book" / link).symlink_to(outside / "xnli.md" if link.endswith(".md") else outside)
+    with pytest.raises(ConfigError, match=r"outside .*remove the symbolic link"):
+        build_pages(tmp_path / "runs", tmp_path / "book", "lab")
+    assert files_of(outside) == {outside / "xnli.md": b"mine"}
+
+
+def test_kept_results_stay_when_their_run_is_damaged_or_linked_elsewhere(tmp_path, record):
+    path = write_run(tmp_path, record)
+    (kept,) = copy_records("lab", tmp_path / "runs", tmp_path / "book")
+    before = kept.read_bytes()
+    path.write_text("{")
+    write_run(tmp_path, with_values(record, {"run_id": "another"}))
+    folders = ["--profile", "lab", "--runs-dir", str(tmp_path / "runs"), "--book-dir", str(tmp_path / "book")]
+    result = CliRunner().invoke(main, ["report", "--keep", *folders])
+    assert result.exit_code == 0 and "1 records copied" in result.output
+    assert kept.read_bytes() == before and kept.with_name("another.json").exists()
+    assert {page.stem for page in (tmp_path / "book" / "pairs").iterdir()} == {record.run_id, "another"}
+    kept.unlink()
+    kept.with_name("another.json").unlink()
+    kept.parent.rmdir()
+    (tmp_path / "outside").mkdir()
+    kept.parent.symlink_to(tmp_path / "outside")
+    with pytest.raises(ConfigError, match="remove the symbolic link"):
+        copy_records("lab", tmp_path / "runs", tmp_path / "book")
+    assert files_of(tmp_path / "outside") == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "../../lab"}, {"name": "lab\n"}, {"languages": {}}, {"languages": {"xx": {}}}, {"tokens": "<b>"},
+        {"languages": {"qal": {"texts": 1, "distance": 0.1, "mlm_loss": 1.0, "retrieval": []}}}, {"candidates": None},
+        {"x": float("nan")},
+    ],
+)  # fmt: skip
+def test_record_of_an_encoder_that_no_figure_can_show_is_skipped(tmp_path, capsys, change):
+    write_content(tmp_path / "runs" / "lab" / "encoders" / "lab.json", encoder_facts())
+    write_content(tmp_path / "runs" / "lab" / "encoders" / "lab-1.json", encoder_facts() | change)
+    assert read_encoders("lab", tmp_path / "runs") == [encoder_facts()]
+    copy_records("lab", tmp_path / "runs", tmp_path / "book")
+    assert {path.name for path in files_of(tmp_path / "book")} == {"lab.json"}
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "lab-1.json" in line and "restore this file, or delete it alone" in line
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"provenance": 3}', '{"provenance": {"a": {"reduced": 1}}}', "[" * 9999]
+)
+def test_damaged_benchmark_does_not_stop_a_report(tmp_path, content):
+    write_content(tmp_path / "book" / "results" / "bench.json", content)
+    page = cost.build_page(tmp_path / "book" / "results" / "bench.json", PageWriter(tmp_path / "book"))
+    assert "cannot be read: it is damaged" in page
