@@ -164,5 +164,5 @@ def show_record(record: "Record") -> None:
     console = Console(width=None if sys.stdout.isatty() else WIDE)
     console.print(table)
     for note in record.notes:
-        console.print(f"Note: {note}")
-    console.print(f"Record: {record.folder}")
+        console.print(f"Note: {note}", markup=False)
+    console.print(f"Record: {record.folder}", markup=False)

@@ -29,7 +29,7 @@ def execute_lesson(name: str, runs_dir: Path, **parameters: "Parameter") -> bool
     Raises RunError where a cell fails; the executed notebook then shows where.
     """
     output, identity = executed_lesson(name, runs_dir), _identity(name, parameters)
-    if output.exists() and _read(output)["metadata"].get(IDENTITY) == identity:
+    if output.exists() and _recorded_identity(output) == identity:
         return False
     from stilts_core.notebooks.execution import execute_notebook  # imports papermill: 0.5 s
 
@@ -38,6 +38,14 @@ def execute_lesson(name: str, runs_dir: Path, **parameters: "Parameter") -> bool
     content["metadata"][IDENTITY] = identity
     write_whole(output, json.dumps(content, indent=1, ensure_ascii=False))
     return True
+
+
+def _recorded_identity(notebook: Path) -> str | None:
+    """The identity in an executed lesson; None for one that is damaged, which is executed again."""
+    try:
+        return _read(notebook)["metadata"].get(IDENTITY)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def _read(notebook: Path) -> dict:

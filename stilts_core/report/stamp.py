@@ -18,7 +18,7 @@ NAME = "generated/.stamp"  # in the book's folder
 def is_up_to_date(profile: str, runs: Path, book_dir: Path) -> bool:
     """Whether neither the files that the last report read nor the pages that it wrote have changed since."""
     path = book_dir / NAME
-    return path.exists() and path.read_text(encoding="utf-8") == _stamp(profile, runs, book_dir)
+    return path.is_file() and path.read_bytes() == _stamp(profile, runs, book_dir).encode()
 
 
 def write_stamp(profile: str, runs: Path, book_dir: Path) -> None:

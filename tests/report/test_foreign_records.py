@@ -5,15 +5,19 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from matplotlib.text import Text
 from record_fixture import encoder_facts, grid_records, with_values
 
 from stilts_core.cli import main
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, RecordError
-from stilts_core.notebooks.lessons import LESSONS, executed_lesson
+from stilts_core.notebooks.lessons import LESSONS, execute_lesson, executed_lesson
 from stilts_core.notebooks.pair import EXECUTED, UNFINISHED
+from stilts_core.report import stamp
 from stilts_core.report.book import build_pages
 from stilts_core.report.failed_runs import find_failures
+from stilts_core.report.figures.run import draw_loss_curves
+from stilts_core.report.figures.style import set_rows, set_title, styled_figure, to_svg
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import cost, lessons, runs
 from stilts_core.report.recorded_results import copy_records, read_encoders, read_records
@@ -226,3 +230,32 @@ def test_damaged_benchmark_does_not_stop_a_report(tmp_path, content):
     write_content(tmp_path / "book" / "results" / "bench.json", content)
     page = cost.build_page(tmp_path / "book" / "results" / "bench.json", PageWriter(tmp_path / "book"))
     assert "cannot be read: it is damaged" in page
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"metadata": 3}'])
+def test_damaged_executed_lesson_is_executed_again(tmp_path, monkeypatch, content):
+    def execute(source: Path, output: Path, parameters: dict) -> None:
+        output.write_bytes(source.read_bytes())
+
+    monkeypatch.setattr("stilts_core.notebooks.execution.execute_notebook", execute)
+    write_content(executed_lesson(LESSONS[0], tmp_path), content)
+    assert execute_lesson(LESSONS[0], tmp_path)
+    assert not execute_lesson(LESSONS[0], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["$\\frac{", "$x$", "a_$b"])
+def test_names_with_dollar_signs_are_no_formulas_in_figures(name):
+    curve = [{"step": step, "task": name, "loss": 1.0, "lr": 0.1, "tokens": 1, "seconds": 1.0} for step in (1, 2)]
+    with styled_figure(2) as figure:
+        axes = figure.add_subplot(title=name, xlabel=name)
+        set_title(figure, name)
+        set_rows(axes, [name])
+        assert "svg" in to_svg(figure)
+        assert not any(text.get_parse_math() for text in figure.findobj(Text))
+    assert "svg" in draw_loss_curves({"target": curve}).data
+
+
+def test_damaged_stamp_makes_a_report_out_of_date(tmp_path):
+    path = write_content(tmp_path / "book" / stamp.NAME, "")
+    path.write_bytes(b"\xff\xfe")
+    assert not stamp.is_up_to_date("lab", tmp_path / "runs", tmp_path / "book")
