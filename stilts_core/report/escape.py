@@ -18,7 +18,8 @@ _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\u202a-\u202e\u2066-\u2069]|[
 
 def one_line(text: object) -> str:
     """A text as one line, without control characters, overriding directions and halves of surrogate pairs."""
-    return _CONTROLS.sub("\ufffd", _LINE_ENDS.sub(" ", str(text)))
+    line = str(text)
+    return line if line.isprintable() else _CONTROLS.sub("\ufffd", _LINE_ENDS.sub(" ", line))
 
 
 def html_text(text: object) -> str:

@@ -4,7 +4,7 @@ An executed notebook may be truncated, or come from elsewhere. Its page is there
 come from the committed notebook, code is shown as it is, and outputs are those that `safe_output` lets through. An
 option of a notebook can make the book's builder execute it, so that no other metadata are copied.
 
-The notebook is read as plain JSON, because nbformat also validates it: 1.2 s instead of 0.3 s for 100 notebooks.
+The notebook is read as plain JSON: nbformat would validate it first, which takes 9 ms more, as long as all of the rest.
 """
 
 import json

@@ -10,53 +10,15 @@ from xml.etree import ElementTree
 
 from stilts_core.report.escape import html_text
 
-TAGS = frozenset(
-    [
-        "b",
-        "bdi",
-        "br",
-        "caption",
-        "code",
-        "details",
-        "div",
-        "em",
-        "i",
-        "li",
-        "ol",
-        "p",
-        "pre",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "summary",
-        "sup",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "ul",
-    ]
-)
+TAGS = frozenset([
+    "b", "bdi", "br", "caption", "code", "details", "div", "em", "i", "li", "ol", "p", "pre", "small", "span",
+    "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
+])  # fmt: skip
 EMPTY_TAGS = frozenset({"br"})
-CLASSES = frozenset(
-    [
-        "fact",
-        "mathjax_ignore",
-        "missing",
-        "same",
-        "stilts-card",
-        "stilts-gloss",
-        "stilts-grid",
-        "stilts-note",
-        "stilts-table",
-        "swatch",
-        "words",
-    ]
-)
+CLASSES = frozenset([
+    "fact", "mathjax_ignore", "missing", "same", "stilts-card", "stilts-gloss", "stilts-grid", "stilts-note",
+    "stilts-table", "swatch", "words",
+])  # fmt: skip
 # Values of attributes: none can hold a script, an address, or a picture.
 ATTRIBUTES = {
     "aria-label": re.compile(r".*"),
@@ -68,65 +30,39 @@ ATTRIBUTES = {
     "tabindex": re.compile(r"0"),
     "title": re.compile(r".*"),
 }
-STYLES = frozenset(
-    [
-        "background",
-        "border",
-        "border-radius",
-        "border-top",
-        "color",
-        "display",
-        "flex-direction",
-        "flex-wrap",
-        "font-size",
-        "gap",
-        "margin",
-        "min-width",
-        "opacity",
-        "overflow-wrap",
-        "overflow-x",
-        "padding",
-        "text-align",
-        "white-space",
-    ]
-)
+STYLES = frozenset([
+    "background", "border", "border-radius", "border-top", "color", "display", "flex-direction", "flex-wrap",
+    "font-size", "gap", "margin", "min-width", "opacity", "overflow-wrap", "overflow-x", "padding", "text-align",
+    "white-space",
+])  # fmt: skip
 STYLE_VALUE = re.compile(r"[#\w .%-]{1,60}")
 NOT_SHOWN = "This output is not shown: it holds what no output of this package holds."
 
 SVG = "{http://www.w3.org/2000/svg}"
-SVG_TAGS = frozenset(
-    [
-        "clipPath",
-        "circle",
-        "defs",
-        "ellipse",
-        "g",
-        "image",
-        "line",
-        "linearGradient",
-        "marker",
-        "path",
-        "pattern",
-        "polygon",
-        "polyline",
-        "radialGradient",
-        "rect",
-        "stop",
-        "style",
-        "svg",
-        "text",
-        "title",
-        "tspan",
-        "use",
-    ]
-)
+SVG_TAGS = frozenset(SVG + name for name in (
+    "clipPath", "circle", "defs", "ellipse", "g", "image", "line", "linearGradient", "marker", "metadata", "path",
+    "pattern", "polygon", "polyline", "radialGradient", "rect", "stop", "style", "svg", "text", "title", "tspan",
+    "use",
+))  # fmt: skip
 INERT_NAMESPACES = (  # of the metadata that matplotlib writes
     "{http://purl.org/dc/elements/1.1/}",
     "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}",
     "{http://creativecommons.org/ns#}",
 )
 LINK = re.compile(r"#[\w.-]+|data:image/png;base64,[A-Za-z0-9+/=\s]*")
-LOADING = re.compile(r"url\(\s*['\"]?(?!#)|@import|javascript:|expression\(|\\", re.IGNORECASE)
+LOADED_ADDRESS = re.compile(r"url\((?!#)")  # of something that is not in the same picture
+# What loads or runs something, and what could spell it: character references, escapes in styles, entities.
+REFUSED_IN_SVG = (
+    "@import",
+    "image-set(",
+    "src(",
+    "javascript:",
+    "expression(",
+    "\\",
+    "&#",
+    "<!entity",
+    "<?xml-stylesheet",
+)
 
 
 class _Writer(HTMLParser):
@@ -165,7 +101,8 @@ def clean_html(html: str) -> str:
 
 def is_plain_svg(svg: str) -> bool:
     """Whether a picture only draws: no scripts, no handlers, no links, and nothing that is loaded from elsewhere."""
-    if "<!ENTITY" in svg or "<?xml-stylesheet" in svg:
+    lower = svg.lower()
+    if any(words in lower for words in REFUSED_IN_SVG) or LOADED_ADDRESS.search(lower):
         return False
     try:
         root = ElementTree.fromstring(svg)
@@ -175,16 +112,14 @@ def is_plain_svg(svg: str) -> bool:
 
 
 def _only_draws(element: ElementTree.Element) -> bool:
-    tag = str(element.tag)
-    if tag.startswith(INERT_NAMESPACES) or tag == f"{SVG}metadata":
-        return True
-    if not tag.startswith(SVG) or tag.removeprefix(SVG) not in SVG_TAGS or LOADING.search(element.text or ""):
-        return False
-    for name, value in element.attrib.items():
-        name = name.rsplit("}", 1)[-1].lower()
-        if name.startswith("on") or LOADING.search(value) or (name == "href" and not LINK.fullmatch(value)):
-            return False
-    return True
+    if element.tag not in SVG_TAGS:
+        return str(element.tag).startswith(INERT_NAMESPACES)
+    return all(_is_inert(name, value) for name, value in element.attrib.items())
+
+
+def _is_inert(name: str, value: str) -> bool:
+    local = name.rsplit("}", 1)[-1].lower()
+    return not local.startswith("on") and (local != "href" or LINK.fullmatch(value) is not None)
 
 
 def _attribute(name: str, value: str) -> str:
