@@ -1,0 +1,103 @@
+"""The commands that the faults strike, at toy size, and what an undisturbed command leaves.
+
+Each command has `prepare(folder)`, which fills the folder that every case starts from; `execute()`, which runs in that
+folder; and `outcome()`, what must be equal after every fault.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+ENCODER = "STILTS_TOY_ENCODER"  # the environment variables with the tiny encoder and the toy data
+SIZES = {
+    "profile": "small", "batch_size": 8, "runs_dir": "runs", "quiet": True, "intermediate_examples": 32,
+    "target_examples": 16, "dev_examples": 8, "test_examples": 8, "intermediate_epochs": 1.0, "target_epochs": 1.0,
+    "languages": "en,de",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: how a case begins, what it executes, and what must be equal afterwards."""
+
+    prepare: Callable[[], None]
+    execute: Callable[[], None]
+    outcome: Callable[[], object]
+
+
+def config(**more):
+    """The config of the toy run; it writes a checkpoint after every step."""
+    from stilts_core.config import RunConfig
+
+    fields = SIZES | {"encoder": os.environ[ENCODER], "intermediate": "mnli", "target": "xnli"} | more
+    return RunConfig(**fields, checkpoint_seconds=0.0)
+
+
+def digests(paths: Iterable[Path]) -> dict[str, str]:
+    """The SHA-256 of files by path."""
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
+
+
+def runs_outcome() -> object:
+    """Scores, losses and mistakes of every record, and the prediction files."""
+    from toy_data import scores_of
+
+    from stilts_core.runs.record import find_records
+
+    return [
+        [[record.run_id, scores_of(record)] for record in find_records(Path("runs"))],
+        digests(path for path in Path("runs").glob("*/*/predictions/*/*") if not path.name.startswith(".")),
+    ]
+
+
+def checkpoint_outcome() -> object:
+    """The tensors of the intermediate checkpoint."""
+    return digests(Path("runs").glob("checkpoints/[!.]*/tensors.safetensors"))
+
+
+def run() -> None:
+    """A whole run, in this process."""
+    from stilts_core.runs import pipeline
+
+    pipeline.run(config(keep_checkpoint=True))
+
+
+def intermediate() -> None:
+    """The intermediate phase alone."""
+    from stilts_core.runs import pipeline
+
+    pipeline.intermediate(config())
+
+
+def pretrain() -> None:
+    """A laboratory encoder of a few thousand weights."""
+    from stilts_core.pretraining import record, train
+    from stilts_core.pretraining.recipe import PretrainingRecipe
+
+    train.CHECKPOINT_SECONDS = 0.0
+    record.PARALLEL_SENTENCES = record.HELD_OUT_TEXTS = 8
+    sizes = {"pieces": 400, "layers": 1, "hidden_size": 32, "feed_forward": 32, "heads": 2, "batch_size": 32}
+    recipe = PretrainingRecipe(**sizes, epochs=1.0, texts=0.001, languages=("en", "qpa"))
+    record.copy_record(train.pretrain_lab_encoder(0, recipe), Path("runs"))
+
+
+def pretrain_outcome() -> object:
+    """The weights of the encoder, and the losses and abilities in its record."""
+    (weights,) = Path("cache").glob("encoders/lab-*/model.safetensors")
+    (path,) = Path("runs").glob("lab/encoders/[!.]*.json")
+    record = json.loads(path.read_text())
+    return [digests([weights]), record["languages"], [[point["step"], point["loss"]] for point in record["curve"]]]
+
+
+def nothing() -> None:
+    """No preparation."""
+
+
+COMMANDS = {
+    "run": Command(nothing, run, lambda: [runs_outcome(), checkpoint_outcome()]),
+    "intermediate": Command(nothing, intermediate, checkpoint_outcome),
+    "pretrain": Command(nothing, pretrain, pretrain_outcome),
+}
