@@ -23,7 +23,15 @@ WRITTEN_BEFORE_CUT = 64  # bytes
 KILLED = 137
 
 # Audit events, and how many of their first arguments are paths.
-CHANGES = {"os.rename": 2, "os.remove": 1, "os.rmdir": 1, "os.mkdir": 1, "os.link": 2, "os.symlink": 2, "os.truncate": 1}
+CHANGES = {
+    "os.rename": 2,
+    "os.remove": 1,
+    "os.rmdir": 1,
+    "os.mkdir": 1,
+    "os.link": 2,
+    "os.symlink": 2,
+    "os.truncate": 1,
+}
 MAKING = {"open", "fsync", "safetensors", "os.mkdir", "os.rename", "os.link", "os.symlink"}
 WRITING = {"open", "safetensors"}
 WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

@@ -45,7 +45,9 @@ def strike(tmp_path_factory, tiny_xlmr, counts):
         found = json.loads(done.stdout.splitlines()[-1])
         counts.update(tried=found["tried"], right=found["tried"] - len(found["wrong"]))
         assert found["tried"]
-        return [f"{case['fault']} at change {case['number']} {case['change']}: {case['wrong']}" for case in found["wrong"]]
+        return [
+            f"{case['fault']} at change {case['number']} {case['change']}: {case['wrong']}" for case in found["wrong"]
+        ]
 
     return strike
 
