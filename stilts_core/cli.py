@@ -14,6 +14,7 @@ import click
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError
 from stilts_core.parameters import LARGEST_SEED, read_names, value_type
+from stilts_core.workflow.lifeline import follow_lifeline
 
 Command = Callable[..., Any]
 
@@ -296,6 +297,7 @@ def report(profile: str, runs_dir: Path, book_dir: Path, keep: bool) -> None:
 def entry() -> None:
     """The console command; errors are printed without a traceback."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    follow_lifeline()
     from stilts_core.terminal import run_guarded
 
     sys.exit(run_guarded(lambda: main(standalone_mode=False)))

@@ -32,5 +32,8 @@ def receive_number(connection: socket.socket) -> int:
 
 
 if __name__ == "__main__":
-    connection, _ = request(sys.argv[1], sys.argv[2:], os.getcwd(), dict(os.environ))
+    try:
+        connection, _ = request(sys.argv[1], sys.argv[2:], os.getcwd(), dict(os.environ))
+    except OSError as error:
+        sys.exit(f"SweepError: the warm process of this sweep has died ({error})")
     sys.exit(receive_number(connection))

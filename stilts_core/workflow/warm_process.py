@@ -2,10 +2,11 @@
 
 A fork takes milliseconds, the imports take seconds. `WarmProcess` starts the warm process; `notebooks.warm_client` and
 `notebooks.warm_kernel` are its clients. It has one thread and computes nothing, so a fork copies no held lock and loses
-no thread pool. A child is killed when its client ends, and all children are killed when the sweep that started the warm
-process ends. Linux only; elsewhere, and on a cluster, plain commands do the same.
+no thread pool. A child is killed when its client ends. All children are killed when the warm process ends, which ends
+with the sweep that started it. Linux only; elsewhere, and on a cluster, plain commands do the same.
 """
 
+import ctypes
 import json
 import os
 import random
@@ -43,6 +44,7 @@ IMPORTS = (
     *(f"stilts_core.report.{name}" for name in ("tables.cards", "tables.run", "figures.run")),
 )
 LONGEST_FOLDER = 85  # characters: the path of a socket may have 107
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 AVAILABLE = sys.platform == "linux"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -151,8 +153,10 @@ class Server:
         """Fork the child of a request. A kernel stays on the GPU of the run that starts it."""
         busy = Counter(child.gpu for child in self.children.values())
         gpu = None if request.arguments[0] == "kernel" else min(self.gpus, key=busy.__getitem__, default=None)
+        server = os.getpid()
         pid = os.fork()
         if pid == 0:
+            _end_with(server)
             for connection in (self.listener, client, *(child.client for child in self.children.values())):
                 connection.close()
             _run_child(request, gpu)
@@ -231,14 +235,23 @@ def execute(arguments: list[str]) -> int:
     return 0
 
 
+def _end_with(server: int) -> None:
+    """Let the system kill this process when the warm process, its parent, ends, even if that is killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:  # it has ended before the call
+        os._exit(1)
+
+
 def _send(client: socket.socket, number: int) -> None:
     with suppress(OSError):  # the client has ended
         client.sendall(number.to_bytes(NUMBER, "big"))
 
 
 def _kill(child: Child) -> None:
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):  # it may not lead a group yet
         os.killpg(child.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(child.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -85,6 +85,15 @@ def test_children_end_with_the_process_that_started_the_warm_one(start):
         assert client.wait() != 0
 
 
+def test_children_end_with_a_warm_process_that_is_killed(start):
+    with start([]) as process, client_of(process, "stay") as (client, line):
+        process.process.kill()
+        assert ends(line[3])
+        assert client.wait() != 0
+        with client_of(process, "0", stderr=subprocess.PIPE) as (late, _):
+            assert late.wait() == 1 and "SweepError: the warm process of this sweep has died" in late.stderr.read()
+
+
 def test_client_that_ends_before_its_request_is_complete_does_no_harm(start):
     with start([]) as process:
         for message in (b"", b"\0\0\0\0\0\0\0\7{"):
