@@ -7,10 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from stilts_core.config import RunConfig
+from stilts_core.errors import RecordError
 from stilts_core.notebooks.paths import notebook_path
 from stilts_core.runs.inputs import run_checksums, run_folder
-from stilts_core.runs.record import RECORD, Record, read_record
+from stilts_core.runs.record import REMEDY, Record, finished_record, verify_record
 from stilts_core.storage.atomic import write_whole
+from stilts_core.storage.locks import lock_on
 
 EXECUTED = "pair.ipynb"  # the executed notebook in the folder of a finished run
 UNFINISHED = "unfinished.ipynb"  # the executed notebook of a run that failed or was stopped: it shows where
@@ -36,17 +38,39 @@ def run_pair(config: RunConfig) -> Record | None:
 def run_notebook(config: RunConfig) -> Record:
     """Execute the pair notebook for `config`, unless the run is finished, and return its record.
 
-    The run takes place in the notebook's kernel; this process shows its progress on standard error. Raises RunError
-    where the notebook fails; `unfinished.ipynb` then shows where.
+    The run takes place in the notebook's kernel; this process shows its progress on standard error. Of several
+    processes that do the same run, one executes the notebook, and the others wait. Raises RunError where the notebook
+    fails; `unfinished.ipynb` then shows where.
     """
     resolved = config.resolved()
     folder = run_folder(resolved, run_checksums(resolved))
-    if not ((folder / RECORD).exists() and (folder / EXECUTED).exists()):
+    if record := _finished(folder):
+        return record
+    with lock_on(folder / EXECUTED):
+        if record := _finished(folder):
+            return record
+        _say_what_is_wrong(folder)
         unfinished = folder / UNFINISHED
         _execute(config, unfinished)
         write_whole(folder / EXECUTED, unfinished.read_bytes())
         unfinished.unlink()
-    return read_record(folder / RECORD)
+        return verify_record(folder)
+
+
+def _finished(folder: Path) -> Record | None:
+    """The record of a run whose notebook has been executed; None if the run or its notebook is not finished."""
+    return finished_record(folder) if (folder / EXECUTED).exists() else None
+
+
+def _say_what_is_wrong(folder: Path) -> None:
+    """Say why a run that has a record is done again, if it is."""
+    try:
+        verify_record(folder)
+    except FileNotFoundError:
+        return
+    except RecordError as error:
+        reason = str(error).removesuffix(REMEDY)
+        sys.stderr.write(f"The run is done again: {reason}.\n")
 
 
 def _execute(config: RunConfig, output: Path) -> None:

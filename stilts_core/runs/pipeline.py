@@ -23,7 +23,6 @@ from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
 from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, intermediate_encoder, train_phase
 from stilts_core.runs.preparation import TaskData, check_encoder, phase_schedule, prepare_task, task_cards, task_setting
 from stilts_core.runs.record import (
-    RECORD,
     SCHEMA,
     Cost,
     DataFacts,
@@ -31,7 +30,7 @@ from stilts_core.runs.record import (
     Environment,
     PhaseRecord,
     Record,
-    read_record,
+    finished_record,
     write_record,
 )
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS
@@ -54,8 +53,8 @@ def run(config: RunConfig) -> Record:
     checksums = run_checksums(resolved)
     folder = run_folder(resolved, checksums)
     with lock_for_run(folder):
-        if (folder / RECORD).exists():
-            return read_record(folder / RECORD)
+        if finished := finished_record(folder):
+            return finished
         record = _Run(resolved, checksums, folder, stopwatch).compute()
         if distributed.rank() == 0:
             write_record(folder, record)

@@ -24,6 +24,7 @@ RECORD = "record.json"  # the file's name in the folder of a run
 # What is used as a name of files, in links and in lists: letters, digits and signs that mean nothing to any of them.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 NAME_RULE = "a letter or digit, then up to 199 letters, digits, or any of _ . + -"
+REMEDY = "; delete its folder and run again"  # the end of every message about a record that cannot be used
 
 PhaseName = Literal["intermediate", "target"]
 
@@ -262,19 +263,19 @@ def read_record(path: Path) -> Record:
     Raises RecordError for a damaged file, an unknown schema, fields that do not fit the schema, or names that could not
     be names of files (see NAME), because a report uses them so.
     """
-    remedy = "delete its folder and run again" if path.name == RECORD else "restore this file, or delete it alone"
+    remedy = REMEDY if path.name == RECORD else "; restore this file, or delete it alone"
     try:
         text = path.read_text(encoding="utf-8")
         record = Record.model_validate_json(text)
     except UnicodeDecodeError as error:
-        raise RecordError(f"{path} is not a readable record ({error}); {remedy}") from error
+        raise RecordError(f"{path} is not a readable record ({error}){remedy}") from error
     except ValidationError as error:
-        raise RecordError(f"{path} {_reason(error, text)}; {remedy}") from error
+        raise RecordError(f"{path} {_reason(error, text)}{remedy}") from error
     if record.schema_version != SCHEMA:
-        raise RecordError(f"{path} {_other_schema(record.schema_version)}; {remedy}")
+        raise RecordError(f"{path} {_other_schema(record.schema_version)}{remedy}")
     for field, name in _names(record):
         if not NAME.fullmatch(name):
-            raise RecordError(f"{path} has {field} {_shorten(name)}, which must be {NAME_RULE}; {remedy}")
+            raise RecordError(f"{path} has {field} {_shorten(name)}, which must be {NAME_RULE}{remedy}")
     return record
 
 
@@ -292,6 +293,31 @@ def _names(record: Record) -> Iterator[tuple[str, str]]:
     yield from (("errors.language", mistake.language) for mistake in record.errors)
     yield from (("cards", task) for task in record.cards)
     yield from (("phases.tasks", task) for phase in record.phases for task in phase.tasks)
+
+
+def verify_record(folder: Path) -> Record:
+    """The record of a finished run, from the run's folder.
+
+    Raises FileNotFoundError if there is none, and RecordError if it cannot be read, belongs to another run, or names a
+    prediction file that does not exist.
+    """
+    path = folder / RECORD
+    record = read_record(path)
+    if record.run_id != folder.name:
+        raise RecordError(f"{path} is the record of another run, {record.run_id}{REMEDY}")
+    files = [score.predictions for score in record.scores.values()]
+    files += [blind.predictions for blind in record.unscored.values()]
+    if missing := [file for file in files if not (folder / file).is_file()]:
+        raise RecordError(f"{path} names {missing[0]}, which does not exist{REMEDY}")
+    return record
+
+
+def finished_record(folder: Path) -> Record | None:
+    """The record in the folder of a run that is finished (see `verify_record`); None if the run has to be done."""
+    try:
+        return verify_record(folder)
+    except (FileNotFoundError, RecordError):
+        return None
 
 
 def _reason(error: ValidationError, text: str) -> str:

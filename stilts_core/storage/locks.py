@@ -13,10 +13,11 @@ class Locked(RuntimeError):
 
 
 @contextmanager
-def lock_on(path: Path, *, wait: bool = True) -> Iterator[None]:
+def lock_on(path: Path, *, wait: bool = True, message: str | None = None) -> Iterator[None]:
     """Hold the lock on `path` until the block ends; the lock is the file `PATH.lock` beside it.
 
-    If another process holds the lock, print a message on standard error and wait. Without `wait`, raise Locked.
+    If another process holds the lock, print a message (`message`, if given) on standard error and wait. Without `wait`,
+    raise Locked.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f"{path.name}.lock"))
@@ -25,7 +26,7 @@ def lock_on(path: Path, *, wait: bool = True) -> Iterator[None]:
     except Timeout:
         if not wait:
             raise Locked(f"another process holds the lock on {path}; wait until it has finished") from None
-        sys.stderr.write(f"Waiting for another process that is computing {path.name}.\n")
+        sys.stderr.write(message or f"Waiting for another process that is computing {path.name}.\n")
         lock.acquire()
     try:
         yield

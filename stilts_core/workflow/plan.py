@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -14,6 +15,7 @@ from stilts_core.notebooks.pair import EXECUTED
 from stilts_core.parameters import read_names
 from stilts_core.pretraining.recipe import locate_lab_encoder, pretraining_seed
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
+from stilts_core.runs.record import finished_record
 from stilts_core.storage.atomic import write_whole
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, get_task
 
@@ -43,7 +45,9 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether the output exists."""
+        """Whether the output exists; of a run, whether its record shows, too, that the run is finished."""
+        if self.kind == "pair":
+            return self.output.exists() and finished_record(self.output.parent) is not None
         return self.output.exists()
 
     @property
@@ -132,17 +136,25 @@ def options_of(config: RunConfig) -> list[str]:
     return options
 
 
-def write_plan(path: Path, jobs: Iterable[Job]) -> None:
-    """Write the plan that the Snakefile reads: the jobs, and what each of them needs that does not exist yet."""
+def write_plan(path: Path, jobs: Sequence[Job]) -> None:
+    """Write the plan that the Snakefile reads: the jobs, and what each of them needs of the others.
+
+    Snakemake knows a finished job by an empty file, its mark, in the folder `finished` beside the plan. The marks of
+    earlier sweeps are removed: which jobs are missing is decided here, and Snakemake never deletes a result.
+    """
     entries: dict[str, dict[str, dict]] = {kind: {} for kind in KINDS}
-    folders = dict.fromkeys(KINDS, "none")
+    logs = dict.fromkeys(KINDS, "none")
+    finished = path.absolute().with_name("finished")
+    shutil.rmtree(finished, ignore_errors=True)
+    marks = {job.output: str(finished / job.kind / job.name) for job in jobs}
     for job in jobs:
-        needs = [str(need) for need in job.needs if not need.exists()]
-        entries[job.kind][job.name] = {"output": str(job.output), "needs": needs, "options": shlex.join(job.options)}
-        folders[job.kind] = str(job.output.parents[job.kind == "pair"])
+        needs = [marks[need] for need in job.needs if need in marks]
+        entries[job.kind][job.name] = {"mark": marks[job.output], "needs": needs, "options": shlex.join(job.options)}
+        logs[job.kind] = str(job.output.parents[job.kind == "pair"])
     plan = {
         "jobs": entries,
-        "folders": folders,
+        "finished": str(finished),
+        "logs": logs,
         "cwd": shlex.quote(str(Path.cwd())),
         "stilts": shlex.join([sys.executable, "-m", "stilts_core.cli"]),
     }

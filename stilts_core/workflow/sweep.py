@@ -7,11 +7,13 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from stilts_core.config import RunConfig
 from stilts_core.errors import SweepError
 from stilts_core.pretraining.record import copy_record
-from stilts_core.storage.locks import Locked, lock_on
+from stilts_core.storage.locks import lock_on
+from stilts_core.workflow.lifeline import lifeline
 from stilts_core.workflow.plan import KINDS, Job, jobs_of, write_plan
 from stilts_core.workflow.warm_process import AVAILABLE, WarmProcess
 from stilts_core.workflow.watch import Watch
@@ -31,16 +33,17 @@ def sweep(
     """Compute all missing runs of `configs`, and what they share; a dry run only checks the plan.
 
     All configs have one profile and one `runs_dir`. `cores` jobs run at once (default: one for each core), and
-    `jobs_per_gpu` of them share a GPU. Raises SweepError if another sweep uses the folder, or if a job failed.
+    `jobs_per_gpu` of them share a GPU. A sweep waits until no other one uses the folder. Raises SweepError if a job
+    failed.
     """
     jobs = jobs_of(configs)
     profile, runs_dir = configs[0].resolved().profile, Path(configs[0].runs_dir).absolute()
-    print(_summary(jobs, profile), flush=True)
-    missing, error = [job for job in jobs if not job.done], None
-    if missing:
-        gpus = visible_gpus() if executor == "local" and configs[0].device != "cpu" else []
-        plan = runs_dir / profile / ".sweep" / "plan.json"
-        with _only_sweep(plan.parent):
+    plan, error = runs_dir / profile / (".dry-run" if dry_run else ".sweep") / "plan.json", None
+    with _only_sweep(plan.parent):
+        missing = [job for job in jobs if not job.done]  # after another sweep, which may have had the same runs
+        print(_summary(jobs, missing, profile), flush=True)
+        if missing:
+            gpus = visible_gpus() if executor == "local" and configs[0].device != "cpu" else []
             write_plan(plan, missing)
             options, settings = _snakemake_options(plan, executor, profile, cores, len(gpus) * jobs_per_gpu)
             options += snakemake_options
@@ -69,25 +72,22 @@ def visible_gpus() -> list[str]:
     return subprocess.run(query, capture_output=True, text=True).stdout.split()
 
 
-def _summary(jobs: list[Job], profile: str) -> str:
+def _summary(jobs: list[Job], missing: list[Job], profile: str) -> str:
     """How many jobs of each kind the grid has, and how many of them are done."""
     lines = [f"Profile {profile}:"]
     for kind, name in KINDS.items():
         if chosen := [job for job in jobs if job.kind == kind]:
-            lines.append(f"  {name:<25} {sum(job.done for job in chosen):>4} of {len(chosen):>4} done")
+            done = len(chosen) - sum(job.kind == kind for job in missing)
+            lines.append(f"  {name:<25} {done:>4} of {len(chosen):>4} done")
     return "\n".join(lines)
 
 
 @contextmanager
 def _only_sweep(folder: Path) -> Iterator[None]:
-    """Hold the lock of the sweep whose plan is in `folder`."""
-    try:
-        with lock_on(folder / "sweep", wait=False):
-            yield
-    except Locked:
-        raise SweepError(
-            f"another sweep is running in {folder.parent}; wait for it to end, or name another folder with --runs-dir"
-        ) from None
+    """Hold the lock of the sweep whose plan is in `folder`; wait for another sweep that holds it."""
+    message = f"Another sweep is running in {folder.parent}. This one begins when that one has ended.\n"
+    with lock_on(folder / "sweep", message=message):
+        yield
 
 
 def _snakemake_options(
@@ -131,12 +131,18 @@ def _compute(
 
 @contextmanager
 def _warm_command(gpus: list[str], executor: str) -> Iterator[list[str]]:
-    """The setting by which the Snakefile runs `stilts` in a warm process; none where there can be no such process."""
-    if executor == "local" and AVAILABLE:
-        with WarmProcess(gpus) as process:
+    """The setting by which the Snakefile runs `stilts` in a warm process; none where there can be no such process.
+
+    The commands of a sweep on this machine end with it.
+    """
+    if executor != "local":
+        yield []
+    elif AVAILABLE:
+        with WarmProcess(gpus) as process, lifeline(Path(process.folder)):
             yield [f"stilts={shlex.join(process.command())}"]
     else:
-        yield []
+        with TemporaryDirectory(prefix="stilts-") as folder, lifeline(Path(folder)):
+            yield []
 
 
 def _snakemake(arguments: list[str], log: Path) -> int:

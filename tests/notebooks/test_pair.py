@@ -3,17 +3,22 @@
 import json
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import toy_data
 from click.testing import CliRunner
 from papermill.cli import papermill as papermill_command
+from record_fixture import synthetic_record, with_values
 
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError
 from stilts_core.notebooks import pair
 from stilts_core.notebooks.paths import notebook_path
+from stilts_core.runs.record import RECORD, write_record
+from stilts_core.storage.atomic import write_whole
 
 PAPERMILL = str(Path(sys.executable).with_name("papermill"))
 
@@ -70,3 +75,40 @@ def test_what_papermill_makes_of_a_parameter_is_converted_or_an_error(arguments,
     else:
         with pytest.raises(ConfigError, match=right):
             RunConfig(**passed)
+
+
+@pytest.fixture
+def executions(monkeypatch, tmp_path) -> list[Path]:
+    """The notebooks that were executed; an execution takes a moment and leaves what a finished run leaves."""
+    executed: list[Path] = []
+
+    def execute(config: RunConfig, output: Path) -> None:
+        executed.append(output)
+        time.sleep(0.2)
+        record = with_values(synthetic_record(), {"run_id": output.parent.name})
+        write_record(output.parent, record)
+        for score in record.scores.values():
+            write_whole(output.parent / score.predictions, "0\n")
+        write_whole(output, "{}")
+
+    monkeypatch.setattr(pair, "_execute", execute)
+    monkeypatch.setattr(pair, "run_folder", lambda *_: tmp_path / "runs" / "lab" / "xnli-0")
+    return executed
+
+
+def test_two_runs_of_one_pair_at_once_execute_one_notebook(executions):
+    with ThreadPoolExecutor(2) as pool:
+        records = list(pool.map(pair.run_notebook, [RunConfig(), RunConfig()]))
+    assert records[0] == records[1] and len(executions) == 1
+    assert (executions[0].parent / pair.EXECUTED).exists() and not executions[0].exists()
+
+
+def test_damaged_record_is_computed_again_though_the_notebook_exists(executions, capsys):
+    record = pair.run_notebook(RunConfig())
+    path = executions[0].parent / RECORD
+    path.write_text(path.read_text()[:1000])
+    assert pair.run_notebook(RunConfig()) == record and len(executions) == 2
+    assert f"The run is done again: {path} is not a readable record" in capsys.readouterr().err
+    (path.parent / record.scores["de"].predictions).unlink()
+    assert pair.run_notebook(RunConfig()) == record and len(executions) == 3
+    assert "which does not exist" in capsys.readouterr().err

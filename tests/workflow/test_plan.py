@@ -1,17 +1,31 @@
 """The plan of a sweep: its runs, what they share, and what is missing."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import toy_data
 from click.testing import CliRunner
+from record_fixture import synthetic_record, with_values
 
 from stilts_core import cli
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError
-from stilts_core.workflow.plan import ROWS, TARGETS, add_variants, grid, jobs_of, options_of, read_seeds, write_plan
+from stilts_core.runs.record import RECORD, read_record, write_record
+from stilts_core.storage.atomic import write_whole
+from stilts_core.workflow.plan import (
+    ROWS,
+    TARGETS,
+    Job,
+    add_variants,
+    grid,
+    jobs_of,
+    options_of,
+    read_seeds,
+    write_plan,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -100,17 +114,71 @@ def test_plan_has_only_missing_jobs_which_need_only_missing_outputs(base, tmp_pa
     write_plan(tmp_path / "plan.json", [job for job in jobs if not job.done and job != first])
     plan = json.loads((tmp_path / "plan.json").read_text())["jobs"]
     assert plan["intermediate"] == {} and list(plan["pair"]) == [second.name]
-    assert plan["pair"][second.name]["needs"] == [] and plan["pair"][second.name]["output"] == str(second.output)
+    assert plan["pair"][second.name]["needs"] == []
 
 
-def test_run_without_its_executed_notebook_is_not_done(base):
+def test_plan_removes_the_marks_of_an_earlier_sweep(base, tmp_path):
+    """Snakemake would not do a job again whose mark exists, though its record is lost."""
+    shared, pair = jobs = jobs_of(grid(base, ["mnli"], ["xnli"], [0]))
+    write_plan(tmp_path / "plan.json", jobs)
+    plan = json.loads((tmp_path / "plan.json").read_text())["jobs"]
+    mark = Path(plan["intermediate"][shared.name]["mark"])
+    assert plan["pair"][pair.name]["needs"] == [str(mark)]
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    write_plan(tmp_path / "plan.json", jobs)
+    assert not mark.exists()
+
+
+@pytest.fixture
+def finished(base) -> Job:
+    """A job that left what a finished run leaves."""
     (job,) = jobs_of(grid(base, ["none"], ["xnli"], [0]))
-    job.output.parent.mkdir(parents=True)
-    (job.output.parent / "record.json").touch()
-    (job.output.parent / "unfinished.ipynb").touch()
-    assert not job.done
+    folder = job.output.parent
+    record = with_values(synthetic_record(), {"run_id": folder.name})
+    write_record(folder, record)
+    for score in record.scores.values():
+        write_whole(folder / score.predictions, "0\n")
     job.output.touch()
-    assert job.done
+    return job
+
+
+def test_run_with_record_predictions_and_notebook_is_done(finished):
+    assert finished.done
+
+
+def remove_the_notebook(job: Job) -> None:
+    job.output.rename(job.output.with_name("unfinished.ipynb"))
+
+
+def remove_a_prediction_file(job: Job) -> None:
+    record = read_record(job.output.with_name(RECORD))
+    (job.output.parent / record.scores["de"].predictions).unlink()
+
+
+def truncate_the_record(job: Job) -> None:
+    os.truncate(job.output.with_name(RECORD), 1000)
+
+
+def remove_the_record(job: Job) -> None:
+    job.output.with_name(RECORD).unlink()
+
+
+def empty_the_record(job: Job) -> None:
+    os.truncate(job.output.with_name(RECORD), 0)
+
+
+def put_the_record_of_another_run(job: Job) -> None:
+    write_record(job.output.parent, with_values(read_record(job.output.with_name(RECORD)), {"run_id": "another"}))
+
+
+@pytest.mark.parametrize("damage", [
+    remove_the_notebook, remove_a_prediction_file, truncate_the_record, remove_the_record, empty_the_record,
+    put_the_record_of_another_run,
+])  # fmt: skip
+def test_run_that_lost_a_part_is_not_done(finished, damage):
+    damage(finished)
+    assert not finished.done
 
 
 @pytest.mark.parametrize("row, target, named", [("mnl", "xnli", "mnli"), ("none", "mnli", "not a target task")])

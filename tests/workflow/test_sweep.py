@@ -118,10 +118,25 @@ def test_changed_parameter_recomputes_only_its_dependants(sweep, failing):
     assert sorted(new) == ["pair.ipynb"] * 2 + ["record.json"] * 2
 
 
-def test_second_sweep_on_a_folder_is_refused(sweep):
+def test_second_sweep_on_a_folder_waits_and_reuses(sweep, failing):
+    before = outputs(sweep.runs)
     with lock_on(sweep.runs / "small" / ".sweep" / "sweep"):
-        status, text = wait(sweep("--seeds", "7"))
-    assert status == 1 and "another sweep is running in" in text and "--runs-dir" in text
+        second = sweep()
+        assert "Another sweep is running in" in second.stdout.readline()
+    status, text = wait(second)
+    assert status == 0 and "4 of    4 done" in text
+    assert outputs(sweep.runs) == before
+
+
+def test_lost_record_and_predictions_are_computed_again_though_the_notebooks_exist(sweep, failing):
+    records = [record for record in find_records(sweep.runs) if record.target == "tatoeba"]
+    first, second = [record for record in records if record.config.target_lr != 1e30]
+    scores = [record.scores for record in records]
+    os.truncate(sweep.runs / "small" / first.run_id / "record.json", 500)
+    (sweep.runs / "small" / second.run_id / next(iter(second.scores.values())).predictions).unlink()
+    status, text = wait(sweep())
+    assert status == 0 and "2 of    4 done" in text, text
+    assert [record.scores for record in find_records(sweep.runs) if record.target == "tatoeba"] == scores
 
 
 def dry_run(sweep, *more: str, **changes: str) -> tuple[str, str]:
@@ -130,7 +145,7 @@ def dry_run(sweep, *more: str, **changes: str) -> tuple[str, str]:
     status, text = wait(sweep("--seeds", "8", "--dry-run", *more, **changes))
     assert status == 0, text
     assert outputs(sweep.runs) == before
-    return text, (sweep.runs / "small" / ".sweep" / "snakemake.log").read_text()
+    return text, (sweep.runs / "small" / ".dry-run" / "snakemake.log").read_text()
 
 
 def test_dry_run_counts_jobs_and_spreads_them_over_the_gpus(sweep):

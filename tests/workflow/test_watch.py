@@ -4,6 +4,7 @@ import pytest
 from record_fixture import synthetic_record, with_values
 
 from stilts_core.runs.record import write_record
+from stilts_core.storage.atomic import write_whole
 from stilts_core.workflow.plan import Job
 from stilts_core.workflow.watch import Watch
 
@@ -19,8 +20,10 @@ def jobs(tmp_path) -> list[Job]:
 
 def finish(job: Job, mean: float) -> None:
     """Leave what a finished run leaves: a record with this mean of the other languages, and a notebook."""
-    record = with_values(synthetic_record(), {"averages.non_english.score": mean})
+    record = with_values(synthetic_record(), {"averages.non_english.score": mean, "run_id": job.name})
     write_record(job.output.parent, record)
+    for score in record.scores.values():
+        write_whole(job.output.parent / score.predictions, "")
     job.output.touch()
 
 
