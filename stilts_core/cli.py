@@ -294,6 +294,22 @@ def report(profile: str, runs_dir: Path, book_dir: Path, keep: bool) -> None:
     click.echo(f"{len(pages)} files of profile {profile} in {book_dir}")
 
 
+@main.command()
+@runs_dir_option
+@click.option("--yes", is_flag=True, help="remove what is listed (default: only list it)")
+def clean(runs_dir: Path, yes: bool) -> None:
+    """List what no run needs any more, with sizes: leftovers of killed runs, unused checkpoints, old cache entries."""
+    from stilts_core.runs.clean import find_superfluous, remove_superfluous
+
+    items = find_superfluous(runs_dir)
+    if yes:
+        items = remove_superfluous(items)
+    for item in items:
+        click.echo(f"{item.size / 2**20:10.1f} MiB  {item.path}  ({item.reason})")
+    total = f"{sum(item.size for item in items) / 2**20:.1f} MiB in {len(items)} files and folders"
+    click.echo(f"Removed: {total}" if yes else f"Not needed: {total}; `stilts clean --yes` removes them")
+
+
 def entry() -> None:
     """The console command; errors are printed without a traceback."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
