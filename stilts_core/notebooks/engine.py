@@ -18,6 +18,7 @@ from papermill.log import logger
 
 from stilts_core.notebooks.warm_client import ADDRESS_VARIABLE
 from stilts_core.notebooks.warm_kernel import WarmProvisioner
+from stilts_core.storage.leftovers import temporary_folder
 
 # A socket's path may hold 103 characters (macOS; Linux 107). `stilts-xxxxxxxx/kernel-5` takes 25 of them.
 LONGEST_FOLDER = 75
@@ -62,7 +63,7 @@ class IpcEngine(NBClientEngine):
         """Execute the notebook that `nb_man` manages; see papermill's NBClientEngine for the arguments."""
         for name in ("input_path", "timeout", "startup_timeout"):
             kwargs.pop(name, None)
-        with tempfile.TemporaryDirectory(prefix="stilts-", dir=_socket_root()) as sockets:
+        with temporary_folder(_socket_root()) as sockets:
             client = IpcClient(
                 nb_man,
                 sockets,

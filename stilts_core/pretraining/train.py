@@ -15,6 +15,7 @@ from stilts_core.laboratory import generator
 from stilts_core.pretraining.recipe import RECIPE, PretrainingRecipe, locate_lab_encoder
 from stilts_core.pretraining.record import RECORD_FILE, describe_pretraining
 from stilts_core.storage.atomic import whole_folder
+from stilts_core.storage.leftovers import remove
 from stilts_core.storage.sealed import DIGESTS, find_damage, locate_writable, remove_damaged, seal
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def pretrain_lab_encoder(seed: int = 0, recipe: PretrainingRecipe = RECIPE, *, q
         with checkpoint.lock_for_run(folder):
             with distributed.main_process_first():
                 whole = remove_damaged(folder, _find_damage)
+                if whole:
+                    remove(_locate_unfinished(folder))
             if not whole:
                 _pretrain(folder, seed, recipe, quiet)
     return folder

@@ -113,7 +113,9 @@ def intermediate_encoder(
     """
     with checkpoint.lock_for_run(folder):
         reused = folder.exists()
-        if not reused:
+        if reused:  # a phase that was killed at its end leaves its optimiser's state
+            shutil.rmtree(locate_unfinished(folder), ignore_errors=True)
+        else:
             _train_intermediate(encoder, prepare(encoder), compute, folder)
             encoder = encoder.reload()
     tensors, state = checkpoint.read(folder)
@@ -123,12 +125,17 @@ def intermediate_encoder(
     return encoder, record, IntermediateFacts.model_validate(state["facts"])
 
 
+def locate_unfinished(folder: Path) -> Path:
+    """The folder of an intermediate phase that is not finished."""
+    return folder.with_name(f".{folder.name}")
+
+
 def _train_intermediate(encoder: Encoder, material: IntermediateMaterial, compute: Compute, folder: Path) -> None:
     """Run the intermediate phase and write to `folder` the encoder with the embeddings that the phase used."""
     tasks, texts = material.tasks, material.unlabelled
     features = [columns for task in tasks for columns in (task.train, task.dev)] + ([texts] if texts else [])
     encoder.trim_vocabulary(used_ids(*features))
-    unfinished = folder.with_name(f".{folder.name}")
+    unfinished = locate_unfinished(folder)
     record, _, phase = train_phase(
         "intermediate", encoder, tasks, material.schedule, compute, unfinished, unlabelled=texts
     )

@@ -33,6 +33,7 @@ from stilts_core.runs.record import (
     finished_record,
     write_record,
 )
+from stilts_core.storage.atomic import whole_file
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS
 from stilts_core.training import distributed
 from stilts_core.training.checkpoint import lock_for_run
@@ -54,6 +55,8 @@ def run(config: RunConfig) -> Record:
     folder = run_folder(resolved, checksums)
     with lock_for_run(folder):
         if finished := finished_record(folder):
+            # A run that was killed after its record was written leaves its optimiser's state.
+            shutil.rmtree(folder / "checkpoint", ignore_errors=True)
             return finished
         record = _Run(resolved, checksums, folder, stopwatch).compute()
         if distributed.rank() == 0:
@@ -193,7 +196,8 @@ def _save_model(folder: Path, encoder: Encoder, head: Head, unused_scale: float)
     """Write the fine-tuned encoder as a Hugging Face folder with its full vocabulary, and its head beside it."""
     shutil.rmtree(folder, ignore_errors=True)
     encoder.save(folder, unused_scale)
-    save_file(head.state_dict(), folder / "head.safetensors")
+    with whole_file(folder / "head.safetensors") as temporary:
+        save_file(head.state_dict(), temporary)
 
 
 def _load_checked_encoder(config: ResolvedConfig) -> Encoder:

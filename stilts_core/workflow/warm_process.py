@@ -30,6 +30,7 @@ from typing import NamedTuple, NoReturn, cast
 
 from stilts_core.notebooks import warm_client
 from stilts_core.notebooks.warm_client import ADDRESS_VARIABLE, LENGTH, NUMBER
+from stilts_core.storage.leftovers import temporary_folder
 
 # What a `stilts` command or a kernel imports, except `stilts_core.cli`, which a child executes as `__main__`.
 IMPORTS = (
@@ -57,7 +58,8 @@ class WarmProcess:
 
     def __enter__(self) -> "WarmProcess":
         root = tempfile.gettempdir()
-        self.folder = tempfile.mkdtemp(prefix="stilts-", dir=root if len(root) <= LONGEST_FOLDER else "/tmp")
+        self._temporary = temporary_folder(root if len(root) <= LONGEST_FOLDER else "/tmp")
+        self.folder = self._temporary.__enter__()
         self.address = os.path.join(self.folder, "warm")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self.address)
@@ -75,7 +77,7 @@ class WarmProcess:
 
     def __exit__(self, *_: object) -> None:
         self.process.communicate()  # closes its standard input, at which it ends, and waits
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._temporary.__exit__(None, None, None)
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command that runs `stilts` with these arguments in the warm process."""

