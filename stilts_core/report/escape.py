@@ -8,10 +8,10 @@ follows is read as Markdown again.
 import re
 from html import escape
 
-# Characters that can begin or end markup inside a line of MyST.
-_ACTIVE = re.compile(r"[\\`*_{}\[\]<>&$|~^@]|:(?=:)|(?<=:):")
+# Characters that can begin or end markup inside a line of MyST. An asterisk between spaces cannot.
+_ACTIVE = re.compile(r"(?P<inert>(?<= )\*+(?= ))|[\\`*_{}\[\]<>&$|~^@]|:(?=:)|(?<=:):")
 # What can begin a block at the start of a line: headings, lists, quotes, fences, rules, comments, targets, options.
-_LINE_START = re.compile(r"[-+=>#~:%.()]|\d+[.)]")
+_LINE_START = re.compile(r"[-+=>#~:%.()]|\d+[.)](?=\s|$)")
 _LINE_ENDS = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\u202a-\u202e\u2066-\u2069]|[\ud800-\udfff]")
 
@@ -35,9 +35,8 @@ def markdown_text(text: object) -> str:
     line = one_line(text).strip()
     start = _LINE_START.match(line)
     head, rest = (start[0], line[start.end() :]) if start else ("", line)
-    return "".join(char if char.isalnum() else _reference(char) for char in head) + _ACTIVE.sub(
-        lambda match: _reference(match[0]), rest
-    )
+    escaped = _ACTIVE.sub(lambda match: match["inert"] or _reference(match[0]), rest)
+    return "".join(char if char.isalnum() else _reference(char) for char in head) + escaped
 
 
 def code_span(text: object) -> str:

@@ -15,6 +15,7 @@ from stilts_core.pretraining.recipe import PretrainingRecipe
 from stilts_core.pretraining.train import pretrain_lab_encoder
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import lessons as lesson_pages
+from stilts_core.report.safe_output import NOT_SHOWN
 
 WIDTH = 80  # characters of code that a page shows without scrolling
 # Functions that the first lesson teaches; other code belongs in the package.
@@ -141,4 +142,5 @@ def test_book_shows_the_executed_lesson_or_the_committed_one_with_a_note(runs, e
             page = json.loads((tmp_path / "book" / "lessons" / f"{name}.ipynb").read_text())
             assert any(cell.get("outputs") for cell in page["cells"]) is outputs
             assert ("not executed" in "".join(page["cells"][0]["source"])) is not outputs
+            assert NOT_SHOWN not in json.dumps(page)
             assert nbformat.validate(page) is None
