@@ -92,6 +92,65 @@ def pretrain_outcome() -> object:
     return [digests([weights]), record["languages"], [[point["step"], point["loss"]] for point in record["curve"]]]
 
 
+def write_records() -> None:
+    """Invented records of a small grid, and an empty book."""
+    from record_fixture import grid_records
+
+    from stilts_core.runs.record import write_record
+
+    for record in grid_records("small", ("none", "mnli"), ("xnli", "panx"), languages=("en", "de")):
+        write_record(Path("runs") / "small" / record.run_id, record)
+    Path("book").mkdir()
+
+
+def report() -> None:
+    """The pages of the invented records, by the command itself."""
+    from stilts_core.cli import main
+
+    main(["report", "--profile", "small"], standalone_mode=False)
+
+
+def report_keep() -> None:
+    """The pages, and copies of the records in the book."""
+    from stilts_core.cli import main
+
+    main(["report", "--profile", "small", "--keep"], standalone_mode=False)
+
+
+def book_outcome() -> object:
+    """Every page, figure and kept record of the book."""
+    return digests(path for path in Path("book").rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def keep() -> None:
+    """Only the copies of the records in the book."""
+    from stilts_core.report.recorded_results import copy_records
+
+    copy_records("small", Path("runs"), Path("book"))
+
+
+def write_lesson() -> None:
+    """A lesson of one line."""
+    from small_notebook import write_notebook
+
+    write_notebook(Path("lesson.ipynb"), "print(6 * 7)")
+
+
+def lessons() -> None:
+    """The lesson, executed in a kernel."""
+    from stilts_core.notebooks import lessons
+
+    lessons.notebook_path = lambda _: Path("lesson.ipynb")
+    lessons.execute_lesson("three_phases", Path("runs"))
+
+
+def lesson_outcome() -> object:
+    """What the lesson printed."""
+    from small_notebook import printed_text
+
+    return printed_text(Path("runs/lab/lessons/three_phases.ipynb"))
+
+
 def nothing() -> None:
     """No preparation."""
 
@@ -100,4 +159,8 @@ COMMANDS = {
     "run": Command(nothing, run, lambda: [runs_outcome(), checkpoint_outcome()]),
     "intermediate": Command(nothing, intermediate, checkpoint_outcome),
     "pretrain": Command(nothing, pretrain, pretrain_outcome),
+    "report": Command(write_records, report, book_outcome),
+    "report --keep": Command(write_records, report_keep, book_outcome),
+    "keep": Command(write_records, keep, book_outcome),
+    "lessons": Command(write_lesson, lessons, lesson_outcome),
 }

@@ -52,7 +52,19 @@ def strike(tmp_path_factory, tiny_xlmr, counts):
     return strike
 
 
-@pytest.mark.parametrize("command, tries", [("run", 60), ("intermediate", 20), ("pretrain", 30)])
+# The number of changes that each fault strikes; a command with a kernel takes seconds.
+TRIES = {
+    "run": 40, "intermediate": 12, "pretrain": 20, "report": 3, "report --keep": 2, "keep": 20, "lessons": 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", TRIES)
 @pytest.mark.parametrize("faults", [("kill", "cut"), ("full", "torn")], ids=["killed", "disk-full"])
-def test_struck_command_that_runs_again_ends_with_the_same_result(strike, command, faults, tries):
-    assert strike(command, *faults, tries=tries) == []
+def test_struck_command_that_runs_again_ends_with_the_same_result(strike, command, faults):
+    assert strike(command, *faults, tries=TRIES[command]) == []
+
+
+@pytest.mark.xfail(reason="a cache entry that cannot be written is an error", strict=True)
+@pytest.mark.parametrize("command", ["run", "intermediate"])
+def test_cache_that_cannot_be_written_changes_no_result(strike, command):
+    assert strike(command, "read-only", tries=1) == []
