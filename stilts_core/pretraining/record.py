@@ -31,7 +31,8 @@ HELD_OUT_SEED = 1  # generates texts that no encoder is trained on
 def copy_record(folder: Path, runs_dir: Path) -> Path:
     """Copy the record of an encoder's folder to where reports look for it, and return that path."""
     record = (folder / RECORD_FILE).read_text(encoding="utf-8")
-    path = runs_dir / "lab" / "encoders" / f"{json.loads(record)['name']}.json"
+    name = Path(json.loads(record)["name"]).name  # the last part alone, so that it cannot lead to another folder
+    path = runs_dir / "lab" / "encoders" / f"{name}.json"
     if not path.exists() or path.read_text(encoding="utf-8") != record:
         write_whole(path, record)
     return path

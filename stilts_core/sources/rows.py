@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -274,27 +275,30 @@ def parse_json(text: str, name: str, line: int = 1) -> Any:
         if len(fields) < len(pairs):
             names = [key for key, _ in pairs]
             twice = next(key for key in names if names.count(key) > 1)
-            fail(f"the name {short(twice)} is twice in one object", "remove one of them")
+            fail(f"the name {short(twice)} occurs twice in one object", "remove one of the two")
         return fields
 
-    def refuse_constant(constant: str) -> NoReturn:
-        fail(f"{constant} is not a JSON number", "write a number, or null where there is none")
+    def refuse(number: str) -> NoReturn:
+        fail(f"{number} is not a JSON number", "write a finite number, or null where there is none")
+
+    def make_number(digits: str) -> float:
+        return number if math.isfinite(number := float(digits)) else refuse(digits)
 
     try:
-        value = json.loads(text, object_pairs_hook=make_object, parse_constant=refuse_constant)
+        value = json.loads(text, object_pairs_hook=make_object, parse_constant=refuse, parse_float=make_number)
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         line += error.lineno - 1
-        fail(error.msg, "is the file cut off? download it again")
+        fail(error.msg, "is the file cut off? write it or download it again")
     except UnicodeEncodeError:
         fail("half a surrogate pair, such as half an emoji", "write the whole character")
     except RecursionError:
-        fail("nested too deeply", "is this the publisher's file? download it again")
+        fail("nested too deeply", "is this the right file?")
     except DataError:
         raise
     except ValueError:  # Python refuses integers of thousands of digits
-        fail("a number has too many digits", "is this the publisher's file? download it again")
+        fail("a number has too many digits", "is this the right file?")
     return value
 
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from stilts_core.errors import DataError
-from stilts_core.sources.rows import lines
+from stilts_core.sources.rows import lines, parse_json, read_text, short
 from stilts_core.sources.xtreme import squad_rows
 from stilts_core.storage.atomic import write_whole
-from stilts_core.submissions.strict import parse, read, show, show_id
 from stilts_core.tasks.catalogue import Task, get_task
 from stilts_core.tasks.examples import SpanExample
 
@@ -32,6 +31,11 @@ class Form(Enum):
     PAIRS = "a mined pair of ids in each line, with a tab between them (BUCC)"
     ANSWERS = "one JSON object of answers by question id"
     RANKINGS = "one JSON object of ranked candidates by query id (LAReQA, Mewsli-X)"
+
+
+def show_id(key: str) -> str:
+    """An id for an error message; in quotation marks only if it needs them."""
+    return key if key.isascii() and key.isprintable() and key.strip() == key != "" else short(key)
 
 
 def form_of(task: Task) -> Form:
@@ -141,7 +145,7 @@ def read_label_file(path: Path, task: Task) -> Labels:
 
     Raises DataError for a missing label, and for a label that the task does not have.
     """
-    rows = lines(read(path))
+    rows = lines(read_text(path, str(path)))
     if path.suffix == ".jsonl":
         objects = [_label_object(path, number, row) for number, row in enumerate(rows, start=1)]
         ids = _label_ids(path, objects)
@@ -151,16 +155,16 @@ def read_label_file(path: Path, task: Task) -> Labels:
     lacking = [number for number, value in enumerate(values, start=1) if _is_missing(value, task)]
     if lacking:
         raise DataError(
-            f"{path}, line {lacking[0]}: no label ({show(values[lacking[0] - 1])}); {len(lacking)} of {len(values)} "
+            f"{path}, line {lacking[0]}: no label ({short(values[lacking[0] - 1])}); {len(lacking)} of {len(values)} "
             "lines have none: write a label in each line, or leave the file out"
         )
     for number, value in enumerate(values, start=1):
         if task.labels and value not in task.labels:
             expected = ", ".join(task.labels)
-            raise DataError(f"{path}, line {number}: unknown label {show(value)}; expected one of {expected}")
+            raise DataError(f"{path}, line {number}: unknown label {short(value)}; expected one of {expected}")
         if not task.labels and not (isinstance(value, str) and INDEX.fullmatch(value)):
             raise DataError(
-                f"{path}, line {number}: {show(value)} is not a number; expected an index that counts from 0, in "
+                f"{path}, line {number}: {short(value)} is not a number; expected an index that counts from 0, in "
                 "digits alone"
             )
     return Labels(values, ids)
@@ -172,10 +176,10 @@ def _is_missing(value: Any, task: Task) -> bool:
 
 
 def _label_object(path: Path, number: int, row: str) -> dict[str, Any]:
-    content = parse(row, path, number)
+    content = parse_json(row, str(path), number)
     if not isinstance(content, dict):
         raise DataError(
-            f'{path}, line {number}: {show(content)}; expected a JSON object such as {{"idx": 0, "label": 1}}'
+            f'{path}, line {number}: {short(content)}; expected a JSON object such as {{"idx": 0, "label": 1}}'
         )
     return content
 
@@ -194,7 +198,7 @@ def _label_ids(path: Path, objects: Sequence[dict[str, Any]]) -> list[str] | Non
         key = _json_label(fields.get("idx"))
         if not isinstance(key, str) or not key or key != key.strip():
             raise DataError(
-                f"{path}, line {number}: idx {show(key)}; expected a number, or a text without outer blanks"
+                f"{path}, line {number}: idx {short(key)}; expected a number, or a text without outer blanks"
             )
         if (first := ids.setdefault(key, number)) != number:
             raise DataError(
@@ -206,11 +210,11 @@ def _label_ids(path: Path, objects: Sequence[dict[str, Any]]) -> list[str] | Non
 def read_tags(path: Path, task: Task) -> list[list[str]]:
     """The tags of each sentence. Raises DataError for a tag that the task does not have."""
     sentences: list[list[str]] = [[]]
-    for number, line in enumerate(lines(read(path)), start=1):
+    for number, line in enumerate(lines(read_text(path, str(path))), start=1):
         tag = line.strip()
         if tag and task.labels and tag not in task.labels:
             expected = ", ".join(task.labels)
-            what = f"no tag ({show(tag)})" if tag.lower() in NO_LABEL else f"unknown tag {show(tag)}"
+            what = f"no tag ({short(tag)})" if tag.lower() in NO_LABEL else f"unknown tag {short(tag)}"
             raise DataError(f"{path}, line {number}: {what}; expected one of {expected}, without the word")
         if tag:
             sentences[-1].append(tag)
@@ -222,11 +226,11 @@ def read_tags(path: Path, task: Task) -> list[list[str]]:
 def read_pairs(path: Path) -> dict[str, list[str]]:
     """The candidates of each query. Raises DataError for a line that is not two ids with a tab between them."""
     pairs: dict[tuple[str, str], int] = {}
-    for number, line in enumerate(lines(read(path)), start=1):
+    for number, line in enumerate(lines(read_text(path, str(path))), start=1):
         query, tab, candidate = line.partition("\t")
         if not tab or any(cell.split() != [cell] for cell in (query, candidate)):
             raise DataError(
-                f"{path}, line {number}: {show(line)} is not two ids with a tab between them, without blanks"
+                f"{path}, line {number}: {short(line)} is not two ids with a tab between them, without blanks"
             )
         if (first := pairs.setdefault((query, candidate), number)) != number:
             raise DataError(f"{path}, line {number}: the pair of line {first} again; remove the line")
@@ -252,7 +256,7 @@ def read_rankings(path: Path) -> dict[str, list[str]]:
         if not candidates:
             raise DataError(f"{where}: no candidates; list at least one, or leave the query out")
         if wrong := [c for c in candidates if not isinstance(c, str) or not c or c != c.strip()]:
-            raise DataError(f"{where}: candidate {show(wrong[0])}; expected an id, a text without outer blanks")
+            raise DataError(f"{where}: candidate {short(wrong[0])}; expected an id, a text without outer blanks")
         _require_distinct(where, candidates)
     return rankings
 
@@ -270,23 +274,18 @@ def read_gold_answers(path: Path) -> dict[str, list[str]]:
 
     Raises DataError for another kind of JSON, and for a question that the file has twice.
     """
-    text = read(path)
-    parse(text, path)
-    try:
-        questions = list(squad_rows(text, str(path)))
-    except RecursionError:
-        raise DataError(f"{path}: JSON that is nested too deeply; is this the right file?") from None
+    questions = list(squad_rows(read_text(path, str(path)), str(path)))
     answers: dict[str, list[str]] = {}
     asked: set[tuple[str, str, str]] = set()
     for question in questions:
         key, given = _json_label(question["id"]), question["answers"]
         if not isinstance(key, str):
-            raise DataError(f"{path}: the question id {show(key)} is neither a text nor a number")
+            raise DataError(f"{path}: the question id {short(key)} is neither a text nor a number")
         if not isinstance(given, list | None):
-            raise DataError(f"{path}, question {show_id(key)}: the answers are {show(given)}; expected a list")
+            raise DataError(f"{path}, question {show_id(key)}: the answers are {short(given)}; expected a list")
         texts = [text for _, text in given or ()]
         if wrong := [text for text in texts if not isinstance(text, str)]:
-            raise DataError(f"{path}, question {show_id(key)}: the answer {show(wrong[0])} is not a text")
+            raise DataError(f"{path}, question {show_id(key)}: the answer {short(wrong[0])} is not a text")
         before = key.rpartition("#")[0]  # squad_rows adds '#2' to an id that it has read before
         same = (before if before in answers else key, str(question["question"]), str(question["context"]))
         if key in answers or same in asked:
@@ -297,9 +296,9 @@ def read_gold_answers(path: Path) -> dict[str, list[str]]:
 
 
 def _read_object(path: Path, kind: type, expected: str) -> dict[str, Any]:
-    content = parse(read(path), path)
+    content = parse_json(read_text(path, str(path)), str(path))
     if not isinstance(content, dict):
         raise DataError(f"{path}: a JSON {type(content).__name__}; expected {expected}")
     if wrong := [key for key, value in content.items() if not isinstance(value, kind)]:
-        raise DataError(f"{path}, id {show_id(wrong[0])}: {show(content[wrong[0]])}; expected {expected}")
+        raise DataError(f"{path}, id {show_id(wrong[0])}: {short(content[wrong[0]])}; expected {expected}")
     return content

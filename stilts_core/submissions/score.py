@@ -1,6 +1,7 @@
 """Scoring a submission folder against a folder of gold labels, as XTREME's evaluate.py does."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from stilts_core.errors import DataError
 from stilts_core.scoring.bootstrap import RESAMPLES, Estimate, Score, average, bootstrap_metrics
 from stilts_core.submissions.files import suffixes
 from stilts_core.submissions.score_file import score_file
-from stilts_core.submissions.strict import file_errors
 from stilts_core.tasks.catalogue import TARGET_TASKS, Task, get_task
 
 # XTREME's groups (Hu et al. 2020), and XTREME-R's (Ruder et al. 2021), whose overall score has ten tasks.
@@ -58,7 +58,7 @@ def score_folders(
     """
     chosen = [get_task(name) for name in dict.fromkeys(tasks)] if tasks else _tasks_with_a_folder(predictions, gold)
     languages = {task.name: _languages(task, benchmark) for task in chosen}
-    with file_errors():
+    with _file_errors():
         pairs = [_find_files(task, code, predictions, gold) for task in chosen for code in languages[task.name]]
         missing = [str(path) for pair in pairs for path in pair.missing]
     complete = [pair for pair in pairs if not pair.missing]
@@ -101,8 +101,17 @@ class FilePair:
         return [path for path in (self.predictions, self.gold) if not path.is_file()]
 
 
+@contextmanager
+def _file_errors() -> Iterator[None]:
+    """Turn the errors of the operating system (a folder, no permission, a broken disk) into DataErrors."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}; expected a file that can be read") from None
+
+
 def _tasks_with_a_folder(predictions: Path, gold: Path) -> list[Task]:
-    with file_errors():
+    with _file_errors():
         return [get_task(name) for name in TARGET_TASKS if (predictions / name).is_dir() or (gold / name).is_dir()]
 
 
@@ -144,7 +153,7 @@ def _find_unscored(predictions: Path, scored: Sequence[FilePair]) -> list[str]:
     """Prediction files of the scored tasks that were not scored, such as files of another benchmark's languages."""
     used = {pair.predictions for pair in scored}
     names = dict.fromkeys(pair.task.name for pair in scored)
-    with file_errors():
+    with _file_errors():
         return [str(path) for name in names for path in sorted((predictions / name).iterdir()) if path not in used]
 
 

@@ -10,6 +10,7 @@ from stilts_core.scoring.answers import score_answers
 from stilts_core.scoring.bootstrap import Score, accuracy
 from stilts_core.scoring.rankings import mean_average_precision, pair_f1
 from stilts_core.scoring.tags import score_tags
+from stilts_core.sources.rows import short
 from stilts_core.submissions.files import (
     CHOICES,
     INDEX,
@@ -22,8 +23,8 @@ from stilts_core.submissions.files import (
     read_pairs,
     read_rankings,
     read_tags,
+    show_id,
 )
-from stilts_core.submissions.strict import show, show_id
 from stilts_core.tasks.catalogue import Task
 
 BUCC_ID = re.compile(r"([a-z]{2,3})-[0-9]+")
@@ -176,7 +177,7 @@ def _count_missing(
     for path, keys, others in ((predictions, predicted, right), (gold, right, predicted)):
         if blanks := [key for key in keys if key not in others and key.strip() in others]:
             raise DataError(
-                f"{path}, id {show(blanks[0])}: blanks around the id {show_id(blanks[0].strip())}; remove them"
+                f"{path}, id {short(blanks[0])}: blanks around the id {show_id(blanks[0].strip())}; remove them"
             )
     missing = [key for key in right if key not in predicted]
     if len(missing) == len(right):

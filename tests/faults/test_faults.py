@@ -64,7 +64,6 @@ def test_struck_command_that_runs_again_ends_with_the_same_result(strike, comman
     assert strike(command, *faults, tries=TRIES[command]) == []
 
 
-@pytest.mark.xfail(reason="a cache entry that cannot be written is an error", strict=True)
 @pytest.mark.parametrize("command", ["run", "intermediate"])
 def test_cache_that_cannot_be_written_changes_no_result(strike, command):
     assert strike(command, "read-only", tries=1) == []

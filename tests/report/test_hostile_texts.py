@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_fixture import encoder_facts, grid_records
 
+from stilts_core.config import RunConfig
+from stilts_core.errors import ConfigError
 from stilts_core.notebooks.pair import EXECUTED, UNFINISHED
 from stilts_core.notebooks.paths import notebook_path
 from stilts_core.report.book import build_pages
@@ -122,12 +125,25 @@ def replace_texts(content: Any, words: Callable[[str], str], inside: str = "") -
     return words(content) if isinstance(content, str) and inside not in ("name", "language", "task") else content
 
 
+@cache
+def is_free(name: str) -> bool:
+    """Whether this field of a configuration may be any text."""
+    try:
+        return all(RunConfig(**{name: text}) for text in HOSTILE)
+    except ConfigError:
+        return False
+
+
 def hostile_record(record: Record, words: Callable[[str], str]) -> Record:
     content = replace_texts(record.model_dump(by_alias=True, exclude_unset=True, mode="json"), words)
     content["config"] |= {
         "encoder": f"lab-{words('encoder')}",
         "languages": words("languages"),
         "mlm_languages": words("m"),
+    }
+    plain = record.model_dump(by_alias=True, exclude_unset=True, mode="json")["config"]
+    content["config"] = {
+        name: value if is_free(name) else plain[name] for name, value in content["config"].items() if name in plain
     }
     content["encoder"]["name"] = words("encoder")
     content["environment"] |= {"device": words("device"), "precision": words("precision"), "layers": words("layers")}

@@ -36,7 +36,7 @@ def squad(context="Berlin is big", **fields) -> str:
         (squad(id=None), r"xquad.th.json, "),
         ("[" * 100_000, r"xquad.th.json, line 1: invalid JSON \(nested too deeply\)"),
         ('{"data": NaN}', r"xquad.th.json, line 1: invalid JSON \(NaN is not a JSON number\)"),
-        ('{"data": [], "data": []}', r"the name 'data' is twice in one object"),
+        ('{"data": [], "data": []}', r"the name 'data' occurs twice in one object"),
         ('{"data": "\\ud83d"}', r"half a surrogate pair"),
         ('{"data": ' + "9" * 5000 + "}", r"a number has too many digits"),
         ("", r"xquad.th.json, line 1: invalid JSON"),
