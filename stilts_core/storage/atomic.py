@@ -46,7 +46,8 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
         if durable:
             _sync(path.parent)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a write to a full disk names no file
+        if error.errno and not error.filename:  # a write to a full disk names no file
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
