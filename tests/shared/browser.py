@@ -15,7 +15,7 @@ from urllib.parse import urlparse
 CHROMIUM = shutil.which("chromium")
 PHONE = 390  # CSS pixels
 
-# Without these flags Chromium contacts its own services. As root it starts only without its sandbox.
+# Without these flags Chromium contacts its own services. As root it starts only with --no-sandbox.
 FLAGS = (
     "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--disable-default-apps", "--no-first-run", "--disable-extensions",
