@@ -22,6 +22,18 @@ _MEMORY = re.compile(r"MemoryError|OutOfMemoryError|out of memory|allocate memor
 LESS_MEMORY = "Lower batch_size, token_budget, max_length or the number of examples, or run fewer jobs at once"
 
 
+LONGEST_VALUE = 80  # characters of a value that a message shows
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: on one line, not too long, and with nothing that a terminal would obey."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "a number with thousands of digits"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
 class StiltsError(Exception):
     """The base of all errors that the `stilts` command prints without a traceback."""
 

@@ -12,14 +12,13 @@ from decimal import Decimal
 from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args
 
-from stilts_core.errors import ConfigError
+from stilts_core.errors import ConfigError, shown
 
 # What a field decides: the shared intermediate checkpoint and so the run; the run alone; or nothing in its result.
 Decides = Literal["checkpoint", "run", "nothing"]
 
 LARGEST_COUNT = 2**31 - 1  # of examples, sub-words, layers: tensors index them with 32 bits in places
 LARGEST_SEED = 2**63 - 1  # that PyTorch and NumPy both take
-LONGEST_VALUE = 80  # characters of a value that a message shows
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -80,7 +79,7 @@ def read_value(f: Field, value: Any) -> Any:
     try:
         return _checked(f, _converted(f, value))
     except _Unfit as unfit:
-        raise ConfigError(f"{f.name} is {_shown(value)}; {unfit}") from None
+        raise ConfigError(f"{f.name} is {shown(value)}; {unfit}") from None
 
 
 def read_names(option: str, text: str) -> list[str]:
@@ -88,7 +87,7 @@ def read_names(option: str, text: str) -> list[str]:
     try:
         return _split(_checked_text(text))
     except _Unfit as unfit:
-        raise ConfigError(f"{option} is {_shown(text)}; {unfit}") from None
+        raise ConfigError(f"{option} is {shown(text)}; {unfit}") from None
 
 
 class _Unfit(ValueError):
@@ -189,12 +188,3 @@ def _split(text: str) -> list[str]:
     if twice := [name for name in names if names.count(name) > 1]:
         raise _Unfit(f"{twice[0]!r} is there twice: name it once")
     return names
-
-
-def _shown(value: Any) -> str:
-    """The value as a message shows it."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
-        return "a number with thousands of digits"
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from stilts_core.config import RunConfig
-from stilts_core.errors import RecordError
+from stilts_core.errors import RecordError, shown
 from stilts_core.families.features import Truncation
 from stilts_core.storage.atomic import write_whole
 
@@ -275,7 +275,7 @@ def read_record(path: Path) -> Record:
         raise RecordError(f"{path} {_other_schema(record.schema_version)}{remedy}")
     for field, name in _names(record):
         if not NAME.fullmatch(name):
-            raise RecordError(f"{path} has {field} {_shorten(name)}, which must be {NAME_RULE}{remedy}")
+            raise RecordError(f"{path} has {field} {shown(name)}, which must be {NAME_RULE}{remedy}")
     return record
 
 
@@ -329,18 +329,12 @@ def _reason(error: ValidationError, text: str) -> str:
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         return _other_schema(schema)
-    place = ".".join(map(str, first["loc"]))
-    return f"does not fit schema {SCHEMA}: {_shorten(place, quoted=False)}: {first['msg']}"
-
-
-def _shorten(text: str, *, quoted: bool = True) -> str:
-    """At most 80 characters of a text that may hold anything, with nothing that a terminal would obey."""
-    escaped = repr(text) if quoted else repr(text)[1:-1]
-    return escaped if len(escaped) <= 80 else escaped[:80] + "…"
+    place = shown(".".join(map(str, first["loc"]))).strip("'\"")
+    return f"does not fit schema {SCHEMA}: {place}: {first['msg']}"
 
 
 def _other_schema(schema: object) -> str:
-    return f"has schema {_shorten(str(schema), quoted=False)}, and this version reads schema {SCHEMA}"
+    return f"has schema {shown(schema)}, and this version reads schema {SCHEMA}"
 
 
 def find_records(runs: Path, profile: str | None = None) -> list[Record]:

@@ -3,8 +3,8 @@
 Every function turns one row of a publisher's file into an example; `formats.py` says which folder uses which function.
 """
 
-from stilts_core.errors import DataError
-from stilts_core.sources.rows import EmptyText, Row, normalize, short
+from stilts_core.errors import DataError, shown
+from stilts_core.sources.rows import EmptyText, Row, normalize
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import ChoiceExample, PairExample, TaggingExample
 
@@ -91,7 +91,7 @@ def _letter(row: Row, column: str, letters: list[str]) -> int | None:
     if value in (None, ""):
         return None
     if value not in letters:
-        raise DataError(f"{row.where}: {column} is {short(value)}; expected one of {', '.join(letters)}")
+        raise DataError(f"{row.where}: {column} is {shown(value)}; expected one of {', '.join(letters)}")
     return letters.index(value)
 
 
@@ -102,7 +102,7 @@ def copa(row: Row, task: Task, language: str) -> ChoiceExample:
     """
     kind = row["question"]
     if not isinstance(kind, str) or kind not in _COPA_QUESTIONS:
-        raise DataError(f"{row.where}: 'question' is {short(kind)}; expected cause or effect")
+        raise DataError(f"{row.where}: 'question' is {shown(kind)}; expected cause or effect")
     choices = [row.text("choice1"), row.text("choice2")]
     number, label = row.id("idx"), row.choice("label", 2)
     return ChoiceExample(number, language, row.text("premise"), _COPA_QUESTIONS[kind], tuple(choices), label, number)
@@ -115,7 +115,7 @@ def tagged(row: Row, task: Task, language: str) -> TaggingExample:
     """
     words, tags = tuple(row.array("words")), _tags(row)
     if not all(isinstance(word, str) for word in words):
-        raise DataError(f"{row.where}: {short(list(words))} are not all texts; restore the words of the sentence")
+        raise DataError(f"{row.where}: {shown(list(words))} are not all texts; restore the words of the sentence")
     if all(word.startswith(f"{language}:") for word in words):
         words = tuple(word.removeprefix(f"{language}:") for word in words)
     if not words or not all(word.strip() for word in words):
@@ -136,5 +136,5 @@ def _tags(row: Row) -> tuple[str, ...] | None:
     if tags and all(tag is None for tag in tags):
         return None
     if not all(isinstance(tag, str) and tag for tag in tags):
-        raise DataError(f"{row.where}: some words have no tag ({short(list(tags))}); restore the tags")
+        raise DataError(f"{row.where}: some words have no tag ({shown(list(tags))}); restore the tags")
     return tags

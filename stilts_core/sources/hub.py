@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 if TYPE_CHECKING:
     import datasets
 
-from stilts_core.errors import DataError, DataNotFound
-from stilts_core.sources.rows import Row, short
+from stilts_core.errors import DataError, DataNotFound, shown
+from stilts_core.sources.rows import Row
 from stilts_core.tasks.languages import get_language
 
 # The hub has a copy of every public set on this branch, converted to Parquet, also of sets that need a loading script.
@@ -57,7 +57,7 @@ def _paired(row: Row, *columns: Any) -> list[tuple]:
     """Two lists of equal length as pairs."""
     if not all(isinstance(column, list) for column in columns) or len(columns[0]) != len(columns[1]):
         raise DataError(
-            f"{row.where}: {short(columns[0])} and {short(columns[1])} are not two lists of the same length; restore "
+            f"{row.where}: {shown(columns[0])} and {shown(columns[1])} are not two lists of the same length; restore "
             "the row"
         )
     return list(zip(*columns, strict=True))

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from stilts_core.errors import DataError
-from stilts_core.sources.rows import EmptyText, Row, lines, parse_json, percentile, short
+from stilts_core.errors import DataError, shown
+from stilts_core.sources.rows import EmptyText, Row, lines, parse_json, percentile
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import Passage, RetrievalExample, RetrievalSet
 
@@ -99,7 +99,7 @@ def lareqa(language: str, text: str, name: str) -> RetrievalSet:
                 continue
             start = answers[0]["answer_start"]
             if isinstance(start, bool) or not isinstance(start, int):
-                raise DataError(f"{name}, question {id}: answer_start is {short(start)}; expected a whole number")
+                raise DataError(f"{name}, question {id}: answer_start is {shown(start)}; expected a whole number")
             inside = [i for i, (low, high) in enumerate(breaks) if low <= start < high]
             if not inside:
                 raise DataError(f"{name}, question {id}: its answer at {start} is in no sentence")
@@ -114,7 +114,7 @@ def _breaks(paragraph: Row) -> list[tuple[int, int]]:
     breaks = []
     for pair in paragraph.array("sentence_breaks"):
         if not (isinstance(pair, list) and len(pair) == 2 and all(type(bound) is int for bound in pair)):
-            raise DataError(f"{paragraph.name}: the sentence break {short(pair)} is not a pair of whole numbers")
+            raise DataError(f"{paragraph.name}: the sentence break {shown(pair)} is not a pair of whole numbers")
         breaks.append((pair[0], pair[1]))
     return breaks
 
@@ -154,7 +154,7 @@ def hub_bucc(language: str, rows: Sequence[Row], name: str, low: int, high: int)
 
 def _pair_of_numbers(row: Row, pair: Any) -> tuple[int, int]:
     if not (isinstance(pair, list | tuple) and len(pair) == 2 and all(type(number) is int for number in pair)):
-        raise DataError(f"{row.where}: the gold pair {short(pair)} is not a pair of sentence numbers")
+        raise DataError(f"{row.where}: the gold pair {shown(pair)} is not a pair of sentence numbers")
     return pair[0], pair[1]
 
 
@@ -164,7 +164,7 @@ def _description(entity: Row) -> str:
 
 def _number(row: Row, column: str) -> int:
     if type(row[column]) is not int or row[column] < 0:
-        raise DataError(f"{row.where}: '{column}' is {short(row[column])}; expected a whole number of characters")
+        raise DataError(f"{row.where}: '{column}' is {shown(row[column])}; expected a whole number of characters")
     return row[column]
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stilts_core.errors import DataError, DataNotFound
+from stilts_core.errors import DataError, DataNotFound, shown
 from stilts_core.storage.cache import checksum as file_checksum
 
 _SURROGATE = re.compile(r"\\u[dD][89abABcdefCDEF]")
@@ -87,7 +87,7 @@ class Row(dict):
         """A field with a list of texts, none of which is empty."""
         for value in (values := self.array(column)):
             if value is None or (isinstance(value, str) and not value.strip()):
-                raise EmptyText(f"{self.where}: one of the texts in '{column}' is empty ({short(values)}); restore it")
+                raise EmptyText(f"{self.where}: one of the texts in '{column}' is empty ({shown(values)}); restore it")
             self._of_type(column, value, str, "a list of texts")
         return values
 
@@ -107,7 +107,7 @@ class Row(dict):
 
     def _of_type(self, column: str, value: Any, kind: type, expected: str) -> Any:
         if not isinstance(value, kind):
-            raise DataError(f"{self.where}: '{column}' is {short(value)}; expected {expected}")
+            raise DataError(f"{self.where}: '{column}' is {shown(value)}; expected {expected}")
         return value
 
     def id(self, column: str | None = None) -> str:
@@ -116,10 +116,10 @@ class Row(dict):
         if value is None:
             return f"{self.prefix}{self.line}"
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise DataError(f"{self.where}: the id '{column}' is {short(value)}; expected a text or a whole number")
+            raise DataError(f"{self.where}: the id '{column}' is {shown(value)}; expected a text or a whole number")
         text = str(value)
         if text != text.strip() or not text or not text.isprintable():
-            raise DataError(f"{self.where}: the id '{column}' is {short(value)}; remove its blanks or give it a name")
+            raise DataError(f"{self.where}: the id '{column}' is {shown(value)}; remove its blanks or give it a name")
         return f"{self.prefix}{text}"
 
     def label(self, column: str, names: Sequence[str]) -> str | None:
@@ -131,7 +131,7 @@ class Row(dict):
             return value
         if value in ("-", "", "-1") or (_is_number(value) and value == -1):
             return None
-        raise DataError(f"{self.where}: unknown label {short(value)} in '{column}'; expected {', '.join(names)}")
+        raise DataError(f"{self.where}: unknown label {shown(value)} in '{column}'; expected {', '.join(names)}")
 
     def choice(self, column: str, count: int, first: int = 0) -> int | None:
         """The index of the right choice, which the file counts from `first`; None where it is unknown ('' or -1).
@@ -144,7 +144,7 @@ class Row(dict):
         number = next((index for index in range(count) if _is_index(value, index + first)), None)
         if number is None:
             expected = f"a whole number from {first} to {first + count - 1}"
-            raise DataError(f"{self.where}: '{column}' is {short(value)}; expected {expected}")
+            raise DataError(f"{self.where}: '{column}' is {shown(value)}; expected {expected}")
         return number
 
 
@@ -154,12 +154,6 @@ def _is_number(value: Any) -> bool:
 
 def _is_index(value: Any, index: int) -> bool:
     return value == (str(index) if isinstance(value, str) else index) and (isinstance(value, str) or _is_number(value))
-
-
-def short(value: Any) -> str:
-    """A value for an error message, at most 60 characters of it."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 @contextmanager
@@ -256,7 +250,7 @@ def json_lines(text: str, name: str) -> Iterator[Row]:
     for number, line in enumerate(lines(text), start=1):
         row = parse_json(line, name, number)
         if not isinstance(row, dict):
-            raise DataError(f"{name}, line {number}: {short(row)} is not a JSON object; expected one object a line")
+            raise DataError(f"{name}, line {number}: {shown(row)} is not a JSON object; expected one object a line")
         yield Row(row, name, number)
 
 
@@ -275,7 +269,7 @@ def parse_json(text: str, name: str, line: int = 1) -> Any:
         if len(fields) < len(pairs):
             names = [key for key, _ in pairs]
             twice = next(key for key in names if names.count(key) > 1)
-            fail(f"the name {short(twice)} occurs twice in one object", "remove one of the two")
+            fail(f"the name {shown(twice)} occurs twice in one object", "remove one of the two")
         return fields
 
     def refuse(number: str) -> NoReturn:
@@ -316,7 +310,7 @@ def tagged_sentences(text: str, name: str) -> Iterator[Row]:
         written = [(number, line) for number, line in enumerate(lines(text), start=1) if line.strip()]
         if written and all(" " in line.strip() for _, line in written):
             number, line = written[0]
-            raise DataError(f"{name}, line {number}: {short(line)} has a space where a tab belongs; restore the tabs")
+            raise DataError(f"{name}, line {number}: {shown(line)} has a space where a tab belongs; restore the tabs")
     for number, line in enumerate([*lines(text), ""], start=1):
         if line.strip():
             word, *tag = line.split("\t")

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from stilts_core.errors import DataError
-from stilts_core.sources.rows import EmptyText, MisplacedAnswer, Row, parse_json, short, tsv
+from stilts_core.errors import DataError, shown
+from stilts_core.sources.rows import EmptyText, MisplacedAnswer, Row, parse_json, tsv
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import PairExample, SpanExample
 
@@ -80,7 +80,7 @@ class _Node:
 
     def __init__(self, value: Any, name: str) -> None:
         if not isinstance(value, dict):
-            self._fail(name, f"{short(value)} is not an object")
+            self._fail(name, f"{shown(value)} is not an object")
         self.value, self.name = value, name
 
     def get(self, key: str) -> Any:
@@ -90,7 +90,7 @@ class _Node:
 
     def list(self, key: str) -> list:
         if not isinstance(self.get(key), list):
-            self._fail(self.name, f"'{key}' is {short(self.value[key])}, not a list")
+            self._fail(self.name, f"'{key}' is {shown(self.value[key])}, not a list")
         return self.value[key]
 
     @staticmethod
@@ -112,7 +112,7 @@ def span(row: Row, task: Task, language: str) -> SpanExample:
     question, context, group = row["question"], row["context"], row.get("group")
     for column in ("question", "context"):
         if row[column] is not None and not isinstance(row[column], str):
-            raise DataError(f"{where}: '{column}' is {short(row[column])}; expected a text")
+            raise DataError(f"{where}: '{column}' is {shown(row[column])}; expected a text")
     if not (question or "").strip() or not (context or "").strip():
         raise EmptyText(f"{where}: the question or its context is empty; restore the text or remove the question")
     answers = _answers(row, where)
@@ -128,14 +128,14 @@ def _answers(row: Row, where: str) -> tuple[tuple[int, str], ...] | None:
     if answers is None:
         return None
     if not isinstance(answers, list):
-        raise DataError(f"{where}: 'answers' is {short(answers)}; expected a list of objects")
+        raise DataError(f"{where}: 'answers' is {shown(answers)}; expected a list of objects")
     for start, text in answers:
         if isinstance(start, bool) or not isinstance(start, int):
             raise DataError(
-                f"{where}: answer_start is {short(start)}; expected a whole number, without quotation marks"
+                f"{where}: answer_start is {shown(start)}; expected a whole number, without quotation marks"
             )
         if not isinstance(text, str):
-            raise DataError(f"{where}: the text of an answer is {short(text)}; expected a text")
+            raise DataError(f"{where}: the text of an answer is {shown(text)}; expected a text")
         found = context[start : start + len(text)] if start >= 0 else ""
         if not text or found != text:
             raise MisplacedAnswer(

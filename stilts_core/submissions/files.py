@@ -11,8 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from stilts_core.errors import DataError
-from stilts_core.sources.rows import lines, parse_json, read_text, short
+from stilts_core.errors import DataError, shown
+from stilts_core.sources.rows import lines, parse_json, read_text
 from stilts_core.sources.xtreme import squad_rows
 from stilts_core.storage.atomic import write_whole
 from stilts_core.tasks.catalogue import Task, get_task
@@ -35,7 +35,7 @@ class Form(Enum):
 
 def show_id(key: str) -> str:
     """An id for an error message; in quotation marks only if it needs them."""
-    return key if key.isascii() and key.isprintable() and key.strip() == key != "" else short(key)
+    return key if key.isascii() and key.isprintable() and key.strip() == key != "" else shown(key)
 
 
 def form_of(task: Task) -> Form:
@@ -155,16 +155,16 @@ def read_label_file(path: Path, task: Task) -> Labels:
     lacking = [number for number, value in enumerate(values, start=1) if _is_missing(value, task)]
     if lacking:
         raise DataError(
-            f"{path}, line {lacking[0]}: no label ({short(values[lacking[0] - 1])}); {len(lacking)} of {len(values)} "
+            f"{path}, line {lacking[0]}: no label ({shown(values[lacking[0] - 1])}); {len(lacking)} of {len(values)} "
             "lines have none: write a label in each line, or leave the file out"
         )
     for number, value in enumerate(values, start=1):
         if task.labels and value not in task.labels:
             expected = ", ".join(task.labels)
-            raise DataError(f"{path}, line {number}: unknown label {short(value)}; expected one of {expected}")
+            raise DataError(f"{path}, line {number}: unknown label {shown(value)}; expected one of {expected}")
         if not task.labels and not (isinstance(value, str) and INDEX.fullmatch(value)):
             raise DataError(
-                f"{path}, line {number}: {short(value)} is not a number; expected an index that counts from 0, in "
+                f"{path}, line {number}: {shown(value)} is not a number; expected an index that counts from 0, in "
                 "digits alone"
             )
     return Labels(values, ids)
@@ -179,7 +179,7 @@ def _label_object(path: Path, number: int, row: str) -> dict[str, Any]:
     content = parse_json(row, str(path), number)
     if not isinstance(content, dict):
         raise DataError(
-            f'{path}, line {number}: {short(content)}; expected a JSON object such as {{"idx": 0, "label": 1}}'
+            f'{path}, line {number}: {shown(content)}; expected a JSON object such as {{"idx": 0, "label": 1}}'
         )
     return content
 
@@ -198,7 +198,7 @@ def _label_ids(path: Path, objects: Sequence[dict[str, Any]]) -> list[str] | Non
         key = _json_label(fields.get("idx"))
         if not isinstance(key, str) or not key or key != key.strip():
             raise DataError(
-                f"{path}, line {number}: idx {short(key)}; expected a number, or a text without outer blanks"
+                f"{path}, line {number}: idx {shown(key)}; expected a number, or a text without outer blanks"
             )
         if (first := ids.setdefault(key, number)) != number:
             raise DataError(
@@ -214,7 +214,7 @@ def read_tags(path: Path, task: Task) -> list[list[str]]:
         tag = line.strip()
         if tag and task.labels and tag not in task.labels:
             expected = ", ".join(task.labels)
-            what = f"no tag ({short(tag)})" if tag.lower() in NO_LABEL else f"unknown tag {short(tag)}"
+            what = f"no tag ({shown(tag)})" if tag.lower() in NO_LABEL else f"unknown tag {shown(tag)}"
             raise DataError(f"{path}, line {number}: {what}; expected one of {expected}, without the word")
         if tag:
             sentences[-1].append(tag)
@@ -230,7 +230,7 @@ def read_pairs(path: Path) -> dict[str, list[str]]:
         query, tab, candidate = line.partition("\t")
         if not tab or any(cell.split() != [cell] for cell in (query, candidate)):
             raise DataError(
-                f"{path}, line {number}: {short(line)} is not two ids with a tab between them, without blanks"
+                f"{path}, line {number}: {shown(line)} is not two ids with a tab between them, without blanks"
             )
         if (first := pairs.setdefault((query, candidate), number)) != number:
             raise DataError(f"{path}, line {number}: the pair of line {first} again; remove the line")
@@ -256,7 +256,7 @@ def read_rankings(path: Path) -> dict[str, list[str]]:
         if not candidates:
             raise DataError(f"{where}: no candidates; list at least one, or leave the query out")
         if wrong := [c for c in candidates if not isinstance(c, str) or not c or c != c.strip()]:
-            raise DataError(f"{where}: candidate {short(wrong[0])}; expected an id, a text without outer blanks")
+            raise DataError(f"{where}: candidate {shown(wrong[0])}; expected an id, a text without outer blanks")
         _require_distinct(where, candidates)
     return rankings
 
@@ -280,12 +280,12 @@ def read_gold_answers(path: Path) -> dict[str, list[str]]:
     for question in questions:
         key, given = _json_label(question["id"]), question["answers"]
         if not isinstance(key, str):
-            raise DataError(f"{path}: the question id {short(key)} is neither a text nor a number")
+            raise DataError(f"{path}: the question id {shown(key)} is neither a text nor a number")
         if not isinstance(given, list | None):
-            raise DataError(f"{path}, question {show_id(key)}: the answers are {short(given)}; expected a list")
+            raise DataError(f"{path}, question {show_id(key)}: the answers are {shown(given)}; expected a list")
         texts = [text for _, text in given or ()]
         if wrong := [text for text in texts if not isinstance(text, str)]:
-            raise DataError(f"{path}, question {show_id(key)}: the answer {short(wrong[0])} is not a text")
+            raise DataError(f"{path}, question {show_id(key)}: the answer {shown(wrong[0])} is not a text")
         before = key.rpartition("#")[0]  # squad_rows adds '#2' to an id that it has read before
         same = (before if before in answers else key, str(question["question"]), str(question["context"]))
         if key in answers or same in asked:
@@ -300,5 +300,5 @@ def _read_object(path: Path, kind: type, expected: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DataError(f"{path}: a JSON {type(content).__name__}; expected {expected}")
     if wrong := [key for key, value in content.items() if not isinstance(value, kind)]:
-        raise DataError(f"{path}, id {show_id(wrong[0])}: {short(content[wrong[0]])}; expected {expected}")
+        raise DataError(f"{path}, id {show_id(wrong[0])}: {shown(content[wrong[0]])}; expected {expected}")
     return content

@@ -5,12 +5,11 @@ from collections.abc import Collection, Mapping, Sequence, Sized
 from itertools import pairwise
 from pathlib import Path
 
-from stilts_core.errors import DataError
+from stilts_core.errors import DataError, shown
 from stilts_core.scoring.answers import score_answers
 from stilts_core.scoring.bootstrap import Score, accuracy
 from stilts_core.scoring.rankings import mean_average_precision, pair_f1
 from stilts_core.scoring.tags import score_tags
-from stilts_core.sources.rows import short
 from stilts_core.submissions.files import (
     CHOICES,
     INDEX,
@@ -177,7 +176,7 @@ def _count_missing(
     for path, keys, others in ((predictions, predicted, right), (gold, right, predicted)):
         if blanks := [key for key in keys if key not in others and key.strip() in others]:
             raise DataError(
-                f"{path}, id {short(blanks[0])}: blanks around the id {show_id(blanks[0].strip())}; remove them"
+                f"{path}, id {shown(blanks[0])}: blanks around the id {show_id(blanks[0].strip())}; remove them"
             )
     missing = [key for key in right if key not in predicted]
     if len(missing) == len(right):
