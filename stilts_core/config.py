@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from dataclasses import Field, asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
 from typing import Any, ClassVar, NamedTuple, Self
 
 from stilts_core.errors import ConfigError
@@ -206,7 +207,11 @@ class RunConfig:
         """The configuration of `values`. Raises ConfigError for a field that RunConfig does not have."""
         unknown = sorted(values.keys() - {f.name for f in fields(cls)})
         if unknown:
-            raise ConfigError(f"unknown configuration field {unknown[0]!r}; `stilts run --help` lists the fields")
+            similar = get_close_matches(str(unknown[0]), [f.name for f in fields(cls)], n=1)
+            raise ConfigError(
+                f"unknown configuration field {unknown[0]!r}{f' (did you mean {similar[0]!r}?)' if similar else ''}; "
+                "`stilts run --help` lists the fields"
+            )
         return cls(**values)
 
 

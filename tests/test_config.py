@@ -87,6 +87,11 @@ def test_unknown_field_is_named():
         RunConfig.from_dict({"learning_rate": 1.0})
 
 
+def test_similar_field_is_proposed_for_an_unknown_one():
+    with pytest.raises(ConfigError, match=r"'target_lrr'.*did you mean 'target_lr'"):
+        RunConfig.from_dict({"target_lrr": 1.0})
+
+
 @pytest.mark.parametrize("text", ["none", "mnli", "mnli+qqp", "all+mlm", "mnli+squad+sham", "mlm"])
 def test_grid_row_is_read_from_its_own_text(text):
     assert str(GridRow.parse(text)) == text

@@ -2,10 +2,12 @@
 
 Parallel runs on TCP race for free ports (papermill issue 511); sockets in a private folder cannot. papermill loads this
 module through its `papermill.engine` entry point. The module changes nothing for notebooks that run through another
-engine, papermill's default included.
+engine, papermill's default included, but for an environment variable: papermill's default engine starts whatever kernel
+`python3` JUPYTER_PATH holds, and the pair notebook compares the kernel's environment with papermill's.
 """
 
 import os
+import sys
 import tempfile
 from typing import Any
 
@@ -22,6 +24,8 @@ from stilts_core.storage.leftovers import temporary_folder
 
 # A socket's path may hold 103 characters (macOS; Linux 107). `stilts-xxxxxxxx/kernel-5` takes 25 of them.
 LONGEST_FOLDER = 75
+
+os.environ["STILTS_PREFIX"] = sys.prefix  # kernels inherit it; a virtual environment is known by its prefix
 
 
 class IpcClient(PapermillNotebookClient):

@@ -1,12 +1,15 @@
 """The pair notebook as papermill's users execute it, with and without our engine."""
 
 import json
+import os
 import subprocess
 import sys
 import time
+import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import ipykernel
 import pytest
 import toy_data
 from click.testing import CliRunner
@@ -16,6 +19,7 @@ from record_fixture import synthetic_record, with_values
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError
 from stilts_core.notebooks import pair
+from stilts_core.notebooks.injected import injected_names
 from stilts_core.notebooks.paths import notebook_path
 from stilts_core.runs.record import RECORD, write_record
 from stilts_core.storage.atomic import write_whole
@@ -75,6 +79,43 @@ def test_what_papermill_makes_of_a_parameter_is_converted_or_an_error(arguments,
     else:
         with pytest.raises(ConfigError, match=right):
             RunConfig(**passed)
+
+
+def test_parameter_that_is_no_field_of_a_run_is_an_error_that_names_it(tmp_path):
+    command = [PAPERMILL, "--engine", "stilts", str(notebook_path("pair")), str(tmp_path / "out.ipynb")]
+    done = subprocess.run([*command, "-p", "target_exampels", "8"], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "unknown configuration field 'target_exampels' (did you mean 'target_examples'?)" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_names_of_injected_parameters_are_those_that_papermills_cell_assigns():
+    cells = [
+        "",
+        "seed = 0",
+        "# Parameters\nseed = 1\ntypo = [2, 3]\n",
+        "other = 4",
+        "# Parameters of mine\n%time x = 1",
+    ]
+    assert injected_names(cells) == ["seed", "typo"]
+
+
+def test_plain_papermill_with_the_kernel_of_another_environment_is_one_clear_error(tmp_path):
+    venv.create(tmp_path / "other", symlinks=True)
+    python = str(tmp_path / "other" / "bin" / "python")
+    kernel = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel.write_text(json.dumps({
+        "argv": argv, "display_name": "other", "language": "python",
+        "env": {"PYTHONPATH": str(Path(ipykernel.__file__).parents[1])},
+    }))  # fmt: skip
+    environment = os.environ | {"JUPYTER_PATH": str(tmp_path / "jupyter")}
+    command = [PAPERMILL, str(notebook_path("pair")), str(tmp_path / "out.ipynb")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert f"RuntimeError: this notebook's kernel runs {python}, and papermill runs in {sys.prefix}" in done.stderr
+    assert "papermill --engine stilts" in done.stderr
 
 
 @pytest.fixture
