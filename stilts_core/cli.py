@@ -15,6 +15,7 @@ from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError
 from stilts_core.parameters import LARGEST_SEED, read_names, value_type
 from stilts_core.workflow.lifeline import follow_lifeline
+from stilts_core.workflow.options import SweepOptions
 
 Command = Callable[..., Any]
 
@@ -44,9 +45,9 @@ def tasks(name: str | None) -> None:
     Console(width=None if sys.stdout.isatty() else WIDE).print(task_card(name) if name else catalogue_table())
 
 
-def config_options(command: Command, without: tuple[str, ...] = ()) -> Command:
-    """Give `command` an option for each field of RunConfig, except those in `without`."""
-    for field in reversed([field for field in fields(RunConfig) if field.name not in without]):
+def config_options(command: Command, without: tuple[str, ...] = (), kind_of: type = RunConfig) -> Command:
+    """Give `command` an option for each field of RunConfig, or of another such class, except those in `without`."""
+    for field in reversed([field for field in fields(kind_of) if field.name not in without]):
         kind = value_type(field)
         command = click.option(
             f"--{field.name.replace('_', '-')}",
@@ -97,22 +98,7 @@ def intermediate(**values: Any) -> None:
 @click.option("--seeds", default="0", show_default=True, help="seeds, joined by commas")
 @click.option("--mlm", is_flag=True, help="also every grid row of tasks with masked language modelling beside them")
 @click.option("--sham", is_flag=True, help="also every grid row of tasks with permuted labels, as a control")
-@click.option(
-    "--cores",
-    type=click.IntRange(1),
-    help="number of runs at once, with one thread each (default: the number of cores)",
-)
-@click.option(
-    "--jobs-per-gpu", type=click.IntRange(1), default=1, show_default=True, help="number of runs that share a GPU"
-)
-@click.option(
-    "--executor",
-    type=click.Choice(["local", "slurm"]),
-    default="local",
-    show_default=True,
-    help="this machine or a Slurm cluster",
-)
-@click.option("--dry-run", is_flag=True, help="only the numbers of finished and missing runs")
+@partial(config_options, kind_of=SweepOptions)
 @partial(config_options, without=("intermediate", "target", "seed", "sham_labels", "quiet"))
 @click.argument("snakemake", nargs=-1, type=click.UNPROCESSED)
 def sweep(
@@ -121,10 +107,6 @@ def sweep(
     seeds: str,
     mlm: bool,
     sham: bool,
-    cores: int | None,
-    jobs_per_gpu: int,
-    executor: str,
-    dry_run: bool,
     snakemake: tuple[str, ...],
     **values: Any,
 ) -> None:
@@ -138,15 +120,10 @@ def sweep(
 
     rows = read_names("intermediate", intermediate) if intermediate else plan.ROWS
     targets = read_names("target", target) if target else plan.TARGETS
+    options = {field.name: values.pop(field.name) for field in fields(SweepOptions)}
     base = RunConfig.from_dict(values | {"quiet": True})
-    sweep(
-        plan.grid(base, plan.add_variants(rows, mlm=mlm, sham=sham), targets, plan.read_seeds(seeds)),
-        cores=cores,
-        executor=executor,
-        jobs_per_gpu=jobs_per_gpu,
-        dry_run=dry_run,
-        snakemake_options=snakemake,
-    )
+    configs = plan.grid(base, plan.add_variants(rows, mlm=mlm, sham=sham), targets, plan.read_seeds(seeds))
+    sweep(configs, **options, snakemake_options=snakemake)
 
 
 @main.command()

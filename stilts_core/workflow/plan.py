@@ -64,8 +64,11 @@ class Job:
 def grid(base: RunConfig, rows: Sequence[str], targets: Sequence[str], seeds: Sequence[int]) -> list[RunConfig]:
     """Return the configs of a grid: every row with every target and seed, in this order.
 
-    See `config.GridRow` for the names of rows.
+    See `config.GridRow` for the names of rows. Raises ConfigError for a side of the grid that is empty.
     """
+    for name, side in (("rows", rows), ("targets", targets), ("seeds", seeds)):
+        if not len(side):
+            raise ConfigError(f"the grid has no {name}; name at least one")
     return [
         replace(base.in_row(row, MLM_WEIGHT), target=target, seed=seed)
         for row in dict.fromkeys(rows)

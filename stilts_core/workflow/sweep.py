@@ -10,10 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stilts_core.config import RunConfig
-from stilts_core.errors import SweepError
+from stilts_core.errors import ConfigError, SweepError, shown
 from stilts_core.pretraining.record import copy_record
 from stilts_core.storage.locks import lock_on
 from stilts_core.workflow.lifeline import lifeline
+from stilts_core.workflow.options import SweepOptions
 from stilts_core.workflow.plan import KINDS, Job, jobs_of, write_plan
 from stilts_core.workflow.warm_process import AVAILABLE, WarmProcess
 from stilts_core.workflow.watch import Watch
@@ -32,26 +33,30 @@ def sweep(
 ) -> None:
     """Compute all missing runs of `configs`, and what they share; a dry run only checks the plan.
 
-    All configs have one profile and one `runs_dir`. `cores` jobs run at once (default: one for each core), and
-    `jobs_per_gpu` of them share a GPU. A sweep waits until no other one uses the folder. Raises SweepError if a job
-    failed.
+    `cores` jobs run at once (default: one for each core), and `jobs_per_gpu` of them share a GPU. A sweep waits until
+    no other one uses the folder.
+
+    Raises ConfigError, before anything is computed, for a value that an option cannot have (see `SweepOptions`), for no
+    configs, and for configs of several profiles or `runs_dir`; SweepError if a job failed.
     """
+    chosen = SweepOptions(cores=cores, executor=executor, jobs_per_gpu=jobs_per_gpu, dry_run=dry_run)
+    _require_one_folder(configs)
     jobs = jobs_of(configs)
     profile, runs_dir = configs[0].resolved().profile, Path(configs[0].runs_dir).absolute()
-    plan, error = runs_dir / profile / (".dry-run" if dry_run else ".sweep") / "plan.json", None
+    plan, error = runs_dir / profile / (".dry-run" if chosen.dry_run else ".sweep") / "plan.json", None
     with _only_sweep(plan.parent):
         missing = [job for job in jobs if not job.done]  # after another sweep, which may have had the same runs
         print(_summary(jobs, missing, profile), flush=True)
         if missing:
-            gpus = visible_gpus() if executor == "local" and configs[0].device != "cpu" else []
+            gpus = visible_gpus() if chosen.executor == "local" and configs[0].device != "cpu" else []
             write_plan(plan, missing)
-            options, settings = _snakemake_options(plan, executor, profile, cores, len(gpus) * jobs_per_gpu)
+            options, settings = _snakemake_options(plan, chosen, profile, len(gpus))
             options += snakemake_options
-            if dry_run:
+            if chosen.dry_run:
                 _check_plan(options, settings, plan)
             else:
-                error = _compute(missing, options, settings, plan, gpus, executor)
-    if not dry_run:
+                error = _compute(missing, options, settings, plan, gpus, chosen.executor)
+    if not chosen.dry_run:
         _copy_encoder_records(jobs, runs_dir)
     if error:
         raise SweepError(error)
@@ -90,17 +95,25 @@ def _only_sweep(folder: Path) -> Iterator[None]:
         yield
 
 
-def _snakemake_options(
-    plan: Path, executor: str, profile: str, cores: int | None, gpu_slots: int
-) -> tuple[list[str], list[str]]:
+def _require_one_folder(configs: list[RunConfig]) -> None:
+    """Raises ConfigError unless all configs, at least one, write their runs to one folder."""
+    if not configs:
+        raise ConfigError("the sweep has no runs: configs is empty; name at least one grid row, target and seed")
+    for name in ("profile", "runs_dir"):
+        if len(values := dict.fromkeys(getattr(config, name) for config in configs)) > 1:
+            raise ConfigError(f"{name} is {' and '.join(map(shown, values))} in one sweep; make a sweep for each")
+
+
+def _snakemake_options(plan: Path, chosen: SweepOptions, profile: str, gpus: int) -> tuple[list[str], list[str]]:
     """The options for Snakemake's command line, and the settings that the Snakefile reads as its config."""
     options = [
-        *("--snakefile", str(HERE / "Snakefile"), "--workflow-profile", str(HERE / "profiles" / executor)),
+        *("--snakefile", str(HERE / "Snakefile"), "--workflow-profile", str(HERE / "profiles" / chosen.executor)),
         *("--directory", str(plan.parent)),
     ]
     settings = [f"plan={plan}"]
-    if executor == "local":
-        cores = max(cores or available_cores(), gpu_slots)
+    if chosen.executor == "local":
+        gpu_slots = gpus * chosen.jobs_per_gpu
+        cores = max(chosen.cores or available_cores(), gpu_slots)
         options += ["--cores", str(cores), "--resources", f"gpu={gpu_slots}"]
         settings += [f"gpu={int(gpu_slots > 0)}"]
     elif profile != "lab":  # on a GPU the laboratory's small encoder would gain nothing

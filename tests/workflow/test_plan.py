@@ -26,6 +26,7 @@ from stilts_core.workflow.plan import (
     read_seeds,
     write_plan,
 )  # fmt: skip
+from stilts_core.workflow.sweep import sweep
 
 
 @pytest.fixture
@@ -85,6 +86,33 @@ def test_seeds_are_whole_numbers_joined_by_commas():
 def test_seeds_that_are_no_seeds_are_an_error(seeds, named):
     with pytest.raises(ConfigError, match=f"seeds? is .*{seeds}.*; .*{named}"):
         read_seeds(seeds)
+
+
+@pytest.mark.parametrize(
+    "option, message",
+    [
+        ({"cores": -3}, "cores is -3; it must be above 0"),
+        ({"cores": 0}, "cores is 0; it must be above 0"),
+        ({"cores": True}, "cores is True; it must be a whole number"),
+        ({"jobs_per_gpu": 0.5}, "jobs_per_gpu is 0.5; it must be a whole number"),
+        ({"executor": "cloud"}, "executor is 'cloud'; choose one of local, slurm"),
+        ({"dry_run": 2}, "dry_run is 2; it must be true or false"),
+        ({"configs": []}, "configs is empty"),
+        ({"configs": [RunConfig(), RunConfig(profile="small")]}, "profile is 'lab' and 'small' in one sweep"),
+        ({"configs": [RunConfig(), RunConfig(runs_dir="other")]}, "runs_dir is 'runs' and 'other' in one sweep"),
+    ],
+    ids=str,
+)
+def test_python_gets_the_errors_of_the_command_before_any_job_is_planned(option, message, monkeypatch):
+    monkeypatch.setattr("stilts_core.workflow.sweep.jobs_of", lambda configs: pytest.fail("jobs were planned"))
+    with pytest.raises(ConfigError, match=message):
+        sweep(**{"configs": [RunConfig()]} | option)
+
+
+@pytest.mark.parametrize("rows, targets, seeds", [([], ["xnli"], [0]), (["none"], [], [0]), (["none"], ["xnli"], [])])
+def test_grid_with_an_empty_side_is_an_error(rows, targets, seeds):
+    with pytest.raises(ConfigError, match=r"the grid has no (rows|targets|seeds)"):
+        grid(RunConfig(), rows, targets, seeds)
 
 
 def test_wrong_name_is_found_before_any_file_is_read(base, monkeypatch):
