@@ -75,7 +75,7 @@ def train(
             phase.first_step_seconds = process_seconds()
         monitor.end_step(step + 1, lr)
     modules.eval()
-    check_weights(modules, title)
+    check_weights(modules, title, schedule.lr)
     return phase
 
 
@@ -103,10 +103,12 @@ def make_step(optimiser: AdamW, lr: float) -> None:
     optimiser.zero_grad(set_to_none=True)
 
 
-def check_weights(modules: nn.Module, title: str) -> None:
+def check_weights(modules: nn.Module, title: str, lr: float) -> None:
     """Raise TrainingError if a weight is not finite: the loss does not show a failure of the last steps."""
     if not all(parameter.isfinite().all() for parameter in modules.parameters()):
-        raise TrainingError(f"the weights after the {title} are not finite; lower the learning rate")
+        raise TrainingError(
+            f"the weights after the {title} are not finite, with learning rate {lr:g}; lower the learning rate"
+        )
 
 
 def write_checkpoint(folder: Path, step: int, *, modules: nn.Module, optimiser: AdamW, phase: Phase) -> None:

@@ -46,16 +46,19 @@ class Monitor:
         self.phase, self.progress, self.write_checkpoint = phase, progress, write_checkpoint
         self.curve = Curve(phase)
         self.steps_per_point = max(1, phase.steps // CURVE_POINTS)
-        self.started = self.last_reading = time.perf_counter()
+        self.started = self.last_reading = self.last_check = time.perf_counter()
         self.earlier_seconds = phase.seconds  # of the processes that this one resumes
         self.timer = CheckpointTimer(checkpoint_seconds, self.started)
 
     def end_step(self, done: int, lr: float) -> None:
         """Follow a step; `done` is the number of steps done so far, `lr` the learning rate of this step."""
         is_last = done == self.phase.steps
-        if done % self.steps_per_point and not is_last:
-            return
         now = time.perf_counter()
+        if done % self.steps_per_point and not is_last:
+            if now - self.last_check > READING_INTERVAL:  # a point may take minutes, and a lost run should end now
+                self.curve.check_losses(done, lr)
+                self.last_check = time.perf_counter()
+            return
         self.curve.add_point(done, lr, self._seconds_until(now))
         checkpoint_due = self.timer.is_due(now, is_last=is_last)
         if checkpoint_due or is_last or now - self.last_reading > READING_INTERVAL:
@@ -68,7 +71,7 @@ class Monitor:
     def _read_losses(self, done: int) -> None:
         """Read the losses, which also checks that they are finite, and show the progress."""
         loss = self.curve.read_losses()
-        self.last_reading = time.perf_counter()
+        self.last_reading = self.last_check = time.perf_counter()
         self.phase.seconds = self._seconds_until(self.last_reading)
         tokens_per_second = self.phase.tokens / self.phase.seconds
         self.progress.update(done, loss=f"{loss:.3f}", **{"tok/s": f"{tokens_per_second:,.0f}"})

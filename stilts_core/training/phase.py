@@ -62,10 +62,20 @@ class Curve:
         for point, tasks, means in self._unread:
             losses = means.tolist()
             for task, loss in zip(tasks, losses, strict=True):
-                if not math.isfinite(loss):
-                    raise TrainingError(
-                        f"the loss of {task} is {loss} at step {point['step']}; lower the learning rate or use fp32"
-                    )
+                _require_finite(loss, task, point["step"], point["lr"])
                 self.phase.curve.append({"step": point["step"], "task": task, "loss": loss} | point)
         self._unread.clear()
         return sum(losses) / len(losses)
+
+    def check_losses(self, step: int, lr: float) -> None:
+        """Raise TrainingError if a loss since the last point is not finite. A GPU is waited for."""
+        for task, losses in self._losses.items():
+            _require_finite(float(torch.stack(losses).sum()), task, step, lr)
+
+
+def _require_finite(loss: float, task: str, step: int, lr: float) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"the loss of {task} is {loss} at step {step}, with learning rate {lr:g}; lower the learning rate or use "
+            "fp32"
+        )

@@ -237,7 +237,18 @@ def test_loss_that_becomes_nan_is_an_error_that_names_step_and_task(encoder, tra
     calls = chain([1.0, 1.0, float("nan")], repeat(1.0))  # losses are read later, several at once
     loss = task.head.loss
     task.head.loss = lambda hidden, batch: loss(hidden, batch) * next(calls)
-    with pytest.raises(TrainingError, match=r"loss of mnli is nan at step 3; lower the learning rate or use fp32"):
+    with pytest.raises(TrainingError, match=r"mnli is nan at step 3, with learning rate 0\.000\d+; lower the learning"):
+        trained(encoder, [task])
+
+
+def test_loss_that_becomes_nan_long_before_a_point_of_the_curve_ends_the_run(encoder, trained, monkeypatch):
+    monkeypatch.setattr(monitor, "CURVE_POINTS", 1)
+    monkeypatch.setattr(monitor, "READING_INTERVAL", 0.0)
+    task = make_training_task(encoder, "mnli", 8)
+    calls = chain([1.0, float("nan")], repeat(1.0))
+    loss = task.head.loss
+    task.head.loss = lambda hidden, batch: loss(hidden, batch) * next(calls)
+    with pytest.raises(TrainingError, match="mnli is nan at step 2, with learning rate"):
         trained(encoder, [task])
 
 
