@@ -269,7 +269,7 @@ class ResolvedConfig(RunConfig):
     def _name(self, slug: str, decides: dict[str, Any]) -> str:
         # A run id is the name of a folder and of a page: see `runs.record.NAME`.
         encoder = re.sub(r"[^A-Za-z0-9_.+-]", "_", self.encoder.rstrip("/").split("/")[-1])[:80]
-        digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(decides, sort_keys=True, allow_nan=False).encode()).hexdigest()
         return f"{slug}-{encoder}-s{self.seed}-{digest[:10]}"
 
     def check(self) -> None:

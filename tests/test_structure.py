@@ -51,6 +51,15 @@ def test_no_two_classes_share_a_name():
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_json_is_written_without_nan(path):
+    """NaN and Infinity are not JSON: other readers refuse the file, and what is NaN is usually a mistake."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("json.dump", "json.dumps", "dump", "dumps"):
+            options = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+            assert options.get("allow_nan") == "False", f"line {node.lineno}: add allow_nan=False"
+
+
 def test_tests_mirror_the_rooms():
     tested = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
     assert set(ROOMS) - tested == set()

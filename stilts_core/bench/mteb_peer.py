@@ -63,4 +63,4 @@ if __name__ == "__main__":
     for _ in sys.stdin:
         started = time.perf_counter()
         scores = [compute_accuracy(*language) for language in languages]
-        print(json.dumps({"seconds": time.perf_counter() - started, "scores": scores}), flush=True)
+        print(json.dumps({"seconds": time.perf_counter() - started, "scores": scores}, allow_nan=False), flush=True)

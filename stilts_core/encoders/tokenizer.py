@@ -68,7 +68,7 @@ class EncoderTokenizer:
         content = json.loads(self.backend.to_str())
         if not _add_prefix_space(content.get("pre_tokenizer")):
             return self.backend
-        return _without_limits(Tokenizer.from_str(json.dumps(content)))
+        return _without_limits(Tokenizer.from_str(json.dumps(content, allow_nan=False)))
 
     def encode(self, texts: list[str], pairs: list[str] | None = None) -> list[Encoding]:
         """Encode texts, or pairs of texts, with special tokens. An Encoding has ids, type_ids and offsets."""

@@ -85,7 +85,7 @@ def _write_entry(path: Path, features: Features) -> None:
     # Safetensors sorts the columns, but `Features.digest` depends on their order.
     entry = {"columns": list(columns), "truncation": truncation, "sha256": _checksum(columns, truncation)}
     # One key only: safetensors writes several in random order, and equal features should give equal files.
-    store(path, lambda temporary: save_file(columns, temporary, {"entry": json.dumps(entry)}))
+    store(path, lambda temporary: save_file(columns, temporary, {"entry": json.dumps(entry, allow_nan=False)}))
 
 
 def _read_entry(path: Path) -> Features | None:
@@ -120,7 +120,7 @@ def _read_entry(path: Path) -> Features | None:
 
 
 def _checksum(columns: dict[str, np.ndarray], truncation: dict[str, int]) -> str:
-    digest = hashlib.sha256(json.dumps(truncation).encode())
+    digest = hashlib.sha256(json.dumps(truncation, allow_nan=False).encode())
     for name, column in columns.items():
         digest.update(f"{name} {column.dtype} {column.shape}".encode())
         digest.update(np.ascontiguousarray(column).data)

@@ -36,7 +36,7 @@ def execute_lesson(name: str, runs_dir: Path, **parameters: "Parameter") -> bool
     execute_notebook(notebook_path(name), output, parameters)
     content = _read(output)
     content["metadata"][IDENTITY] = identity
-    write_whole(output, json.dumps(content, indent=1, ensure_ascii=False))
+    write_whole(output, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
     return True
 
 
@@ -54,7 +54,7 @@ def _read(notebook: Path) -> dict:
 
 def _identity(name: str, parameters: Mapping[str, "Parameter"]) -> str:
     """The SHA-256 of all that decides a lesson's outputs: its notebook, the parameters, the encoder and all code."""
-    digest = hashlib.sha256(json.dumps([parameters, lab_identity(0)], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([parameters, lab_identity(0)], sort_keys=True, allow_nan=False).encode())
     for path in (notebook_path(name), *sorted(PACKAGE.rglob("*.py"))):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -19,7 +19,7 @@ def request(path: str, arguments: list[str], cwd: str, environment: dict[str, st
     """Start a command in the warm process; returns the connection, which will carry its exit status, and its pid."""
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(path)
-    message = json.dumps([arguments, cwd, environment]).encode()
+    message = json.dumps([arguments, cwd, environment], allow_nan=False).encode()
     socket.send_fds(connection, [len(message).to_bytes(LENGTH, "big")], [0, 1, 2])
     connection.sendall(message)
     return connection, receive_number(connection)

@@ -75,7 +75,7 @@ def lab_identity(seed: int, recipe: PretrainingRecipe = RECIPE) -> str:
     facts |= {"languages": [asdict(generator.LANGUAGES[code]) for code in recipe.languages]}
     if deviation := find_deviation():  # the kernels round differently from PyTorch's operations
         facts |= {"kernels": deviation}
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def locate_lab_encoder(seed: int = 0, recipe: PretrainingRecipe = RECIPE) -> Path:

@@ -100,7 +100,7 @@ def _pretrain(folder: Path, seed: int, recipe: PretrainingRecipe, quiet: bool) -
         encoder.write_files(finished)
         _add_head(finished, head)
         record = describe_pretraining(finished, encoder, head, phase, seed, recipe, compute)
-        (finished / RECORD_FILE).write_text(json.dumps(record, indent=1), encoding="utf-8")
+        (finished / RECORD_FILE).write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
         seal(finished)
     shutil.rmtree(unfinished)
 
@@ -178,8 +178,8 @@ def _write_tokenizer(folder: Path, tokenizer: "Tokenizer", max_length: int) -> N
     roles = dict(zip(("bos_token", "pad_token", "eos_token", "unk_token", "mask_token"), SPECIAL_TOKENS, strict=True))
     roles |= {"cls_token": SPECIAL_TOKENS[0], "sep_token": SPECIAL_TOKENS[2]}
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_length} | roles
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1))
-    (folder / "special_tokens_map.json").write_text(json.dumps(roles, indent=1))
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1, allow_nan=False))
+    (folder / "special_tokens_map.json").write_text(json.dumps(roles, indent=1, allow_nan=False))
 
 
 def _add_head(folder: Path, head: "MLMHead") -> None:

@@ -6,6 +6,7 @@ Each schema converts a hub row to the row of the publisher's file, so that both 
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -156,11 +157,22 @@ def rows(address: str, language: str) -> tuple[list[Row], str]:
     digest = hashlib.sha256()
     found: list[Row] = []
     for number, (raw, fields) in enumerate(_records(_dataset(address), address, digest), start=1):
-        digest.update(json.dumps(raw, ensure_ascii=False, sort_keys=True, default=str).encode(errors="replace") + b"\n")
+        digest.update(_canonical(raw, f"{address}, row {number}") + b"\n")
         row = HubRow(fields, address, number, place=f"row {number}")
         if (converted := convert(row, language)) is not None:
             found.append(HubRow(converted, address, number, place=f"row {number}"))
     return found, digest.hexdigest()
+
+
+def _canonical(raw: dict, where: str) -> bytes:
+    """A row in the form whose checksum is taken. Raises DataError for NaN, which stands where a value was removed."""
+    try:
+        text = json.dumps(raw, ensure_ascii=False, sort_keys=True, default=str, allow_nan=False)
+    except ValueError as error:
+        wrong = [name for name, value in raw.items() if isinstance(value, float) and not math.isfinite(value)]
+        place = f"column {shown(wrong[0])} is {raw[wrong[0]]}" if wrong else "a number is NaN or infinite"
+        raise DataError(f"{where}: {place}; write null where there is no value") from error
+    return text.encode(errors="replace")
 
 
 def _dataset(address: str) -> "datasets.Dataset":

@@ -281,7 +281,7 @@ def parse_json(text: str, name: str, line: int = 1) -> Any:
     try:
         value = json.loads(text, object_pairs_hook=make_object, parse_constant=refuse, parse_float=make_number)
         if _SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode()
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except json.JSONDecodeError as error:
         line += error.lineno - 1
         fail(error.msg, "is the file cut off? write it or download it again")

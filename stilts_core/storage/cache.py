@@ -116,7 +116,9 @@ def read_entry(path: Path) -> Any | None:
 
 def write_entry(path: Path, content: Any) -> None:
     """Write JSON to a cache entry, after a line with its SHA-256; a folder that cannot be written is reported."""
-    data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    data = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
+        "utf-8", "surrogatepass"
+    )
     digest = hashlib.sha256(data).hexdigest().encode()
     store(path, lambda temporary: temporary.write_bytes(digest + b"\n" + data))
 

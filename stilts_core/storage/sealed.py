@@ -16,7 +16,7 @@ def seal(folder: Path) -> None:
     """Write the file of digests into a folder that is complete."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     digests = {str(path.relative_to(folder)): checksum(path) for path in files}
-    (folder / DIGESTS).write_text(json.dumps(digests, indent=1), encoding="utf-8")
+    (folder / DIGESTS).write_text(json.dumps(digests, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def find_damage(folder: Path) -> str | None:

@@ -26,7 +26,7 @@ def write(folder: Path, tensors: dict[str, torch.Tensor], state: dict) -> None:
     with whole_folder(folder) as partial:
         save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, partial / TENSORS)
         state = state | {"sha256": _sha256(partial / TENSORS)}
-        (partial / STATE).write_text(json.dumps(state), encoding="utf-8")
+        (partial / STATE).write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
 
 
 def read(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:

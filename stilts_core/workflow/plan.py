@@ -162,4 +162,4 @@ def write_plan(path: Path, jobs: Sequence[Job]) -> None:
         "cwd": shlex.quote(str(Path.cwd())),
         "stilts": shlex.join([sys.executable, "-m", "stilts_core.cli"]),
     }
-    write_whole(path, json.dumps(plan, indent=1))
+    write_whole(path, json.dumps(plan, indent=1, allow_nan=False))

@@ -217,6 +217,16 @@ def test_same_rows_have_the_same_checksum(mirror):
     assert sums[0] == sums[1] != sums[2]
 
 
+def test_nan_in_a_row_of_the_hub_is_an_error_that_names_the_column(mirror):
+    rows = [
+        {"premise": "a", "hypothesis": "b", "label": 1.0},
+        {"premise": "a", "hypothesis": "b", "label": float("nan")},
+    ]
+    mirror("facebook/xnli/de/test", rows)
+    with pytest.raises(DataError, match="facebook/xnli/de/test, row 2: column 'label' is nan; write null"):
+        load("xnli", "test", "de")
+
+
 def test_disabled_hub_is_an_error_that_names_the_settings():
     with pytest.raises(DataNotFound, match=r"Set STILTS_DATA .* or set STILTS_HUB_MIRROR, or unset HF_HUB_OFFLINE"):
         load("xnli", "test", "de")
