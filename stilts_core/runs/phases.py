@@ -109,16 +109,19 @@ def intermediate_encoder(
     """The encoder after the intermediate phase, with its full vocabulary; the phase's record; the facts.
 
     The result is stored in `folder`, whose name has all that decides it. It is computed once, and only then is
-    `prepare` called: a second process that wants it waits for the first, and a killed process is resumed.
+    `prepare` called: a second process that wants it waits for the first, and a killed process is resumed. A damaged
+    result is computed again.
     """
     with checkpoint.lock_for_run(folder):
-        reused = folder.exists()
+        with distributed.main_process_first():
+            content = checkpoint.read_or_remove(folder)
+        reused = content is not None
         if reused:  # a phase that was killed at its end leaves its optimiser's state
             shutil.rmtree(locate_unfinished(folder), ignore_errors=True)
         else:
             _train_intermediate(encoder, prepare(encoder), compute, folder)
             encoder = encoder.reload()
-    tensors, state = checkpoint.read(folder)
+    tensors, state = content or checkpoint.read(folder)
     embedding_ids = tensors.pop("kept_rows").numpy()
     encoder.restore(tensors, embedding_ids, state["unused_scale"])
     record = PhaseRecord.model_validate(state["report"] | {"reused": reused, "checkpoint": folder.name})

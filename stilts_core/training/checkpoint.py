@@ -1,6 +1,7 @@
 """Checkpoints: written whole, verified when read, so that a killed run resumes exactly where it was.
 
-A checkpoint is a folder with `tensors.safetensors` and `state.json`; the state holds the SHA-256 of the tensors' file.
+A checkpoint is a folder with `tensors.safetensors` and `state.json`; the state holds the SHA-256 of the tensors' file
+and of itself.
 """
 
 import hashlib
@@ -15,10 +16,15 @@ from safetensors.torch import load_file, save_file
 
 from stilts_core.errors import CheckpointError
 from stilts_core.storage.atomic import whole_folder
+from stilts_core.storage.leftovers import remove
 from stilts_core.storage.locks import lock_on
 from stilts_core.training import distributed
+from stilts_core.training.progress import Progress
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
+OWN_DIGEST = "state_sha256"  # the entry of the state with the SHA-256 of all others
+REMEDY = "; delete the folder and run again"
+_WRONG_TYPE = (TypeError, AttributeError)  # the state is JSON, but no object
 
 
 def write(folder: Path, tensors: dict[str, torch.Tensor], state: dict) -> None:
@@ -26,19 +32,38 @@ def write(folder: Path, tensors: dict[str, torch.Tensor], state: dict) -> None:
     with whole_folder(folder) as partial:
         save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, partial / TENSORS)
         state = state | {"sha256": _sha256(partial / TENSORS)}
-        (partial / STATE).write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
+        (partial / STATE).write_text(
+            json.dumps(state | {OWN_DIGEST: _digest(state)}, allow_nan=False), encoding="utf-8"
+        )
 
 
 def read(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
     """Read the tensors and the state of a checkpoint. Raises CheckpointError if it is damaged."""
     try:
         state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        own_digest = state.pop(OWN_DIGEST, None)  # None: written by an earlier version
         is_whole = state["sha256"] == _sha256(folder / TENSORS)
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{folder}: not a checkpoint ({error}); delete the folder and run again") from error
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{folder}: {Path(error.filename).name} is missing{REMEDY}") from error
+    except (NotADirectoryError, IsADirectoryError, ValueError, RecursionError, LookupError, *_WRONG_TYPE) as error:
+        raise CheckpointError(f"{folder}: not a checkpoint ({error}){REMEDY}") from error
     if not is_whole:
-        raise CheckpointError(f"{folder}: the tensors do not match their SHA-256; delete the folder and run again")
+        raise CheckpointError(f"{folder}: the tensors do not match their SHA-256{REMEDY}")
+    if own_digest not in (None, _digest(state)):
+        raise CheckpointError(f"{folder}: {STATE} does not match its SHA-256{REMEDY}")
     return load_file(folder / TENSORS), state
+
+
+def read_or_remove(folder: Path) -> tuple[dict[str, torch.Tensor], dict] | None:
+    """Read a checkpoint; None if there is none. A damaged one is reported with one line and removed."""
+    if not folder.exists():
+        return None
+    try:
+        return read(folder)
+    except CheckpointError as error:
+        Progress("", 1).note(f"Damaged checkpoint {str(error).removesuffix(REMEDY)}; it is computed again.")
+        remove(folder)
+        return None
 
 
 def write_step(parent: Path, step: int, tensors: dict[str, torch.Tensor], state: dict) -> None:
@@ -59,10 +84,8 @@ def read_latest_step(parent: Path) -> tuple[dict[str, torch.Tensor], dict] | Non
     """
     with distributed.main_process_first():
         for folder in reversed(_find_steps(parent)):
-            try:
-                return read(folder)
-            except CheckpointError:
-                shutil.rmtree(folder, ignore_errors=True)
+            if content := read_or_remove(folder):
+                return content
         return None
 
 
@@ -87,3 +110,8 @@ def _find_steps(parent: Path) -> list[Path]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(state: dict) -> str:
+    """The SHA-256 of a state, whether it was read or is to be written."""
+    return hashlib.sha256(json.dumps(state, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -1,13 +1,17 @@
 """The intermediate phase is computed once for all targets, and heads are new in every phase."""
 
 import json
+import os
+import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from shared_training import SCHEDULE, task_data
+from threads import threads
 from toy import make_text_features
 
 from stilts_core.encoders.cpu.adamw import AdamW
@@ -23,16 +27,18 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 SCHEDULE = replace(SCHEDULE, epochs=1, mlm_weight=0.0)
 
 
+def make_material(names, texts, changes, encoder) -> IntermediateMaterial:
+    tasks = [task_data(encoder, name) for name in names]
+    unlabelled = make_text_features(encoder, texts) if texts else None
+    return IntermediateMaterial(tasks, replace(SCHEDULE, **changes), unlabelled, IntermediateFacts(notes=list(names)))
+
+
 @pytest.fixture
 def ask(tiny_xlmr, tmp_path):
     """Asks for an intermediate encoder; returns it, the record of its phase, and the facts."""
 
     def ask(*, names=("mnli",), texts=0, compute=None, **changes):
-        def prepare(encoder):
-            tasks = [task_data(encoder, name) for name in names]
-            unlabelled = make_text_features(encoder, texts) if texts else None
-            return IntermediateMaterial(tasks, replace(SCHEDULE, **changes), unlabelled, IntermediateFacts(notes=names))
-
+        prepare = partial(make_material, names, texts, changes)
         encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
         return intermediate_encoder(encoder, tmp_path / "store" / "kept", prepare, compute or Compute())
 
@@ -98,11 +104,62 @@ def test_phase_that_was_trained_but_not_kept_is_not_trained_again(ask, tmp_path,
     assert equal(resumed.model.state_dict(), ask()[0].model.state_dict())
 
 
-def test_damaged_checkpoint_is_an_error_that_names_it(ask, tmp_path):
+def flip_a_digit(state: Path) -> None:
+    content = json.loads(state.read_text())
+    content["unused_scale"] *= 0.5
+    state.write_text(json.dumps(content))
+
+
+DAMAGES = {
+    "tensors missing": lambda folder: (folder / checkpoint.TENSORS).unlink(),
+    "tensors cut off": lambda folder: os.truncate(folder / checkpoint.TENSORS, 1000),
+    "tensors are zeros": lambda folder: (folder / checkpoint.TENSORS).write_bytes(bytes(5000)),
+    "state missing": lambda folder: (folder / checkpoint.STATE).unlink(),
+    "state is zeros": lambda folder: (folder / checkpoint.STATE).write_bytes(bytes(500)),
+    "state is a list": lambda folder: (folder / checkpoint.STATE).write_text("[]"),
+    "state changed": lambda folder: flip_a_digit(folder / checkpoint.STATE),
+    "empty folder": lambda folder: [path.unlink() for path in folder.iterdir()],
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, tiny_xlmr) -> Path:
+    """A folder with a finished intermediate checkpoint; it is copied and damaged."""
+    folder = tmp_path_factory.mktemp("whole") / "kept"
+    with threads(1):
+        encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
+        intermediate_encoder(encoder, folder, partial(make_material, ("mnli",), 0, {}), Compute())
+    return folder
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damaged_checkpoint_is_computed_again_with_one_line_that_says_so(ask, whole, tmp_path, name, capsys):
+    folder = tmp_path / "store" / "kept"
+    shutil.copytree(whole, folder)
+    DAMAGES[name](folder)
     _, record, _ = ask()
-    (tmp_path / "store" / record.checkpoint / checkpoint.TENSORS).write_bytes(b"")
-    with pytest.raises(checkpoint.CheckpointError, match=f"{record.checkpoint}.*delete the folder and run again"):
-        ask()
+    lines = [line for line in capsys.readouterr().err.splitlines() if "it is computed again" in line]
+    assert len(lines) == 1 and f"Damaged checkpoint {folder}: " in lines[0] and not record.reused
+    assert equal(checkpoint.read(folder)[0], checkpoint.read(whole)[0])
+
+
+def test_error_of_the_disk_is_no_damage(whole, monkeypatch):
+    def broken(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(checkpoint, "_sha256", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        checkpoint.read_or_remove(whole)
+    assert whole.exists()
+
+
+def test_checkpoint_of_an_earlier_version_without_its_own_digest_is_reused(ask, whole, tmp_path):
+    folder = tmp_path / "store" / "kept"
+    shutil.copytree(whole, folder)
+    state = json.loads((folder / checkpoint.STATE).read_text())
+    del state[checkpoint.OWN_DIGEST]
+    (folder / checkpoint.STATE).write_text(json.dumps(state))
+    assert ask()[1].reused
 
 
 # --- several processes

@@ -24,11 +24,13 @@ def test_damaged_tensors_are_an_error_that_names_the_folder(tmp_path):
         checkpoint.read(tmp_path / "step-3")
 
 
-def test_latest_step_is_the_one_before_a_damaged_checkpoint(tmp_path):
+def test_latest_step_is_the_one_before_a_damaged_checkpoint(tmp_path, capsys):
     for step in (5, 40):
         checkpoint.write(tmp_path / f"step-{step}", {"a": torch.full((2,), float(step))}, {"step": step})
     (tmp_path / "step-40" / checkpoint.STATE).write_text(json.dumps({"sha256": "0"}))
     tensors, state = checkpoint.read_latest_step(tmp_path)
+    lines = capsys.readouterr().err
+    assert "step-40: the tensors do not match" in lines and lines.count("\n") == 1
     assert state["step"] == 5 and tensors["a"].tolist() == [5.0, 5.0]
 
 
