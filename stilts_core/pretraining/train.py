@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stilts_core.config import RunConfig
 from stilts_core.encoders.files import fingerprint_weights
 from stilts_core.laboratory import generator
 from stilts_core.pretraining.recipe import RECIPE, PretrainingRecipe, locate_lab_encoder
@@ -35,15 +36,18 @@ def pretrain_lab_encoder(seed: int = 0, recipe: PretrainingRecipe = RECIPE, *, q
     A folder whose files are not those that were written is pretrained again. If several processes call at the same
     time, one of them pretrains. A killed pretraining is resumed by the next call and ends with the same weights. The
     folder also holds `pretraining.json`: how the encoder was trained, and what it can do without fine-tuning.
+
+    Raises ConfigError for a seed that is no seed.
     """
+    seed = RunConfig(seed=seed).seed
     folder = locate_lab_encoder(seed, recipe)
-    if not folder.exists() or _find_damage(folder):
+    if not folder.exists() or find_encoder_damage(folder):
         from stilts_core.training import checkpoint, distributed
 
         folder = locate_writable(folder)
         with checkpoint.lock_for_run(folder):
             with distributed.main_process_first():
-                whole = remove_damaged(folder, _find_damage)
+                whole = remove_damaged(folder, find_encoder_damage)
                 if whole:
                     remove(_locate_unfinished(folder))
             if not whole:
@@ -51,7 +55,7 @@ def pretrain_lab_encoder(seed: int = 0, recipe: PretrainingRecipe = RECIPE, *, q
     return folder
 
 
-def _find_damage(folder: Path) -> str | None:
+def find_encoder_damage(folder: Path) -> str | None:
     """What is wrong with an encoder's folder, in words; None for a whole one.
 
     A folder of an earlier version has no digests: its record holds the fingerprint of its weights.

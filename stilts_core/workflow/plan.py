@@ -14,6 +14,7 @@ from stilts_core.errors import ConfigError
 from stilts_core.notebooks.pair import EXECUTED
 from stilts_core.parameters import read_names
 from stilts_core.pretraining.recipe import locate_lab_encoder, pretraining_seed
+from stilts_core.pretraining.train import find_encoder_damage
 from stilts_core.runs.encoders import check_encoder
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
 from stilts_core.runs.record import finished_record
@@ -46,9 +47,11 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether the output exists; of a run, whether its record shows, too, that the run is finished."""
+        """Whether the output exists; also whether a run's record shows that it is finished, and an encoder is whole."""
         if self.kind == "pair":
             return self.output.exists() and finished_record(self.output.parent) is not None
+        if self.kind == "pretrain":
+            return self.output.exists() and find_encoder_damage(self.output) is None
         return self.output.exists()
 
     @property

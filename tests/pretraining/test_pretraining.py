@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ from threads import threads
 
 from stilts_core.config import RunConfig
 from stilts_core.encoders.cpu.adamw import AdamW
+from stilts_core.errors import ConfigError
 from stilts_core.laboratory import generator
 from stilts_core.pretraining import train as pretraining
 from stilts_core.pretraining.recipe import (
@@ -23,6 +25,7 @@ from stilts_core.pretraining.record import copy_record
 from stilts_core.pretraining.train import pretrain_lab_encoder
 from stilts_core.runs.encoders import load_encoder
 from stilts_core.runs.pipeline import run
+from stilts_core.workflow.plan import Job
 
 TINY = PretrainingRecipe(
     pieces=400, layers=2, hidden_size=32, feed_forward=64, heads=2, epochs=1.0, batch_size=16, texts=0.003
@@ -75,6 +78,27 @@ def test_killed_pretraining_resumes_and_gives_the_same_bytes(encoder, cache, mon
         folder = pretrain_lab_encoder(0, TINY)
     assert folder.name == encoder.name and weights(folder) == weights(encoder)
     assert [path.name for path in (cache / "encoders").iterdir() if path.suffix != ".lock"] == [folder.name]
+
+
+def test_damaged_encoder_is_pretrained_again_with_one_line_that_says_so(encoder, cache, capsys):
+    folder = cache / "encoders" / encoder.name
+    for number, name in enumerate(sorted(path.name for path in encoder.iterdir())):
+        shutil.copytree(encoder, folder)
+        path = folder / name
+        content = [None, path.read_bytes()[:100], bytes(path.stat().st_size)][number % 3]
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+        assert not Job("pretrain", "", folder, ()).done
+        with mock.patch.object(pretraining, "_pretrain") as pretrain:
+            assert pretrain_lab_encoder(0, TINY) == folder
+        pretrain.assert_called_once()
+        assert capsys.readouterr().err.count(f"Cache entry {folder} is damaged") == 1
+
+
+def test_seed_that_is_none_is_an_error_from_python_too():
+    with pytest.raises(ConfigError, match="seed is -1; it must be 0 or more"):
+        pretrain_lab_encoder(-1, TINY)
 
 
 def test_other_seeds_and_recipes_give_other_encoders(encoder, cache):

@@ -13,6 +13,7 @@ import toy_data
 
 from stilts_core.runs.record import find_records
 from stilts_core.storage.locks import lock_on
+from stilts_core.storage.sealed import seal
 from stilts_core.workflow.plan import Job
 from stilts_core.workflow.sweep import _copy_encoder_records, visible_gpus
 
@@ -167,6 +168,7 @@ def test_record_of_a_pretrained_encoder_is_copied_to_the_runs(tmp_path):
     encoder = tmp_path / "cache" / "lab-0"
     encoder.mkdir(parents=True)
     (encoder / "pretraining.json").write_text('{"name": "lab"}')
+    seal(encoder)
     _copy_encoder_records([Job("pretrain", "", encoder, ())], tmp_path / "runs")
     assert (tmp_path / "runs" / "lab" / "encoders" / "lab.json").read_text() == '{"name": "lab"}'
 
