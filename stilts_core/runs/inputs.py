@@ -7,12 +7,13 @@ import hashlib
 import math
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stilts_core.config import ResolvedConfig
+from stilts_core.config import PUBLISHERS, ResolvedConfig
 from stilts_core.encoders.cpu.kernels import find_deviation
-from stilts_core.errors import ConfigError
+from stilts_core.errors import ConfigError, DataNotFound
 from stilts_core.runs.encoders import identity
 from stilts_core.sources.parts import SOURCES, Part, TextPart
 from stilts_core.tasks.catalogue import get_task
@@ -46,17 +47,22 @@ class TargetInputs:
     """What the target phase and the evaluation read, test parts by language.
 
     `training` is None for a target that is scored without training. `tuning` holds the dev parts that set the
-    threshold of mined pairs.
+    threshold of mined pairs, `questions` the test parts that repair XCOPA's questions, whichever languages are scored.
     """
 
     training: TrainingParts | None
     tests: dict[str, Part]
     tuning: dict[str, Part]
+    questions: dict[str, Part]
 
     def checksums(self) -> dict[str, str]:
         """The SHA-256 of every file that the target phase and the evaluation read."""
         training = [self.training.train, self.training.dev] if self.training else []
-        return _checksums([*training, *self.tests.values(), *self.tuning.values()])
+        files = _checksums([*training, *self.tests.values(), *self.tuning.values()])
+        for part in self.questions.values():
+            with suppress(DataNotFound):  # as the repair does, which goes on without a missing language
+                files |= part.checksums()
+        return files
 
 
 def _checksums(parts: Iterable[Part | TextPart]) -> dict[str, str]:
@@ -83,7 +89,9 @@ def target_inputs(config: ResolvedConfig) -> TargetInputs:
     tests = {code: Part(config.source, task, "test", code, limit) for code in languages}
     tuning = {code: Part(config.source, task, "dev", code) for code in languages} if task.mined else {}
     training = _training_parts(config, task.name, config.target_examples) if task.trained_on else None
-    return TargetInputs(training, tests, tuning)
+    repairing = task.questions_from if config.source == PUBLISHERS else ()
+    questions = {code: Part(config.source, task, "test", code) for code in repairing}
+    return TargetInputs(training, tests, tuning, questions)
 
 
 def run_checksums(config: ResolvedConfig) -> dict[str, str]:

@@ -37,7 +37,7 @@ def read_files(chosen: ResolvedConfig) -> dict[str, str]:
     before, after = intermediate_inputs(chosen), target_inputs(chosen)
     parts = [part for task in before.tasks for part in (task.train, task.dev)] + list(before.texts)
     parts += [after.training.train, after.training.dev] if after.training else []
-    parts += [*after.tests.values(), *after.tuning.values()]
+    parts += [*after.tests.values(), *after.tuning.values(), *after.questions.values()]
     files = {}
     for part in parts:
         files |= part.read().files
@@ -80,6 +80,26 @@ def test_checksums_are_those_of_the_files_that_reading_opens(data, fields):
     checksums = run_checksums(config(**fields))
     assert checksums == read_files(config(**fields))
     assert {len(checksum) for checksum in checksums.values()} == {64}
+
+
+def test_run_of_one_language_of_xcopa_is_another_run_if_the_files_that_repair_its_questions_change(
+    tmp_path, tiny_xlmr, monkeypatch
+):
+    folder = tmp_path / "data" / "xtreme" / "xcopa"
+    folder.mkdir(parents=True)
+    item = {"premise": "a", "choice1": "b", "choice2": "c", "question": "cause", "label": 1, "idx": 0}
+
+    def name_run() -> str:
+        chosen = config(encoder=str(tiny_xlmr), intermediate="none", target="xcopa", languages="th")
+        return run_folder(chosen, run_checksums(chosen)).name
+
+    for file in ("train.en", "val.en", "test.th", "test.et", "test.zh"):
+        (folder / f"{file}.jsonl").write_text(json.dumps(item))
+    monkeypatch.setenv("STILTS_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(inputs, "_training_parts", lambda *arguments: None)
+    before = name_run()
+    (folder / "test.zh.jsonl").write_text(json.dumps(item | {"question": "effect"}))
+    assert name_run() != before
 
 
 @pytest.mark.parametrize("fields", [{}, {"target": "tatoeba"}, {"mlm_weight": 0.5, "intermediate_examples": 30}])
