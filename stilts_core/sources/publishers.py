@@ -146,15 +146,23 @@ def _read_files(
             examples = [replace(example, group=groups.get(example.id, example.group)) for example in examples]
         if not file.is_whole and (language == "en" or task.parallel):
             examples = [example for example in examples if file.low <= percentile(example.group) < file.high]
-        items += examples
         if split == "test":
             _check_unique(examples, file)
         if places:
             unlabelled += [places[example.id] for example in examples if example.id in places]
+        items += _with_own_ids(examples, {item.id for item in items}, file.address)
         dropped.update(defects)
     if unlabelled and (split != "test" or len(unlabelled) < len(items)):
         raise DataError(_missing_labels(unlabelled, items, split))
     return items, checksums, dropped
+
+
+def _with_own_ids(examples: list, used: set[str], address: str) -> list:
+    """The examples of a file, those whose id an earlier file of the part has with the file's address before it.
+
+    Rows without an id of their own are numbered in each file (MNLI and SNLI on the hub, which ANLI unites).
+    """
+    return [replace(e, id=f"{address}:{e.id}") if e.id in used else e for e in examples] if used else examples
 
 
 def _missing_labels(places: list[str], items: list, split: str) -> str:
