@@ -1,7 +1,8 @@
 """The same sets on the Hugging Face hub, read as Parquet through `datasets`, or from a mirror in a folder.
 
 Each schema converts a hub row to the row of the publisher's file, so that both become examples by the same functions.
-`STILTS_HUB_MIRROR` names a folder with `<owner>/<name>/<config>/<split>.parquet` for clusters without network.
+`STILTS_HUB_MIRROR` names a folder with `<owner>/<name>/<config>/<split>.parquet` for clusters without network, and
+`STILTS_HUB_REVISIONS` the revisions of sets, `<owner>/<name>=<revision>`, which are not read from their main branch.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from stilts_core.tasks.languages import get_language
 
 # The hub has a copy of every public set on this branch, converted to Parquet, also of sets that need a loading script.
 CONVERTED = "refs/convert/parquet"
+REVISIONS = "STILTS_HUB_REVISIONS"  # the environment variable that names the revisions of sets
 _NLI = {name: name for name in ("entailment", "neutral", "contradiction")}
 _ZERO_ONE = {"0": "0", "1": "1"}
 
@@ -139,12 +141,33 @@ class HubRow(Row):
 
 def _remedy(address: str) -> str:
     """How to get a split in the form that is read."""
-    revision = schema(address).revision
-    which = f"its revision {revision!r} has" if revision else f"its main branch had, or its revision {CONVERTED!r} has,"
+    repository, pinned = _repository(address), schema(address).revision
+    which = f"its revision {pinned!r} had" if pinned else f"its main branch had, or its revision {CONVERTED!r} has,"
+    example = f"a commit of its history, {REVISIONS}={repository}=COMMIT" if pinned else (
+        f"that one, {REVISIONS}={repository}={CONVERTED}, or a commit of its history, {REVISIONS}={repository}=COMMIT"
+    )  # fmt: skip
     return (
-        f"{which} the form that is read here: save the split of that revision as {address}.parquet in a folder, and "
-        "set STILTS_HUB_MIRROR to the folder"
+        f"{which} the form that is read here. Name {example}; or save the split of that revision as {address}.parquet "
+        "in a folder, and set STILTS_HUB_MIRROR to the folder"
     )
+
+
+def _repository(address: str) -> str:
+    return "/".join(address.split("/")[:2])
+
+
+def find_revision(address: str) -> str | None:
+    """The revision of the set of a hub split: the one that STILTS_HUB_REVISIONS names, else that of its schema.
+
+    The variable holds `owner/name=revision`, several joined by commas. Raises DataError for another text.
+    """
+    revisions = {}
+    for entry in filter(None, map(str.strip, os.environ.get(REVISIONS, "").split(","))):
+        repository, _, revision = entry.partition("=")
+        if repository.count("/") != 1 or not revision:
+            raise DataError(f"{REVISIONS} has {shown(entry)}; write owner/name=revision, several joined by commas")
+        revisions[repository] = revision
+    return revisions.get(_repository(address), schema(address).revision)
 
 
 def rows(address: str, language: str) -> tuple[list[Row], str]:
@@ -182,15 +205,24 @@ def _dataset(address: str) -> "datasets.Dataset":
         return _mirrored(address, Path(mirror) / owner / name / config / f"{split}.parquet")
     import datasets
 
+    revision = find_revision(address)
     try:
-        return datasets.load_dataset(f"{owner}/{name}", config, split=split, revision=schema(address).revision)
+        return datasets.load_dataset(f"{owner}/{name}", config, split=split, revision=revision)
     except RuntimeError as error:  # datasets 4 no longer runs loading scripts
-        raise DataError(f"{address} cannot be read from the hub ({_first_line(error)}); {_remedy(address)}") from error
+        raise DataError(
+            f"{address}{_at(revision)} cannot be read from the hub ({_first_line(error)}); expected the split as data "
+            f"files, without a script; {_remedy(address)}"
+        ) from error
     except (OSError, ValueError) as error:
         raise DataNotFound(
-            f"{address} could not be loaded from the hub ({_first_line(error)}); set STILTS_DATA to a folder "
-            "with the publishers' files, or STILTS_HUB_MIRROR to a mirror of the hub, or unset HF_HUB_OFFLINE"
+            f"{address}{_at(revision)} could not be loaded from the hub ({_first_line(error)}); set STILTS_DATA to a "
+            "folder with the publishers' files, or STILTS_HUB_MIRROR to a mirror of the hub, or unset HF_HUB_OFFLINE; "
+            f"if the set has changed its form, {_remedy(address)}"
         ) from error
+
+
+def _at(revision: str | None) -> str:
+    return f" at revision {revision!r}" if revision else ""
 
 
 def _mirrored(address: str, file: Path) -> "datasets.Dataset":

@@ -175,6 +175,7 @@ def test_anli_on_the_hub_unites_three_sets(mirror):
     examples = load("anli", "train")
     assert [e.label for e in examples.items] == ["neutral"] * 3 + ["entailment"] * 2
     assert examples.dropped == {"no gold label": 2} and len(examples.files) == 5
+    assert len({e.id for e in examples.items}) == 5
 
 
 def test_language_of_a_tydiqa_question_is_read_from_its_id(mirror):
@@ -372,6 +373,10 @@ def test_set_that_needs_a_loading_script_is_an_error_with_the_revision_that_work
     monkeypatch.setattr(datasets, "load_dataset", refuse)
     with pytest.raises(DataError, match=r"facebook/xnli/de/test .*found xnli.py.*'refs/convert/parquet'.*HUB_MIRROR"):
         load("xnli", "test", "de")
+    monkeypatch.setenv("STILTS_HUB_REVISIONS", "facebook/xnli=0123abc")
+    remedy = "facebook/xnli/de/test at revision '0123abc' .*STILTS_HUB_REVISIONS=facebook/xnli=refs/convert/parquet"
+    with pytest.raises(DataError, match=remedy):
+        load("xnli", "test", "de")
 
 
 def test_pinned_revision_is_asked_for(monkeypatch):
@@ -389,7 +394,17 @@ def test_pinned_revision_is_asked_for(monkeypatch):
     load("tatoeba", "test", "de")
     monkeypatch.setitem(SCHEMAS, name, schema(name)._replace(revision="abc"))
     load("tatoeba", "test", "de")
-    assert asked == ["refs/convert/parquet", "abc"]
+    monkeypatch.setenv("STILTS_HUB_REVISIONS", f"facebook/xnli=other, {name}=0123abc")
+    load("tatoeba", "test", "de")
+    assert asked == ["refs/convert/parquet", "abc", "0123abc"]
+
+
+@pytest.mark.parametrize("text", ["main", "tatoeba=main", "facebook/xnli=", "facebook/xnli/de=main"])
+def test_revisions_of_another_form_are_an_error(monkeypatch, text):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("STILTS_HUB_REVISIONS", text)
+    with pytest.raises(DataError, match=r"STILTS_HUB_REVISIONS has .*; write owner/name=revision"):
+        load("xnli", "test", "de")
 
 
 def test_parquet_that_is_cut_off_is_named(mirror, tmp_path):
