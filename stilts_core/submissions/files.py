@@ -77,6 +77,9 @@ def write_predictions(
 def write_gold(root: Path, name: str, language: str, examples: Sequence[Any]) -> Path:
     """Write the gold labels of one task and language under `root`, to score predictions later without the data.
 
+    Beside the labels of a retrieval set are the ids of its candidates, by which a wrong candidate is told from an
+    unknown one, and which a reduced set of Tatoeba needs: its indices are those of the whole set.
+
     Raises DataError for an example without a label, as in a blind test part.
     """
     task = get_task(name)
@@ -88,10 +91,17 @@ def write_gold(root: Path, name: str, language: str, examples: Sequence[Any]) ->
         return _write(root, task, language, _to_json({"version": "1.1", "data": articles}))
     if task.family == "retrieval":
         (test,) = examples
+        ids = json.dumps([candidate.id for candidate in test.candidates], ensure_ascii=False, allow_nan=False)
+        write_whole(locate_candidates(root / task.name / f"test-{language}.json"), ids)
         candidates = {query.id: sorted(test.gold.get(query.id, ())) for query in test.queries}
         return _write(root, task, language, _format_candidates(task, candidates))
     labels = [getattr(example, gold) for example in examples]
     return _write(root, task, language, _format_labels(task, examples, labels))
+
+
+def locate_candidates(gold: Path) -> Path:
+    """The JSON list of a retrieval set's candidates, beside its file of gold labels; publishers have none."""
+    return gold.with_name(f"{gold.stem}.candidates")
 
 
 def _write(root: Path, task: Task, language: str, text: str) -> Path:
@@ -259,6 +269,20 @@ def read_rankings(path: Path) -> dict[str, list[str]]:
             raise DataError(f"{where}: candidate {shown(wrong[0])}; expected an id, a text without outer blanks")
         _require_distinct(where, candidates)
     return rankings
+
+
+def read_candidates(gold: Path) -> frozenset[str] | None:
+    """The ids of the candidates that lie beside a file of gold labels; None if there is no such file.
+
+    Raises DataError for another kind of JSON.
+    """
+    path = locate_candidates(gold)
+    if not path.is_file():
+        return None
+    ids = parse_json(read_text(path, str(path)), str(path))
+    if not isinstance(ids, list) or not ids or not all(isinstance(key, str) for key in ids):
+        raise DataError(f"{path}: {shown(ids)}; expected a list of ids, which are texts")
+    return frozenset(ids)
 
 
 def _require_distinct(where: str, candidates: Collection[str]) -> None:

@@ -16,7 +16,9 @@ from stilts_core.submissions.files import (
     Form,
     Labels,
     form_of,
+    locate_candidates,
     read_answers,
+    read_candidates,
     read_gold_answers,
     read_label_file,
     read_pairs,
@@ -32,8 +34,8 @@ BUCC_ID = re.compile(r"([a-z]{2,3})-[0-9]+")
 def score_file(task: Task, language: str, predictions: Path, gold: Path, *, partial: bool = False) -> tuple[Score, int]:
     """The score of one language, and the number of ids without a prediction, which score 0 if `partial`.
 
-    Raises DataError for gold without labels; if the two files do not fit together, with both lengths; and for ids
-    without a prediction, unless `partial`.
+    Raises DataError for gold without labels; if the two files do not fit together, with both lengths; for a candidate
+    that the set does not have, where `write_gold` listed them; and for ids without a prediction, unless `partial`.
     """
     match form_of(task):
         case Form.LABELS:
@@ -43,6 +45,7 @@ def score_file(task: Task, language: str, predictions: Path, gold: Path, *, part
         case Form.PAIRS:
             right_pairs, pairs = read_pairs(gold), read_pairs(predictions)
             _require_gold(gold, right_pairs)
+            _require_candidates(predictions, pairs, gold, right_pairs)
             _require_same_columns(predictions, pairs, gold, right_pairs)
             return pair_f1({query: set(ids) for query, ids in right_pairs.items()}, pairs), 0
         case Form.ANSWERS:
@@ -54,6 +57,7 @@ def score_file(task: Task, language: str, predictions: Path, gold: Path, *, part
         case Form.RANKINGS:
             right_ids, rankings = read_rankings(gold), read_rankings(predictions)
             missing = _count_missing(predictions, rankings, gold, right_ids, partial)
+            _require_candidates(predictions, rankings, gold, right_ids)
             return mean_average_precision({query: set(ids) for query, ids in right_ids.items()}, rankings), missing
 
 
@@ -61,11 +65,34 @@ def _score_labels(task: Task, predictions: Path, gold: Path) -> Score:
     right, predicted = read_label_file(gold, task), read_label_file(predictions, task)
     _require_gold(gold, right.values)
     _require_equal_lengths("lines", predictions, predicted.values, gold, right.values)
-    if not task.labels and task.is_target:
+    if task.family == "retrieval" and (known := read_candidates(gold)):
+        for path, labels in ((gold, right), (predictions, predicted)):
+            for number, index in enumerate(labels.values, start=1):
+                _require_candidate(path, f"line {number}: index {index}", index, gold, known)
+    elif not task.labels and task.is_target:
         count, unit = (CHOICES, "choices") if task.family == "choice" else (len(right.values), "lines")
         for path, labels in ((gold, right), (predictions, predicted)):
             _require_indices(path, labels.values, count, unit)
     return accuracy(right.values, _in_order_of_gold(predictions, predicted, gold, right))
+
+
+def _require_candidates(
+    predictions: Path, ranked: Mapping[str, Sequence[str]], gold: Path, right: Mapping[str, Sequence[str]]
+) -> None:
+    """Raises DataError for a candidate that is none of the set's, where its candidates are beside the gold file."""
+    if known := read_candidates(gold):
+        for path, by_query in ((gold, right), (predictions, ranked)):
+            for query, ids in by_query.items():
+                for key in ids:
+                    _require_candidate(path, f"query {show_id(query)}: candidate {show_id(key)}", key, gold, known)
+
+
+def _require_candidate(path: Path, place: str, key: str, gold: Path, known: Collection[str]) -> None:
+    if key not in known:
+        raise DataError(
+            f"{path}, {place} is none of the {len(known)} candidates in {locate_candidates(gold)}, such as "
+            f"{show_id(min(known))}; are both files of the same set?"
+        )
 
 
 def _require_indices(path: Path, indices: Sequence[str], count: int, unit: str) -> None:

@@ -8,11 +8,12 @@ from click.testing import CliRunner
 
 from stilts_core import cli
 from stilts_core.errors import DataError, StiltsError
-from stilts_core.submissions.files import write_gold
+from stilts_core.submissions.files import locate_candidates, write_gold, write_predictions
 from stilts_core.submissions.score import score_folders
 from stilts_core.submissions.score_file import score_file
 from stilts_core.tasks.catalogue import get_task
-from stilts_core.tasks.examples import PairExample, TaggingExample
+from stilts_core.tasks.examples import PairExample, Passage, RetrievalSet, TaggingExample
+from stilts_core.tasks.retrieval_sets import smaller_set
 
 
 @pytest.fixture
@@ -139,6 +140,45 @@ def test_index_out_of_range_or_in_another_notation_is_an_error(score, index, sid
 def test_xcopa_label_that_is_no_index_is_an_error(score, label):
     with pytest.raises(DataError, match=r"test-de.jsonl, line 1: "):
         score("xcopa", xcopa((0, 1)), xcopa((0, label)), ".jsonl")
+
+
+def make_retrieval_set(size: int = 40) -> RetrievalSet:
+    passages = tuple(Passage(str(number), f"text {number}") for number in range(size))
+    return RetrievalSet("de", passages, passages, {str(i): frozenset({str(i * 7 % size)}) for i in range(size)})
+
+
+def test_predictions_on_a_reduced_tatoeba_are_scored_against_its_own_gold(tmp_path):
+    small = smaller_set(make_retrieval_set(), 3)
+    gold = write_gold(tmp_path / "gold", "tatoeba", "de", [small])
+    assert max(map(int, gold.read_text().split())) >= len(small.queries)
+    ranked = {query.id: (min(small.gold[query.id]),) for query in small.queries}
+    paths = write_predictions(tmp_path / "predictions", "tatoeba", "de", [small], [ranked]), gold
+    assert score_file(get_task("tatoeba"), "de", *paths)[0].metrics == {"accuracy": 100.0}
+    other = next(str(number) for number in range(40) if str(number) not in {c.id for c in small.candidates})
+    paths[0].write_text(f"{other}\n" * len(small.queries))
+    with pytest.raises(
+        DataError, match=rf"predictions/.*line 1: index {other} is none of the 30 candidates in .*-de.candid"
+    ):
+        score_file(get_task("tatoeba"), "de", *paths)
+    locate_candidates(gold).write_text("[]")
+    with pytest.raises(DataError, match=r"test-de.candidates: \[\]; expected a list of ids"):
+        score_file(get_task("tatoeba"), "de", *paths)
+
+
+@pytest.mark.parametrize("name", ["lareqa", "mewslix", "bucc2018"])
+def test_candidate_that_the_set_does_not_have_is_an_error_where_its_candidates_are_listed(tmp_path, name):
+    whole = make_retrieval_set()
+    gold = write_gold(tmp_path / "gold", name, "de", [whole])
+    for candidate in ("39", "40"):
+        ranked = {query.id: (candidate,) for query in whole.queries}
+        path = write_predictions(tmp_path / "predictions", name, "de", [whole], [ranked])
+        if candidate == "39":
+            assert score_file(get_task(name), "de", path, gold)[0].n == 40
+        else:
+            with pytest.raises(DataError, match=r"predictions/.*, query 0: candidate 40 is none of the 40 candidates"):
+                score_file(get_task(name), "de", path, gold)
+    locate_candidates(gold).unlink()  # as in a publisher's folder
+    assert score_file(get_task(name), "de", path, gold)[0].n == 40
 
 
 def test_indices_that_count_from_one_are_an_error(score):
