@@ -8,7 +8,8 @@ import nbformat
 import papermill
 import pytest
 
-from stilts_core.errors import RunError
+from stilts_core.errors import ConfigError, RunError
+from stilts_core.notebooks.injected import check_lesson
 from stilts_core.notebooks.lessons import LESSONS, execute_lesson, executed_lesson
 from stilts_core.notebooks.paths import notebook_path
 from stilts_core.pretraining.recipe import PretrainingRecipe
@@ -111,6 +112,21 @@ def test_commands_in_the_text_name_existing_parameters(name):
     named = set(re.findall(r"-p (\w+)", text))
     assert named and named <= set(re.findall(r"^(\w+) =", cell.source, re.MULTILINE))
     assert set(re.findall(r"papermill notebooks/(\w+)\.ipynb", text)) == {name}
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_lessons_check_their_parameters_before_anything_else(name):
+    parameters, setup, *_ = cells(name)
+    assert "parameters" in parameters.metadata.tags and "\ncheck_lesson(globals())\n" in setup.source
+    check_lesson({"In": ["", parameters.source, "# Parameters\ntest_examples = 3\n", setup.source]})
+    with pytest.raises(ConfigError, match=r"unknown parameter 'test_exampels' \(did you mean 'test_examples'\?\)"):
+        check_lesson({"In": ["", parameters.source, "# Parameters\ntest_exampels = 3\n", setup.source]})
+
+
+def test_lesson_in_another_environment_is_an_error_that_names_it(monkeypatch):
+    monkeypatch.setenv("STILTS_PREFIX", "/other/.venv")
+    with pytest.raises(RunError, match=r"kernel runs .*, and papermill runs in /other/.venv; use `papermill --engine"):
+        check_lesson({})
 
 
 def test_hand_written_loop_ends_with_the_weights_of_train(executed):
