@@ -7,21 +7,19 @@ language, to name a file, or to draw a figure is checked here, once, so that no 
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from stilts_core.config import PROFILES
+from stilts_core.config import LABORATORY, PROFILES
 from stilts_core.errors import ConfigError, RecordError
 from stilts_core.laboratory.language.design import LANGUAGES
 from stilts_core.laboratory.languages import get_language
 from stilts_core.report.tables.titles import row_title
-from stilts_core.runs.record import Record, read_record
+from stilts_core.runs.record import Amount, Count, Record, Score, read_record, value_of
 from stilts_core.tasks.catalogue import get_task
 
 LONGEST_REASON = 300  # characters of a message that may quote a record
-LARGEST_SCORE = 1000  # scores are on a scale of 0 to 100, and intervals end near it
-Count = Annotated[int, Field(ge=0, le=2**63)]
 
 
 class _LanguageFacts(BaseModel):
@@ -30,9 +28,9 @@ class _LanguageFacts(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False)
 
     texts: Count
-    distance: float
-    mlm_loss: float
-    retrieval: list[float] = Field(min_length=1)
+    distance: Amount
+    mlm_loss: Amount
+    retrieval: list[Score] = Field(min_length=1)
 
 
 class _EncoderFacts(BaseModel):
@@ -41,7 +39,7 @@ class _EncoderFacts(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False)
 
     name: str = Field(pattern=r"^lab(-[0-9]{1,18})?$")
-    seconds: float
+    seconds: Amount
     tokens: Count
     parameters: Count
     candidates: Count
@@ -63,8 +61,11 @@ def read_known(path: Path) -> Record:
         for task in [*record.cards, *(task for phase in record.phases for task in phase.tasks)]:
             if task != "mlm":
                 get_task(task)
-        for code in {*record.scores, *record.layers, *(mistake.language for mistake in record.errors)}:
+        scored = {*record.scores, *record.unscored, *record.layers}
+        for code in scored | {mistake.language for mistake in record.errors}:
             get_language(code)
+        if record.config.data_source == LABORATORY and (others := sorted(scored - LANGUAGES.keys())):
+            raise ConfigError(f"no language {others[0]!r} in the laboratory")
         _check_numbers(record)
     except ConfigError as error:
         raise RecordError(
@@ -74,12 +75,9 @@ def read_known(path: Path) -> Record:
 
 
 def _check_numbers(record: Record) -> None:
-    """Raise ConfigError for numbers of which no figure can be drawn."""
+    """Raise ConfigError for numbers that do not go together in a figure or a mean."""
     if len({len(states) for states in record.layers.values()}) > 1:
         raise ConfigError("its languages have different numbers of hidden states")
-    intervals = [*record.scores.values(), *filter(None, (record.averages.all, record.averages.non_english))]
-    if any(abs(number) > LARGEST_SCORE for own in intervals for number in (own.score, own.low, own.high)):
-        raise ConfigError("scores are on a scale of 0 to 100")
 
 
 def read_encoder(path: Path) -> dict[str, Any]:
@@ -99,9 +97,9 @@ def read_encoder(path: Path) -> dict[str, Any]:
 
 
 def _first_reason(error: ValidationError) -> str:
-    first = error.errors(include_input=False, include_url=False)[0]
+    first = error.errors(include_url=False)[0]
     place = repr(".".join(map(str, first["loc"])))[1:-1]
-    return f"{place}: {first['msg']}"[:LONGEST_REASON]
+    return f"{place}: {first['msg']}{value_of(first)}"[:LONGEST_REASON]
 
 
 def _difference_from_design(facts: _EncoderFacts) -> str | None:
@@ -110,6 +108,8 @@ def _difference_from_design(facts: _EncoderFacts) -> str | None:
         return f"no language {unknown[0][:40]!r} in the laboratory"
     if not facts.languages.keys() - {"en"}:
         return "it has no language besides English"
+    if not any(language.texts for language in facts.languages.values()):
+        return "it was pretrained on no text"
     if len({len(language.retrieval) for language in facts.languages.values()}) > 1:
         return "its languages have different numbers of hidden states"
     return None

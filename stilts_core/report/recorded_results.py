@@ -23,7 +23,7 @@ def copy_records(profile: str, runs: Path, book_dir: Path) -> list[Path]:
     A record that cannot be read is left out, with a line on standard error; an earlier copy of it then stays. Raises
     ConfigError if a symbolic link leads out of the book.
     """
-    records = _read_all(sorted((runs / profile).glob(f"*/{RECORD}")), read_known)
+    records = _read_all(sorted((runs / profile).glob(f"*/{RECORD}")), read_known, runs)
     contents = {f"{record.run_id}.json": record.without_text().to_json(None) for record in records}
     contents |= {
         f"encoders/{encoder['name']}.json": json.dumps(encoder, ensure_ascii=False, allow_nan=False)
@@ -38,8 +38,9 @@ def read_records(profile: str, runs: Path, book_dir: Path) -> list[Record]:
 
     A run in both places is read from `runs`. A record that cannot be read is left out, with a line on standard error.
     """
-    kept = sorted((book_dir / "results" / profile).glob("*.json"))
-    found = _read_all([*kept, *sorted((runs / profile).glob(f"*/{RECORD}"))], read_known)
+    results = book_dir / "results"
+    found = _read_all(sorted((results / profile).glob("*.json")), read_known, results)
+    found += _read_all(sorted((runs / profile).glob(f"*/{RECORD}")), read_known, runs)
     records = {record.run_id: record for record in found if record.profile == profile}
     return [records[run_id] for run_id in sorted(records)]
 
@@ -50,19 +51,23 @@ def read_encoders(profile: str, *folders: Path) -> list[dict]:
     An encoder in several folders is read from the first of them. A record that cannot be read is left out, with a line
     on standard error.
     """
-    paths = {
-        path.name: path
+    places = {
+        path.name: (path, folder)
         for folder in reversed(folders)
         for path in sorted((folder / profile / "encoders").glob("*.json"))
     }
-    return _read_all([path for _, path in sorted(paths.items())], read_encoder)
+    return [
+        content for _, (path, folder) in sorted(places.items()) for content in _read_all([path], read_encoder, folder)
+    ]
 
 
-def _read_all(paths: Sequence[Path], read: Callable[[Path], Content]) -> list[Content]:
-    """The contents of all files that can be read; one line on standard error for each of the others."""
-    contents = []
+def _read_all(paths: Sequence[Path], read: Callable[[Path], Content], folder: Path) -> list[Content]:
+    """The contents of all files inside `folder` that can be read; one line on standard error for each of the others."""
+    contents, real = [], folder.resolve()
     for path in paths:
         try:
+            if not path.resolve().is_relative_to(real):
+                raise RecordError(f"{path} is a link to {path.resolve()}, outside {real}; copy what it links to there")
             contents.append(read(path))
         except (RecordError, OSError) as error:
             _tell_once(f"Skipped: {error}")

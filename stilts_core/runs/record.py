@@ -6,11 +6,11 @@ field does not raise it. Scores are on a scale of 0 to 100.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
@@ -28,6 +28,23 @@ REMEDY = "; delete its folder and run again"  # the end of every message about a
 
 PhaseName = Literal["intermediate", "target"]
 
+# The numbers that can be: no table or figure has to ask whether it can show one.
+LARGEST_COUNT = 2**63 - 1
+Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
+Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]  # seconds, rates, operations, losses
+Score = Annotated[float, Field(ge=0, le=100)]
+Bound = Annotated[float, Field(ge=-1000, le=1000)]  # of an interval, which can end a little outside of 0 to 100
+
+
+def _check_counts(cut: Truncation) -> Truncation:
+    for field, number in vars(cut).items():
+        if not 0 <= number <= LARGEST_COUNT:
+            raise ValueError(f"{field} is {shown(number)}; it must be from 0 to {LARGEST_COUNT}")
+    return cut
+
+
+Cut = Annotated[Truncation, AfterValidator(_check_counts)]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -36,9 +53,9 @@ class _Part(BaseModel):
 class Interval(_Part):
     """A score with its 95 % bootstrap interval over test items."""
 
-    score: float
-    low: float
-    high: float
+    score: Score
+    low: Bound
+    high: Bound
 
 
 class LanguageScore(Interval):
@@ -47,24 +64,24 @@ class LanguageScore(Interval):
     `predictions` is the prediction file, relative to the folder of the run; `cut` counts what truncation lost.
     """
 
-    metrics: dict[str, float]
-    n: int
+    metrics: dict[str, Score]
+    n: Count
     predictions: str
-    cut: Truncation
+    cut: Cut
 
 
 class Unscored(_Part):
     """A language whose test part has no labels: its prediction file, the number of its items, and truncation."""
 
-    n: int
+    n: Count
     predictions: str
-    cut: Truncation
+    cut: Cut
 
 
 class MeanScore(Interval):
     """The unweighted mean over several languages."""
 
-    languages: int
+    languages: Count
 
 
 class Averages(_Part):
@@ -78,9 +95,9 @@ class DevScore(_Part):
     """The English dev score of a task after a phase."""
 
     metric: str
-    score: float
-    metrics: dict[str, float] = {}
-    n: int
+    score: Score
+    metrics: dict[str, Score] = {}
+    n: Count
 
 
 class CurvePoint(TypedDict):
@@ -89,12 +106,12 @@ class CurvePoint(TypedDict):
     A plain dict, because a record has hundreds of points and a grid thousands of records.
     """
 
-    step: int
+    step: Count
     task: str
-    loss: float
-    lr: float
-    tokens: int
-    seconds: float
+    loss: Amount
+    lr: Amount
+    tokens: Count
+    seconds: Amount
 
 
 class PhaseRecord(_Part):
@@ -107,19 +124,19 @@ class PhaseRecord(_Part):
 
     name: PhaseName
     tasks: list[str]
-    examples: dict[str, int]
-    steps: int
-    epochs: float
+    examples: dict[str, Count]
+    steps: Count
+    epochs: Amount
     reused: bool
     curve: list[CurvePoint]
     dev: dict[str, DevScore]
-    seconds: float
-    first_step_seconds: float | None = None
-    tokens: int
-    tokens_per_second: float | None
-    padding_share: float
-    flops: float
-    cut: dict[str, Truncation]
+    seconds: Amount
+    first_step_seconds: Amount | None = None
+    tokens: Count
+    tokens_per_second: Amount | None
+    padding_share: Annotated[float, Field(ge=0, le=1)]
+    flops: Amount
+    cut: dict[str, Cut]
     checkpoint: str | None = None
 
 
@@ -129,11 +146,11 @@ class EncoderFacts(_Part):
     name: str
     fingerprint: str
     architecture: str
-    layers: int
-    hidden_size: int
-    parameters: int
-    vocabulary_rows: int
-    rows_used: int
+    layers: Count
+    hidden_size: Count
+    parameters: Count
+    vocabulary_rows: Count
+    rows_used: Count
 
 
 class CardRecord(_Part):
@@ -157,17 +174,17 @@ class DataFacts(_Part):
     """The SHA-256 of every file that was read, and the numbers of items that were left out, by reason."""
 
     files: dict[str, str]
-    dropped: dict[str, int]
+    dropped: dict[str, Count]
 
 
 class Cost(_Part):
     """Wall time by part in seconds, peak memory, and floating-point operations of what this run computed itself."""
 
-    seconds: float
-    seconds_by_part: dict[str, float]
-    first_step_seconds: float | None = None
-    peak_memory_bytes: int
-    flops: float
+    seconds: Amount
+    seconds_by_part: dict[str, Amount]
+    first_step_seconds: Amount | None = None
+    peak_memory_bytes: Count
+    flops: Amount
 
 
 class Environment(_Part):
@@ -176,8 +193,8 @@ class Environment(_Part):
     python: str
     platform: str
     cpu: str
-    processes: int = 1
-    threads: int
+    processes: Count = 1
+    threads: Count
     device: str
     driver: str | None
     precision: str
@@ -212,7 +229,7 @@ class Record(_Part):
     scores: dict[str, LanguageScore]
     unscored: dict[str, Unscored] = {}
     averages: Averages
-    layers: dict[str, list[float]] = {}
+    layers: dict[str, list[Score]] = {}
     cards: dict[str, list[CardRecord]] = {}
     errors: list[MistakeRecord] = []
     data: DataFacts
@@ -289,6 +306,7 @@ def _names(record: Record) -> Iterator[tuple[str, str]]:
     yield "metric", record.metric
     yield from (("metrics", name) for name in record.metrics)
     yield from (("scores", language) for language in record.scores)
+    yield from (("unscored", language) for language in record.unscored)
     yield from (("layers", language) for language in record.layers)
     yield from (("errors.language", mistake.language) for mistake in record.errors)
     yield from (("cards", task) for task in record.cards)
@@ -330,7 +348,13 @@ def _reason(error: ValidationError, text: str) -> str:
     if schema != SCHEMA:
         return _other_schema(schema)
     place = shown(".".join(map(str, first["loc"]))).strip("'\"")
-    return f"does not fit schema {SCHEMA}: {place}: {first['msg']}"
+    return f"does not fit schema {SCHEMA}: {place}: {first['msg']}{value_of(first)}"
+
+
+def value_of(error: Mapping[str, Any]) -> str:
+    """The end of the message about one of pydantic's errors: the value, unless there is none or the message has it."""
+    has_value = error["type"] not in ("missing", "value_error", "json_invalid")
+    return f", not {shown(error['input'])}" if has_value else ""
 
 
 def _other_schema(schema: object) -> str:

@@ -1,5 +1,6 @@
 """Records and notebooks from elsewhere: what cannot be read is left out, and nothing is written outside the book."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from record_fixture import encoder_facts, grid_records, with_values
 from stilts_core.cli import main
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, RecordError
+from stilts_core.laboratory.language.design import LANGUAGES
 from stilts_core.notebooks.lessons import LESSONS, execute_lesson, executed_lesson
 from stilts_core.notebooks.pair import EXECUTED, UNFINISHED
 from stilts_core.report import stamp
@@ -23,7 +25,9 @@ from stilts_core.report.pages import cost, lessons, runs
 from stilts_core.report.recorded_results import copy_records, read_encoders, read_records
 from stilts_core.runs.record import NAME, RECORD, Record, read_record, write_record
 
-BAD_NAMES = ("../../x", "/x", "..", "", "x/y", "x\\y", "x y", "<b>", "x\n", "a](b", "x\0", "-x", ".x", "x" * 201, "é")
+BAD_NAMES = (
+    "../../x", "/x", "..", "", "x/y", "x\\y", "x y", "<b>", "x\n", "a](b", "x\0", "-x", ".x", "x" * 201, "é", "=1+1",
+    "+x", "@x")  # fmt: skip
 
 
 @pytest.fixture
@@ -86,6 +90,48 @@ def test_every_field_of_a_record_has_its_type(tmp_path, record, change):
         read_record(write_content(tmp_path / RECORD, content))
 
 
+def number_places(content: object, place: tuple = ()) -> list[tuple]:
+    """The places of all numbers in a record, only the first of each list, without those of the config."""
+    if isinstance(content, dict | list):
+        parts = content.items() if isinstance(content, dict) else enumerate(content[:1])
+        return [found for name, part in parts if name != "config" for found in number_places(part, (*place, name))]
+    return [place] if isinstance(content, int | float) and not isinstance(content, bool) else []
+
+
+def test_number_that_cannot_be_is_refused_with_its_field_and_value(tmp_path, record):
+    blind = {"n": 3, "predictions": "x", "cut": {"inputs": 1}}
+    text = with_values(record, {"layers": {"en": [1.0]}, "unscored": {"de": blind}}).to_json()
+    places = number_places(json.loads(text))
+    assert len(places) > 60
+    for place in places:
+        for value in (10**400, -(10**400), 1e300):
+            content = json.loads(text)
+            parent = content
+            for name in place[:-1]:
+                parent = parent[name]
+            parent[place[-1]] = value
+            write_content(tmp_path / RECORD, content)
+            with pytest.raises(RecordError) as caught:
+                read_record(tmp_path / RECORD)
+            message = str(caught.value).removeprefix(str(tmp_path))
+            assert str(place[-1]) in message and (repr(value)[:20] in message or "inf" in message), message
+
+
+def test_extreme_numbers_that_can_be_stop_no_page(tmp_path, record, capsys):
+    content = json.loads(record.to_json()) | {"run_id": "other"}
+    for place in number_places(content):
+        parent = content
+        for name in place[:-1]:
+            parent = parent[name]
+        if place[0] not in ("schema", "layers") and place[-1] not in ("score", "low", "high", "padding_share"):
+            parent[place[-1]] = 2**63 - 1 if isinstance(parent[place[-1]], int) else 100.0
+    write_run(tmp_path, record)
+    write_content(tmp_path / "runs" / "lab" / "other" / RECORD, content)
+    build_pages(tmp_path / "runs", tmp_path / "book", "lab")
+    assert capsys.readouterr().err == ""
+    assert "9,223,372,036,854,775,807" in (tmp_path / "book" / "pairs" / "other.md").read_text()
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -112,8 +158,9 @@ def test_damaged_record_is_skipped_with_one_line_that_names_file_and_remedy(tmp_
         {"config.intermediate": "unknown"},
         {"config.profile": "unknown"},
         {"layers": {"en": [1.0], "qal": [1.0, 2.0]}},
-        {"averages.all.score": 1e300},
         {"scores": {}, "layers": {"xx": [1.0]}},
+        {"unscored": {"de": {"n": 1, "predictions": "x", "cut": {}}}},
+        {"unscored": {"xx": {"n": 1, "predictions": "x", "cut": {}}}},
     ],
 )
 def test_record_that_no_table_can_show_is_skipped(tmp_path, record, capsys, change):
@@ -168,6 +215,49 @@ def test_notebook_that_is_a_link_to_a_file_elsewhere_is_not_shown(tmp_path, reco
     (write_run(tmp_path, record).parent / EXECUTED).symlink_to(secret)
     build_pages(tmp_path / "runs", tmp_path / "book", "lab")
     assert "it is a link to a file elsewhere" in (tmp_path / "book" / "pairs" / f"{record.run_id}.md").read_text()
+
+
+def test_runs_of_both_sources_in_one_profile_stop_no_page(tmp_path, record):
+    write_run(tmp_path, record)
+    (real,) = grid_records("small", ("none",), ("xquad",), languages=("en", "de", "sw"))
+    write_run(tmp_path, with_values(real, {"profile": "lab", "config.profile": "lab", "config.source": "publishers"}))
+    build_pages(tmp_path / "runs", tmp_path / "book", "lab")
+    assert "German" in (tmp_path / "book" / "generated" / "targets" / "xquad.md").read_text()
+    assert "German" not in (tmp_path / "book" / "generated" / "transfer.md").read_text()
+
+
+@pytest.mark.parametrize("part", ["record.json", "."])
+def test_record_that_is_a_link_to_a_place_elsewhere_is_not_read(tmp_path, record, capsys, part):
+    elsewhere = write_run(tmp_path / "elsewhere", with_values(record, {"run_id": "other"})).parent
+    write_run(tmp_path, record)
+    link = tmp_path / "runs" / "lab" / "other" / part
+    link.parent.mkdir(exist_ok=True, parents=True)
+    link.symlink_to(elsewhere / part)
+    kept = tmp_path / "book" / "results" / "lab" / "kept.json"
+    kept.parent.mkdir(parents=True)
+    kept.symlink_to(elsewhere / RECORD)
+    assert [run.run_id for run in read_records("lab", tmp_path / "runs", tmp_path / "book")] == [record.run_id]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and all("is a link to" in line and str(elsewhere.resolve()) in line for line in lines)
+    (tmp_path / "book").rename(tmp_path / "real")
+    (tmp_path / "book").symlink_to(tmp_path / "real")  # the folders themselves may be links
+    (tmp_path / "runs").rename(tmp_path / "disk")
+    (tmp_path / "runs").symlink_to(tmp_path / "disk")
+    assert [run.run_id for run in read_records("lab", tmp_path / "runs", tmp_path / "book")] == [record.run_id]
+
+
+def test_no_cell_of_a_csv_file_can_be_a_formula(tmp_path):
+    rows, targets = ("none", "mnli", "mnli,squad", "mnli+mlm", "mnli+sham", "all"), ("xnli", "tatoeba")
+    for record in grid_records("lab", rows, targets, languages=tuple(LANGUAGES)[:5]):
+        write_run(tmp_path, record)
+    write_content(tmp_path / "runs" / "lab" / "encoders" / "lab.json", encoder_facts())
+    build_pages(tmp_path / "runs", tmp_path / "book", "lab")
+    files = sorted((tmp_path / "book").rglob("*.csv"))
+    assert {file.stem for file in files} >= {"results", "choice", "transfer", "xnli", "pretraining"}
+    for file in files:
+        for cell in (cell for row in csv.reader(file.open()) for cell in row):
+            number = cell.replace(".", "").removeprefix("-").isdigit()
+            assert number or not cell.startswith(("=", "+", "-", "@", "\t", "\r")), (file, cell)
 
 
 @pytest.mark.parametrize(

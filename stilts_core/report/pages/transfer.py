@@ -52,7 +52,8 @@ class _Analysis(NamedTuple):
 
 def build_page(grid: Grid, encoders: Sequence[dict], source: str, writer: PageWriter) -> str:
     """The generated part of the page, as MyST; its figures and CSV files go through `writer`."""
-    cells = [cell for cell in grid.cells.values() if not cell.is_control]
+    own = [cell for cell in grid.cells.values() if cell.records[0].config.data_source == source]
+    cells = [cell for cell in own if not cell.is_control]
     baseline = _analyse("without intermediate training", [cell for cell in cells if cell.row == BASELINE], source)
     all_rows = _analyse("over all rows of the grid", cells, source)
     if not all_rows.scores:
