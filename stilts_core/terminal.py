@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDE = 160  # columns of a table that is not printed on a terminal
 INTERRUPTED = 130  # the exit status of a command that ended by an interrupt (128 + SIGINT)
+MISSING = "–"  # in place of a score, where there is none
 DEBUG_VARIABLE = "STILTS_DEBUG"  # the environment variable that shows tracebacks
 
 
@@ -157,10 +158,10 @@ def show_record(record: "Record") -> None:
     for column in (*record.metrics, "95 % interval", "n"):
         table.add_column(column, justify="right")
     for language, score in record.scores.items():
-        values = [f"{score.metrics[metric]:.1f}" for metric in record.metrics]
+        values = [f"{score.metrics[name]:.1f}" if name in score.metrics else MISSING for name in record.metrics]
         table.add_row(language, *values, f"{score.low:.1f} – {score.high:.1f}", str(score.n))
     for language, blind in record.unscored.items():
-        table.add_row(language, *("–" for _ in record.metrics), "–", str(blind.n))
+        table.add_row(language, *(MISSING for _ in record.metrics), MISSING, str(blind.n))
     console = Console(width=None if sys.stdout.isatty() else WIDE)
     console.print(table)
     for note in record.notes:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,13 @@ from stilts_core.notebooks.pair import EXECUTED, UNFINISHED
 from stilts_core.report import stamp
 from stilts_core.report.book import build_pages
 from stilts_core.report.failed_runs import find_failures
-from stilts_core.report.figures.run import draw_loss_curves
+from stilts_core.report.figures.run import draw_loss_curves, draw_scores
 from stilts_core.report.figures.style import set_rows, set_title, styled_figure, to_svg
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import cost, lessons, runs
 from stilts_core.report.recorded_results import copy_records, read_encoders, read_records
 from stilts_core.runs.record import NAME, RECORD, Record, read_record, write_record
+from stilts_core.terminal import show_record
 
 BAD_NAMES = (
     "../../x", "/x", "..", "", "x/y", "x\\y", "x y", "<b>", "x\n", "a](b", "x\0", "-x", ".x", "x" * 201, "é", "=1+1",
@@ -171,13 +173,51 @@ def test_record_that_no_table_can_show_is_skipped(tmp_path, record, capsys, chan
     assert "other/record.json cannot be shown" in line
 
 
-def test_record_without_any_score_does_not_stop_a_report(tmp_path, record):
-    write_run(tmp_path, record)
-    empty = {"run_id": "blind", "scores": {}, "averages": {"all": None, "non_english": None}, "errors": []}
-    for run_id, target in (("blind", "xnli"), ("blind-2", "pawsx")):
-        write_run(tmp_path, with_values(record, empty | {"run_id": run_id, "config.target": target}))
+def blind_in(record: Record, languages: Collection[str]) -> Record:
+    """A copy of a record whose test parts have no labels in these languages."""
+    content = json.loads(record.to_json())
+    blind = {code: content["scores"].pop(code) for code in languages if code in content["scores"]}
+    content["unscored"] = {
+        code: {name: own[name] for name in ("n", "predictions", "cut")} for code, own in blind.items()
+    }
+    content["layers"] = {code: own for code, own in content.get("layers", {}).items() if code not in languages}
+    content["errors"] = [mistake for mistake in content["errors"] if mistake["language"] not in languages]
+    foreign = content["scores"].keys() - {"en"}
+    content["averages"] |= {} if content["scores"] else {"all": None}
+    content["averages"] |= {} if foreign else {"non_english": None}
+    return Record.model_validate(content)
+
+
+BLIND = [("en", "qal", "qbe"), ("qal", "qbe"), ("en",)]
+
+
+@pytest.mark.parametrize("rows", [("none",), ("mnli",), ("none", "mnli")])
+@pytest.mark.parametrize("languages", BLIND, ids=["all", "foreign", "English"])
+def test_runs_without_scores_stop_no_page(tmp_path, capsys, languages, rows):
+    layers = {code: [1.0, 2.0] for code in ("en", "qal", "qbe")}
+    for record in grid_records("lab", ("none", "mnli"), ("xnli", "tatoeba"), languages=tuple(layers)):
+        record = with_values(record, {"layers": layers if record.target == "tatoeba" else {}})
+        blind = blind_in(record, languages) if record.row in rows else record
+        write_run(tmp_path, blind)
+        show_record(blind)
+        draw_scores(blind)
     build_pages(tmp_path / "runs", tmp_path / "book", "lab")
-    assert "blind" in (tmp_path / "book" / "generated" / "runs.md").read_text()
+    shown = capsys.readouterr()
+    assert shown.err == "" and "– │" in shown.out
+    pages = [path.read_text() for path in (tmp_path / "book" / "pairs").glob(f"{rows[0]}-xnli-*.md")]
+    assert pages and all(">–</td>" in text for text in pages)
+    for target in ("xnli", "tatoeba"):
+        assert (tmp_path / "book" / "generated" / "targets" / f"{target}.md").exists()
+
+
+def test_record_without_some_of_its_metrics_has_a_dash_in_every_table(tmp_path, record, capsys):
+    lacking = with_values(record, {"metrics": ["accuracy", "f1"], "scores.qal.metrics": {}, "phases": []})
+    write_run(tmp_path, lacking)
+    build_pages(tmp_path / "runs", tmp_path / "book", "lab")
+    assert ">–</td>" in (tmp_path / "book" / "pairs" / f"{record.run_id}.md").read_text()
+    show_record(lacking)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("│ qal")]
+    assert lines[0].count(" – ") >= 2
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", {"cells": []}, {"nbformat": 4, "cells": 3}, "[" * 10_000,

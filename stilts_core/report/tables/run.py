@@ -12,6 +12,8 @@ from stilts_core.report.escape import html_text
 from stilts_core.report.tables.html import CellValue, format_duration, format_number, metric_name, table
 from stilts_core.runs.record import DevScore, Interval, Record
 
+MISSING = "–"  # in place of a score, where there is none
+
 
 def phases(record: Record) -> HTML:
     """What each phase trained on, how long it took, and the English dev score after it."""
@@ -109,7 +111,7 @@ def _language_row(record: Record, code: str, metrics: list[str]) -> list[CellVal
     language, score = get_language(code), record.scores[code]
     return [
         html_text(f"{language.name} ({code})"),
-        *(score.metrics.get(metric) for metric in metrics),
+        *(score.metrics.get(metric, MISSING) for metric in metrics),
         _format_interval(score),
         score.n,
         html_text(language.family),
@@ -123,7 +125,7 @@ def _unscored_row(record: Record, code: str, metrics: list[str]) -> list[CellVal
     distance = f"{language.syntax_distance_en:.2f}"
     n = record.unscored[code].n
     name, family = html_text(f"{language.name} ({code})"), html_text(language.family)
-    return [name, *(None for _ in metrics), None, n, family, distance]
+    return [name, *(MISSING for _ in metrics), MISSING, n, family, distance]
 
 
 def _mean_rows(record: Record, metrics: list[str]) -> list[list[CellValue]]:
