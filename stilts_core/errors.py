@@ -18,7 +18,10 @@ _REMEDIES = {
     errno.EISDIR: f"A folder is where a file is needed: move it, {_OTHER_FOLDER}",
     errno.EMFILE: "Raise the limit of open files: ulimit -n 4096",
 }
-_MEMORY = re.compile(r"MemoryError|OutOfMemoryError|out of memory|allocate memory|DefaultCPUAllocator|\[Errno 12\]")
+_MEMORY = re.compile(
+    r"MemoryError|OutOfMemoryError|out of memory|allocate memory|DefaultCPUAllocator|\[Errno 12\]"
+    r"|could not create a primitive"  # oneDNN, which says no more
+)
 LESS_MEMORY = "Lower batch_size, token_budget, max_length or the number of examples, or run fewer jobs at once"
 
 

@@ -12,7 +12,6 @@ from stilts_core.notebooks.paths import notebook_path
 from stilts_core.runs.encoders import check_encoder
 from stilts_core.runs.inputs import run_checksums, run_folder
 from stilts_core.runs.record import REMEDY, Record, finished_record, verify_record
-from stilts_core.storage.atomic import write_whole
 from stilts_core.storage.locks import lock_on
 
 EXECUTED = "pair.ipynb"  # the executed notebook in the folder of a finished run
@@ -54,8 +53,7 @@ def run_notebook(config: RunConfig) -> Record:
         _say_what_is_wrong(folder)
         unfinished = folder / UNFINISHED
         _execute(config, unfinished)
-        write_whole(folder / EXECUTED, unfinished.read_bytes())
-        unfinished.unlink()
+        unfinished.replace(folder / EXECUTED)  # at once: a killed process leaves one of the two
         return verify_record(folder)
 
 

@@ -20,6 +20,7 @@ from uuid import uuid4
 from stilts_core.storage.leftovers import hold, is_left_over, remove
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")  # the names that `_name_temporary` makes
+RUST_ERROR = re.compile(r"\(os error (\d+)\)$")  # how safetensors says that a disk is full
 LONGEST_NAME = 255  # bytes, on all common file systems
 
 
@@ -37,18 +38,15 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         hold(descriptor)
-        yield temporary
-        if durable:
-            _sync(temporary)
-        with suppress(FileNotFoundError):
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-        if durable:
-            _sync(path.parent)
-    except OSError as error:
-        if error.errno and not error.filename:  # a write to a full disk names no file
-            error.filename = str(path)
-        raise
+        with _system_errors(path):
+            yield temporary
+            if durable:
+                _sync(temporary)
+            with suppress(FileNotFoundError):
+                shutil.copymode(path, temporary)
+            os.replace(temporary, path)
+            if durable:
+                _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
         os.close(descriptor)
@@ -76,15 +74,31 @@ def whole_folder(path: Path) -> Iterator[Path]:
     descriptor = os.open(temporary, os.O_RDONLY)
     try:
         hold(descriptor)
-        yield temporary
-        for file in temporary.rglob("*"):
-            _sync(file)
-        _sync(temporary)
-        os.rename(temporary, path)
-        _sync(path.parent)
+        with _system_errors(path):
+            yield temporary
+            for file in temporary.rglob("*"):
+                _sync(file)
+            _sync(temporary)
+            os.rename(temporary, path)
+            _sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         os.close(descriptor)
+
+
+@contextmanager
+def _system_errors(path: Path) -> Iterator[None]:
+    """Raise errors that the operating system causes while `path` is written as OSErrors that name a file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and not error.filename:  # a write to a full disk names no file
+            error.filename = str(path)
+        raise
+    except Exception as error:
+        if number := RUST_ERROR.search(str(error)):
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+        raise
 
 
 def remove_unfinished(path: Path) -> None:

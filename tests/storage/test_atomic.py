@@ -224,3 +224,16 @@ def test_error_of_a_full_disk_names_the_file(tmp_path):
     with pytest.raises(OSError) as caught, whole_file(tmp_path / "file"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert str(tmp_path / "file") in str(caught.value)
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_full_disk_that_a_library_in_rust_reports_is_an_error_of_the_system(tmp_path, whole):
+    from safetensors import SafetensorError
+
+    message = "Error while serializing: I/O error: No space left on device (os error 28)"
+    with pytest.raises(OSError, match="No space left on device") as caught, whole(tmp_path / "name"):
+        raise SafetensorError(message)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "name"))
+    with pytest.raises(SafetensorError, match="another reason"), whole(tmp_path / "name"):
+        raise SafetensorError("another reason")
+    assert list(tmp_path.iterdir()) == []
