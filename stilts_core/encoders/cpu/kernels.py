@@ -166,8 +166,15 @@ def _share_threads() -> None:
     """Make the kernels use the OpenMP library, and so the threads, that PyTorch uses."""
     import torch  # noqa: F401 (maps its OpenMP library into this process)
 
-    mapped = sorted(set(re.findall(r"(/\S*libgomp\S*)", Path("/proc/self/maps").read_text())))
+    mapped = find_openmp(Path("/proc/self/maps").read_bytes())
     candidates = [path for path in mapped if "torch" in path] or mapped
     if not candidates:
         raise Unavailable("this PyTorch does not run on GNU OpenMP")
     ctypes.CDLL(candidates[0], ctypes.RTLD_GLOBAL)
+
+
+def find_openmp(maps: bytes) -> list[str]:
+    """The GNU OpenMP libraries in the content of /proc/self/maps, whose last column is a path in any encoding."""
+    columns = (line.split(maxsplit=5) for line in maps.split(b"\n"))
+    paths = {os.fsdecode(column[5]) for column in columns if len(column) == 6}
+    return sorted(path for path in paths if "libgomp" in os.path.basename(path))

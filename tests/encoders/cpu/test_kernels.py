@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from stilts_core.encoders.cpu import library
-from stilts_core.encoders.cpu.kernels import find_deviation, kernels
+from stilts_core.encoders.cpu.kernels import find_deviation, find_openmp, kernels
 from stilts_core.storage import cache
 
 SCRIPT = """
@@ -170,3 +170,12 @@ def test_only_a_machine_that_should_have_kernels_and_has_none_deviates(fake_comp
     monkeypatch.delenv("STILTS_KERNELS")
     monkeypatch.setenv("CC", "no-such-compiler")
     assert find_deviation() == "off"
+
+
+def test_openmp_is_found_in_a_folder_whose_name_the_locale_cannot_read():
+    place = "/home/zoë/my models/torch/lib/libgomp.so.1"
+    library = f"7f0000000000-7f0000001000 r-xp 00000000 08:01 42                 {place}\n".encode()
+    other = (
+        b"7f0000002000-7f0000003000 rw-p 00000000 00:00 0 \n7f0000002000-7f0000003000 r--p 0 08:01 7   /libgomp/x.so\n"
+    )
+    assert find_openmp(library * 2 + other) == [os.fsdecode(place.encode())]
