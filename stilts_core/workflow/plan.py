@@ -24,6 +24,7 @@ from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, get_ta
 KINDS = {"pretrain": "encoders to pretrain", "intermediate": "intermediate checkpoints", "pair": "pairs"}
 ROWS = ("none", *INTERMEDIATE_TASKS, "all", "mlm")  # the rows of the paper's grid
 TARGETS = tuple(name for name in TARGET_TASKS if "xtreme" in get_task(name).languages)
+FINISHED = "finished"  # the folder of marks beside the plan
 MLM_WEIGHT = 1.0  # of a row with +mlm, unless the config sets another: both losses count the same
 
 
@@ -150,18 +151,15 @@ def write_plan(path: Path, jobs: Sequence[Job]) -> None:
     earlier sweeps are removed: which jobs are missing is decided here, and Snakemake never deletes a result.
     """
     entries: dict[str, dict[str, dict]] = {kind: {} for kind in KINDS}
-    logs = dict.fromkeys(KINDS, "none")
-    finished = path.absolute().with_name("finished")
-    shutil.rmtree(finished, ignore_errors=True)
-    marks = {job.output: str(finished / job.kind / job.name) for job in jobs}
+    shutil.rmtree(path.with_name(FINISHED), ignore_errors=True)
+    # Relative to Snakemake's folder: it would take braces in the path of that folder for wildcards.
+    marks = {job.output: f"{FINISHED}/{job.kind}/{job.name}" for job in jobs}
     for job in jobs:
         needs = [marks[need] for need in job.needs if need in marks]
-        entries[job.kind][job.name] = {"mark": marks[job.output], "needs": needs, "options": shlex.join(job.options)}
-        logs[job.kind] = str(job.output.parents[job.kind == "pair"])
+        options, log = shlex.join(job.options), str(job.log)
+        entries[job.kind][job.name] = {"mark": marks[job.output], "needs": needs, "options": options, "log": log}
     plan = {
         "jobs": entries,
-        "finished": str(finished),
-        "logs": logs,
         "cwd": shlex.quote(str(Path.cwd())),
         "stilts": shlex.join([sys.executable, "-m", "stilts_core.cli"]),
     }

@@ -150,8 +150,8 @@ def test_plan_removes_the_marks_of_an_earlier_sweep(base, tmp_path):
     shared, pair = jobs = jobs_of(grid(base, ["mnli"], ["xnli"], [0]))
     write_plan(tmp_path / "plan.json", jobs)
     plan = json.loads((tmp_path / "plan.json").read_text())["jobs"]
-    mark = Path(plan["intermediate"][shared.name]["mark"])
-    assert plan["pair"][pair.name]["needs"] == [str(mark)]
+    mark = tmp_path / plan["intermediate"][shared.name]["mark"]  # relative to Snakemake's folder
+    assert plan["pair"][pair.name]["needs"] == [plan["intermediate"][shared.name]["mark"]]
     mark.parent.mkdir(parents=True)
     mark.touch()
     write_plan(tmp_path / "plan.json", jobs)

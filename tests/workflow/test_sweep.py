@@ -23,7 +23,8 @@ PATIENCE = 300  # seconds, for a busy machine
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory, tiny_xlmr):
     """Starts `stilts sweep` for two rows and two targets on the toy data; `sweep.runs` is the folder of runs."""
-    folder = tmp_path_factory.mktemp("sweep")
+    folder = tmp_path_factory.mktemp("sweep") / "{a} b"  # braces are wildcards in Snakemake, and blanks end a word
+    folder.mkdir()
     environment = os.environ | {"STILTS_DATA": str(toy_data.write_data(folder / "data")), "CUDA_VISIBLE_DEVICES": ""}
 
     def sweep(*more: str, **changes: str) -> subprocess.Popen:
