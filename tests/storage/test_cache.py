@@ -1,14 +1,18 @@
 """Checksums are SHA-256, those of large files survive the process, and damaged entries are replaced."""
 
+import ast
 import errno
 import hashlib
 import os
 import tempfile
+from pathlib import Path
 
 import pytest
 
 from stilts_core.storage import cache
 from stilts_core.storage.cache import checksum, read_entry, write_entry
+
+UNSAFE = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}  # reading them can run code
 
 
 @pytest.fixture(autouse=True)
@@ -123,3 +127,18 @@ def test_substitute_for_a_cache_that_cannot_be_written_is_private(tmp_path, monk
     cache.writable_cache_folder.cache_clear()
     cache.private_folder.cache_clear()
     assert cache.writable_cache_folder(tmp_path / "a-file") != first
+
+
+def test_no_module_reads_a_format_that_can_run_code():
+    """SECURITY.md promises it: whoever can write to the cache, or to a record, can run no code."""
+    package, found = Path(cache.__file__).parents[1], []
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found += [(path.name, name) for name in names if name.split(".")[0] in UNSAFE]
+            if isinstance(node, ast.Call):
+                call = ast.unparse(node)
+                unsafe = call.startswith(("torch.load(", "eval(", "exec(")) or "allow_pickle" in call
+                found += [(path.name, call)] if unsafe or "trust_remote_code" in call else []
+    assert found == []
