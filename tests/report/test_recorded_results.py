@@ -56,7 +56,7 @@ def test_a_run_in_both_folders_is_read_from_the_runs(tmp_path):
 
 def test_only_records_of_the_profile_are_read(tmp_path):
     for profile in ("small", "lab"):
-        record = synthetic_record(profile=profile)
+        record = synthetic_record(languages=("en", "qal") if profile == "lab" else ("en", "ar"), profile=profile)
         write_record(tmp_path / "runs" / profile / record.run_id, record)
         copy_records(profile, tmp_path / "runs", tmp_path / "book")
     for runs in ("runs", "none"):
