@@ -31,8 +31,9 @@ PhaseName = Literal["intermediate", "target"]
 # The numbers that can be: no table or figure has to ask whether it can show one.
 LARGEST_COUNT = 2**63 - 1
 Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
-Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]  # seconds, rates, operations, losses
-Score = Annotated[float, Field(ge=0, le=100)]
+Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]  # rates, operations, losses
+Seconds = Annotated[float, Field(ge=-1e9, le=1e12, allow_inf_nan=False)]  # below zero if a clock was set back
+Score = Annotated[float, Field(ge=-0.001, le=100.001)]  # 0 to 100, up to rounding
 Bound = Annotated[float, Field(ge=-1000, le=1000)]  # of an interval, which can end a little outside of 0 to 100
 
 
@@ -111,7 +112,7 @@ class CurvePoint(TypedDict):
     loss: Amount
     lr: Amount
     tokens: Count
-    seconds: Amount
+    seconds: Seconds
 
 
 class PhaseRecord(_Part):
@@ -130,11 +131,11 @@ class PhaseRecord(_Part):
     reused: bool
     curve: list[CurvePoint]
     dev: dict[str, DevScore]
-    seconds: Amount
-    first_step_seconds: Amount | None = None
+    seconds: Seconds
+    first_step_seconds: Seconds | None = None
     tokens: Count
     tokens_per_second: Amount | None
-    padding_share: Annotated[float, Field(ge=0, le=1)]
+    padding_share: Annotated[float, Field(ge=-0.001, le=1.001)]
     flops: Amount
     cut: dict[str, Cut]
     checkpoint: str | None = None
@@ -180,9 +181,9 @@ class DataFacts(_Part):
 class Cost(_Part):
     """Wall time by part in seconds, peak memory, and floating-point operations of what this run computed itself."""
 
-    seconds: Amount
-    seconds_by_part: dict[str, Amount]
-    first_step_seconds: Amount | None = None
+    seconds: Seconds
+    seconds_by_part: dict[str, Seconds]
+    first_step_seconds: Seconds | None = None
     peak_memory_bytes: Count
     flops: Amount
 

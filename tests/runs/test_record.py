@@ -84,3 +84,11 @@ def test_records_are_found_by_profile_and_ordered_by_run(tmp_path, record):
     (tmp_path / "checkpoints" / "mnli").mkdir(parents=True)
     assert [found.run_id for found in find_records(tmp_path)] == ["c", "a", "b"]
     assert [found.run_id for found in find_records(tmp_path, "small")] == ["a", "b"]
+
+
+def test_numbers_that_only_rounding_or_a_clock_puts_outside_are_no_fault(tmp_path, record):
+    content = json.loads(record.to_json())
+    content["averages"]["all"]["score"] = 100.00000000000001
+    content["cost"]["seconds"] = -0.01
+    (tmp_path / RECORD).write_text(json.dumps(content))
+    assert read_record(tmp_path / RECORD).averages.all.score > 100
