@@ -19,6 +19,9 @@ FAULTS = ("kill", "cut", "full", "torn")
 # full: the disk is full from this change on, so that nothing can be opened for writing, made or flushed
 # torn: the disk is full in the middle of a write, which leaves a part of the file
 READ_ONLY = "read-only"  # nothing in the cache folder can be changed
+MOUNTED = "mounted"  # the cache folder is on a read-only file system: empty (case 0), or filled by an earlier run (1)
+SMALL_DISK = "small-disk"  # the disk has the room of the case's number, in KiB
+MEMORY = "memory"  # the process may have as much more memory as the case's number says, in KiB
 WRITTEN_BEFORE_CUT = 64  # bytes
 KILLED = 137
 
@@ -88,6 +91,8 @@ class Injection:
             return False
         number = len(self.changes)
         self.changes.append((kind, path.removeprefix(self.root)))
+        if self.fault in (MOUNTED, SMALL_DISK, MEMORY):
+            return True
         if self.fault == READ_ONLY:
             if path.startswith(os.path.join(self.root, "cache") + os.sep):
                 raise OSError(errno.EROFS, "Read-only file system", path)

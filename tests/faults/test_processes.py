@@ -42,6 +42,7 @@ def start(tmp_path_factory, tiny_xlmr):
             str(tiny_xlmr),
         ]
         arguments += ["--batch-size", "8", "--runs-dir", str(runs), "--checkpoint-seconds", "0", *options]
+        arguments += ["--intermediate-epochs", "1", "--target-epochs", "1"]
         environment = os.environ | cache | one_thread | {"STILTS_DATA": str(data), MARK: mark}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         process = subprocess.Popen(arguments, env=environment, cwd=folder, **pipes)
