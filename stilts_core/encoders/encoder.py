@@ -247,6 +247,16 @@ class Encoder:
             old.weight.detach()[remaining], freeze=False, padding_idx=int(row_of_id[old.padding_idx])
         )
 
+    def freeze(self, layers: int | None) -> None:
+        """Exclude the embeddings and the lowest `layers` layers from training; None includes everything again.
+
+        A frozen part has no backward pass either, because it lies below all parts that are trained.
+        """
+        frozen = [] if layers is None else [self.model.embeddings, *self.model.encoder.layer[:layers]]
+        self.model.requires_grad_(True)
+        for part in frozen:
+            part.requires_grad_(False)
+
     def expand_embeddings(self, unused_scale: float = 1.0) -> "torch.Tensor":
         """The word embeddings of the full vocabulary, on the CPU and detached.
 
@@ -266,6 +276,23 @@ class Encoder:
         full *= unused_scale
         full[self.trimmed_ids] = trained
         return full
+
+    def trained_embeddings(self, unused_scale: float = 1.0) -> "tuple[np.ndarray, torch.Tensor, float]":
+        """The ids whose embeddings have been trained, now or before `restore`; their embeddings; the others' scale.
+
+        `restore` of the pretrained encoder takes them.
+        """
+        import torch
+
+        trained = self.word_embeddings.detach()
+        if self._restored is None:
+            return self.active_ids, trained, unused_scale
+        ids, embeddings, scale = self._restored
+        union = np.union1d(ids, self.active_ids)
+        rows = trained.new_empty(len(union), self.hidden_size)
+        rows[torch.from_numpy(np.searchsorted(union, ids))] = embeddings.to(trained) * unused_scale
+        rows[torch.from_numpy(np.searchsorted(union, self.active_ids))] = trained
+        return union, rows, scale * unused_scale
 
     def restore(self, tensors: "dict[str, torch.Tensor]", trimmed_ids: np.ndarray, unused_scale: float) -> None:
         """Load the weights that a trimmed copy of this encoder had after training.

@@ -46,6 +46,7 @@ def train(
 
     Raises TrainingError if a task has no features, or if a loss or a final weight is not finite.
     """
+    encoder.freeze(schedule.frozen)
     all_tasks = tasks + ([mlm] if mlm else [])
     modules = nn.ModuleDict({"encoder": encoder.model} | {f"head {task.name}": task.head for task in all_tasks})
     modules.to(compute.device)
@@ -70,11 +71,13 @@ def train(
             monitor.curve.add_loss(task.name, loss)
         distributed.sum_gradients(modules.parameters())
         make_step(optimiser, lr)
-        phase.unused_scale *= 1 - lr * schedule.weight_decay
+        if encoder.word_embeddings.requires_grad:
+            phase.unused_scale *= 1 - lr * schedule.weight_decay
         if step == first:
             phase.first_step_seconds = process_seconds()
         monitor.end_step(step + 1, lr)
     modules.eval()
+    encoder.freeze(None)
     check_weights(modules, title, schedule.lr)
     return phase
 

@@ -17,21 +17,43 @@ TASK_STREAM = 0x7A5C  # keeps the random numbers that choose tasks apart from th
 class Schedule:
     """How long and how fast to train.
 
-    `epochs` counts passes over each task's features. `lr` is the highest learning rate, `warmup` the share of steps
-    over which it rises, and `clip` the largest norm of the gradient. `temperature` and `cap` decide how often
-    multi-task training samples each task (see `compute_sampling_shares`). `mlm_weight` multiplies the masked-LM loss.
+    epochs               passes over each task's features
+    steps                optimiser steps, instead of epochs
+    first_task_steps     of a joint phase: the first task has exactly this many of the steps, at random places
+    lr, warmup, clip     the highest learning rate, the share of steps over which it rises, the largest gradient norm
+    seed                 of order, dropout and masks
+    initialisation_seed  of the first weights of heads (None: `seed`)
+    frozen               the lowest layers that are not trained; 0: only the embeddings, None: all is trained
+    temperature, cap     how often multi-task training samples each task (see `compute_sampling_shares`)
+    mlm_weight           multiplies the masked-LM loss
     """
 
     epochs: float
     lr: float
     batch_size: int
     seed: int
+    steps: int | None = None
+    first_task_steps: int = 0
+    initialisation_seed: int | None = None
+    frozen: int | None = None
     warmup: float = 0.1
     weight_decay: float = 0.01
     clip: float = 1.0
     temperature: float = 1.0
     cap: int = 0
     mlm_weight: float = 0.0
+
+    def count_steps(self, sizes: list[int]) -> int:
+        """The number of optimiser steps for tasks of these sizes, each capped."""
+        return self.steps or sum(math.ceil(self.epochs * batches) for batches in self._count_batches(sizes))
+
+    def count_epochs(self, sizes: list[int]) -> float:
+        """The passes over tasks of these sizes, each capped, on average over all batches."""
+        return self.steps / sum(self._count_batches(sizes)) if self.steps else self.epochs
+
+    def _count_batches(self, sizes: list[int]) -> list[int]:
+        capped = [min(size, self.cap) if self.cap else size for size in sizes]
+        return [math.ceil(size / self.batch_size) for size in capped]
 
     def lr_at(self, step: int, steps: int) -> float:
         """The learning rate of `step` (from 0): it rises linearly during warm-up, then falls linearly to 0."""
@@ -62,12 +84,8 @@ class Plan:
         for task, size in zip(tasks, sizes, strict=True):
             if size == 0:
                 raise TrainingError(f"task {task.name} has no training examples; add examples or leave the task out")
-        self.steps = steps or _count_steps(sizes, schedule)
-        shares = compute_sampling_shares(sizes, temperature=schedule.temperature, cap=schedule.cap)
-        rng = np.random.default_rng([schedule.seed, TASK_STREAM])
-        self.task_of_step = (
-            rng.choice(len(tasks), size=self.steps, p=shares) if len(tasks) > 1 else np.zeros(self.steps, int)
-        )
+        self.steps = steps or schedule.count_steps(sizes)
+        self.task_of_step = _draw_tasks(sizes, schedule, self.steps)
         self.visit_of_step = np.zeros(self.steps, int)
         for index in range(len(tasks)):
             task_steps = np.flatnonzero(self.task_of_step == index)
@@ -86,7 +104,13 @@ class Plan:
         return task, self._epochs[index][1][position]
 
 
-def _count_steps(sizes: list[int], schedule: Schedule) -> int:
-    """The number of steps for tasks of these sizes, each capped."""
-    capped = [min(size, schedule.cap) if schedule.cap else size for size in sizes]
-    return sum(math.ceil(schedule.epochs * math.ceil(size / schedule.batch_size)) for size in capped)
+def _draw_tasks(sizes: list[int], schedule: Schedule, steps: int) -> np.ndarray:
+    """The task of each step, by number."""
+    fixed = schedule.first_task_steps if len(sizes) > 1 else 0
+    first = 1 if fixed else 0  # of the tasks that share the steps
+    sampled = np.full(steps - fixed, first)
+    rng = np.random.default_rng([schedule.seed, TASK_STREAM])
+    if len(sizes) - first > 1:
+        shares = compute_sampling_shares(sizes[first:], temperature=schedule.temperature, cap=schedule.cap)
+        sampled = first + rng.choice(len(shares), size=steps - fixed, p=shares)
+    return rng.permutation(np.concatenate([np.zeros(fixed, int), sampled])) if fixed else sampled

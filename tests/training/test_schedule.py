@@ -4,11 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import chisquare
 from toy import make_training_task
 
+from stilts_core.families.features import build_features
+from stilts_core.families.head import Head
 from stilts_core.runs.encoders import load_encoder
-from stilts_core.training.schedule import Plan, Schedule
+from stilts_core.training.schedule import Plan, Schedule, TrainingTask
 
 SCHEDULE = Schedule(epochs=2, lr=1e-3, batch_size=4, seed=3)
 
@@ -64,6 +68,31 @@ def test_number_of_steps_follows_from_epochs_and_batch_size(tasks):
     assert Plan(tasks, SCHEDULE).steps == 12 + 32 + 22
     assert Plan(tasks, replace(SCHEDULE, cap=30)).steps == 12 + 16 + 16
     assert Plan(tasks[:1], SCHEDULE, steps=7).steps == 7
+
+
+@given(st.integers(1, 60), st.integers(1, 7), st.integers(1, 9))
+@settings(deadline=None, max_examples=50, derandomize=True)
+def test_steps_and_the_epochs_that_have_as_many_are_one_plan(size, epochs, batch_size):
+    task = TrainingTask("toy", build_features([([0] * (1 + i % 5), [0] * (1 + i % 5)) for i in range(size)]), Head())
+    by_epochs = replace(SCHEDULE, epochs=epochs, batch_size=batch_size)
+    by_steps = replace(by_epochs, epochs=0.5, steps=epochs * -(-size // batch_size))
+    assert by_steps.count_epochs([size]) == epochs
+    plans = [Plan([task], schedule) for schedule in (by_epochs, by_steps)]
+    assert plans[0].steps == plans[1].steps
+    assert all(plans[0][step][1].tolist() == plans[1][step][1].tolist() for step in range(plans[0].steps))
+
+
+def test_joint_phase_visits_its_first_task_exactly_as_often_and_as_it_is_visited_alone(tasks):
+    alone, others = Plan(tasks[:1], replace(SCHEDULE, steps=17)), 5000
+    joint = Plan(tasks, replace(SCHEDULE, steps=17 + others, first_task_steps=17))
+    visits = chosen_by_task(joint)
+    assert [features.tolist() for features in visits["mnli"]] == [alone[step][1].tolist() for step in range(17)]
+    counts = [len(visits["udpos"]), len(visits["hellaswag"])]
+    assert sum(counts) == others and chisquare(counts, others * np.array([64, 43]) / 107).pvalue > 0.001
+    places = np.flatnonzero(joint.task_of_step == 0)
+    assert places.min() < joint.steps / 2 < places.max()
+    with_one = Plan(tasks[:2], replace(SCHEDULE, steps=9, first_task_steps=4))
+    assert sorted(with_one.task_of_step) == [0] * 4 + [1] * 5
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,9 @@ class CpuLayer:
         `used_rows`, ascending, only these rows of the result are returned.
         """
         if has_kernels(self.layer):
-            training, parameters = torch.is_grad_enabled(), list_parameters(self.layer)
+            parameters = list_parameters(self.layer)
+            needs_gradient = x.requires_grad or any(parameter.requires_grad for parameter in parameters)
+            training = torch.is_grad_enabled() and needs_gradient
             fields = self._derive((dtype, training), lambda weights: pack_weights(weights, dtype, training))
             return FusedLayer.apply(x, packing, self, fields, dtype, training, used_rows, *parameters)
         out = _Layer.apply(x, packing, self, self._cast_matrices(dtype), *list_parameters(self.layer))
@@ -106,7 +108,8 @@ class CpuLayer:
     def _derive(self, purpose: tuple, compute: Callable[[list[Tensor]], Derived]) -> Derived:
         """Compute something from the layer's parameters, again only if `purpose` or the parameters have changed."""
         parameters = list_parameters(self.layer)
-        versions = [*purpose, _optimiser_steps, *((id(parameter), parameter._version) for parameter in parameters)]
+        steps = _optimiser_steps if any(parameter.requires_grad for parameter in parameters) else None
+        versions = [*purpose, steps, *((id(parameter), parameter._version) for parameter in parameters)]
         if versions != self._versions:
             self._derived = None  # frees the old result before the new one is computed
             self._derived = compute([parameter.detach() for parameter in parameters])
