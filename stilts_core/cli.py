@@ -92,14 +92,15 @@ def intermediate(**values: Any) -> None:
 @click.option(
     "--intermediate",
     default="",
-    help="grid rows, joined by commas: none, a task, all, mlm, mnli+mlm, mnli+sham … (default: the paper's twelve)",
+    help="grid rows, joined by commas: none, a task, all, mlm, mnli+mlm, mnli+sham, mnli+mixed, 'squad>mlm' … "
+    "(default: the paper's twelve)",
 )
 @click.option("--target", default="", help="target tasks, joined by commas (default: the nine of XTREME)")
 @click.option("--seeds", default="0", show_default=True, help="seeds, joined by commas")
 @click.option("--mlm", is_flag=True, help="also every grid row of tasks with masked language modelling beside them")
 @click.option("--sham", is_flag=True, help="also every grid row of tasks with permuted labels, as a control")
 @partial(config_options, kind_of=SweepOptions)
-@partial(config_options, without=("intermediate", "target", "seed", "sham_labels", "quiet"))
+@partial(config_options, without=("intermediate", "target", "seed", "sham_labels", "mixed", "quiet"))
 @click.argument("snakemake", nargs=-1, type=click.UNPROCESSED)
 def sweep(
     intermediate: str,

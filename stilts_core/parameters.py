@@ -1,4 +1,4 @@
-"""The fields of a configuration: what each decides, which values it may have, and how a value is read.
+"""The fields of a configuration: what each decides, which values it may have, and how a value or a grid row is read.
 
 The command passes text, papermill passes what it and YAML make of text, and Python passes anything. All of them are
 read here, before any work begins: a value becomes the field's type where its meaning is clear, else it is an error.
@@ -19,6 +19,17 @@ Decides = Literal["checkpoint", "run", "nothing"]
 
 LARGEST_COUNT = 2**31 - 1  # of examples, sub-words, layers: tensors index them with 32 bits in places
 LARGEST_SEED = 2**63 - 1  # that PyTorch and NumPy both take
+
+# The deciding fields that names hash whatever their value. A later field enters a name only where it differs from its
+# default, so that the runs and checkpoints of earlier versions are still found.
+FIRST_FIELDS = (
+    "profile", "encoder", "intermediate", "target", "seed", "languages", "intermediate_examples", "target_examples",
+    "dev_examples", "test_examples", "intermediate_epochs", "target_epochs", "intermediate_lr", "target_lr",
+    "batch_size", "max_length", "warmup", "weight_decay", "clip", "dropout", "mlm_weight", "mlm_languages",
+    "sham_labels", "sampling_temperature", "sampling_cap", "pooling", "layer", "pos_metric", "precision", "device",
+)  # fmt: skip
+
+LINK = ">"  # joins the phases of a chain
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -56,12 +67,13 @@ def parameter(
     bounds: Bounds | None = None,
     choices: tuple[str, ...] = (),
     names: bool = False,
+    chain: bool = False,
 ) -> Any:
     """A field of a configuration: its default, its help text, what it decides, and which values it may have.
 
-    `names`: the text is a list of names joined by commas, each of them once.
+    `names`: the text is a list of names joined by commas, each of them once; `chain`: such lists joined by LINK.
     """
-    metadata = {"help": help, "decides": decides, "bounds": bounds, "choices": choices, "names": names}
+    metadata = {"help": help, "decides": decides, "bounds": bounds, "choices": choices, "names": names, "chain": chain}
     return field(default=default, metadata=metadata)
 
 
@@ -88,6 +100,41 @@ def read_names(option: str, text: str) -> list[str]:
         return _split(_checked_text(text))
     except _Unfit as unfit:
         raise ConfigError(f"{option} is {shown(text)}; {unfit}") from None
+
+
+class GridRow(NamedTuple):
+    """One row of the grid: the intermediate training before the target.
+
+    `links` are the phases of a chain, each with its intermediate tasks, or with one of none, all, mlm. `mlm`: with
+    masked language modelling beside the tasks. `sham`: with permuted labels, as a control. `mixed`: the target's
+    examples are trained jointly with the tasks of the last link. As text: none, mnli, mnli+qqp, all+mlm, mnli+sham,
+    squad>mlm, mlm>mnli+qqp+mixed; what holds for the whole row comes last.
+    """
+
+    links: tuple[tuple[str, ...], ...]
+    mlm: bool = False
+    sham: bool = False
+    mixed: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "GridRow":
+        """The row of a text. Raises ConfigError for an empty name, one that comes twice in a link, or none+mlm."""
+        links = [tuple(read_names(f"grid row {text!r}", link.replace("+", ","))) for link in text.split(LINK)]
+        first, *others = links[-1]
+        if first == "none" and others:
+            raise ConfigError(f"grid row {text!r}: 'none' has no phase for {others[0]!r}; write none or {others[0]}")
+        variants = [name for name in others if name in ("mlm", "sham", "mixed")]
+        last = (first, *(name for name in others if name not in variants))
+        return cls((*links[:-1], last), **dict.fromkeys(variants, True))
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether an intermediate phase trains on labels."""
+        return any(tasks[0] not in ("none", "mlm") for tasks in self.links)
+
+    def __str__(self) -> str:
+        chain = LINK.join("+".join(tasks) for tasks in self.links)
+        return chain + "+mlm" * self.mlm + "+sham" * self.sham + "+mixed" * self.mixed
 
 
 class _Unfit(ValueError):
@@ -118,7 +165,7 @@ def _checked(f: Field, value: Any) -> Any:
     bounds, choices = f.metadata["bounds"], f.metadata["choices"]
     complaint = bounds.complaint(value) if bounds else None
     if not complaint and value_type(f) is int:
-        complaint = Bounds(most=LARGEST_SEED if f.name == "seed" else LARGEST_COUNT).complaint(value)
+        complaint = Bounds(most=LARGEST_SEED if f.name.endswith("seed") else LARGEST_COUNT).complaint(value)
     if complaint:
         raise _Unfit(complaint + " (0 = all)" * ("(0 = all)" in f.metadata["help"]))
     if choices and value not in choices:
@@ -167,7 +214,19 @@ def _read_text(f: Field, value: Any) -> str:
     text = _checked_text(str(value))
     if not text.strip() and f.default != "":
         raise _Unfit("it must not be empty")
+    if f.metadata["chain"]:
+        return _read_chain(text)
     return ",".join(_split(text)) if names and text else text
+
+
+def _read_chain(text: str) -> str:
+    links = text.split(LINK)
+    if not all(link.strip() for link in links):
+        raise _Unfit(f"one of the phases that {LINK} joins is empty: leave out the {LINK}, or write a task")
+    chain = [_split(link) for link in links]
+    if len(chain) > 1 and ["none"] in chain:
+        raise _Unfit(f"'none' is no phase: leave it out, or write none without {LINK}")
+    return LINK.join(",".join(names) for names in chain)
 
 
 def _checked_text(text: str) -> str:

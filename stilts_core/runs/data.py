@@ -62,12 +62,12 @@ class TargetData:
 
 
 def read_intermediate(config: ResolvedConfig) -> IntermediateData:
-    """Read what the intermediate phase trains on; its labels are permuted where the config asks for it."""
+    """Read what the last intermediate phase trains on; its labels are permuted where the config asks for it."""
     data, inputs = IntermediateData(), intermediate_inputs(config)
     for parts in inputs.tasks:
-        train = data.facts.read(parts.train)
-        train = list(permute_labels(train, config.seed)) if config.sham_labels else train
-        data.tasks[parts.train.task.name] = (train, data.facts.read(parts.dev))
+        train, dev = _read_training(data.facts, parts)
+        train = list(permute_labels(train, config.seeds.selection)) if config.sham_labels else train
+        data.tasks[parts.train.task.name] = (train, dev)
     for text in inputs.texts:
         data.texts += text.read().items
     publishers.forget_files()

@@ -85,16 +85,25 @@ def read_limits(name: str) -> EncoderLimits:
 
 
 def check_encoder(config: ResolvedConfig, encoder: Encoder | None = None) -> None:
-    """Raise ConfigError for a layer or a length that the encoder cannot have; no data are needed for this.
+    """Raise ConfigError for layers or a length that the encoder cannot have; no data are needed for this.
 
-    Without a loaded encoder its config and tokenizer are read, and only if the configuration sets one of both.
+    Without a loaded encoder its config and tokenizer are read, and only if the configuration sets one of these.
     """
-    if config.layer is None and config.max_length is None:
+    asked = {field: getattr(config, field) for field in ("layer", "intermediate_frozen", "target_frozen")}
+    if config.max_length is None and all(number is None for number in asked.values()):
         return
     name, limits = config.encoder, read_limits(config.encoder)
     layers = encoder.layers if encoder else limits.layers
-    if config.layer is not None and layers is not None and config.layer > layers:
-        raise ConfigError(f"layer is {config.layer}; {name} has {layers} layers, choose from 0 to {layers}")
+    for field, number in asked.items():
+        if number is not None and layers is not None and number > layers:
+            raise ConfigError(f"{field} is {number}; {name} has {layers} layers, choose from 0 to {layers}")
+    for field, tasks in (("intermediate_frozen", config.intermediate_tasks), ("target_frozen", (config.target,))):
+        headless = [task for task in tasks if get_task(task).family == "retrieval" and get_task(task).trained_on]
+        if headless and layers is not None and asked[field] == layers:
+            raise ConfigError(
+                f"{field} is {layers}, which freezes the whole encoder, and {headless[0]} has no head that could be "
+                f"trained; choose from 0 to {layers - 1}"
+            )
     families = {get_task(task).family for task in (config.target, *config.intermediate_tasks)}
     special = limits.pair if families - {"tagging", "retrieval"} else limits.single
     if config.max_length is not None and config.max_length <= special:

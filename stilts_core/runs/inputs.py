@@ -16,7 +16,7 @@ from stilts_core.encoders.cpu.kernels import find_deviation
 from stilts_core.errors import ConfigError, DataNotFound
 from stilts_core.runs.encoders import identity
 from stilts_core.sources.parts import SOURCES, Part, TextPart
-from stilts_core.tasks.catalogue import get_task
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task
 
 CHECKPOINT_VERSION = "3"  # raise it when the same config and data would give another intermediate checkpoint
 
@@ -73,8 +73,8 @@ def _checksums(parts: Iterable[Part | TextPart]) -> dict[str, str]:
 
 
 def intermediate_inputs(config: ResolvedConfig) -> IntermediateInputs:
-    """What the intermediate phase of a run reads; it does not depend on the target."""
-    tasks = [_training_parts(config, name, config.intermediate_examples) for name in config.intermediate_tasks]
+    """What the last intermediate phase of a run reads; it does not depend on the target."""
+    tasks = [_training_parts(config, name, config.intermediate_examples) for name in config.last_tasks]
     texts = [TextPart(config.source, code, limit) for code, limit in _text_limits(config).items()]
     return IntermediateInputs(tuple(tasks), tuple(texts))
 
@@ -96,12 +96,22 @@ def target_inputs(config: ResolvedConfig) -> TargetInputs:
 
 def run_checksums(config: ResolvedConfig) -> dict[str, str]:
     """The SHA-256 of every file that a run reads, without reading examples."""
-    return intermediate_inputs(config).checksums() | target_inputs(config).checksums()
+    return _intermediate_checksums(config) | target_inputs(config).checksums()
+
+
+def _intermediate_checksums(config: ResolvedConfig) -> dict[str, str]:
+    """The SHA-256 of every file that the intermediate phases of a run read."""
+    earlier = [phase for phase in config.shared_phases if phase.intermediate != config.intermediate]
+    return {
+        name: checksum
+        for phase in (*earlier, config)
+        for name, checksum in intermediate_inputs(phase).checksums().items()
+    }
 
 
 def _training_parts(config: ResolvedConfig, name: str, limit: int) -> TrainingParts:
     task = get_task(name)
-    train = Part(config.source, task, "train", limit=limit, seed=config.seed)
+    train = Part(config.source, task, "train", limit=limit, seed=config.seeds.selection)
     return TrainingParts(train, Part(config.source, task, "dev", limit=config.dev_examples))
 
 
@@ -121,7 +131,10 @@ def _text_limits(config: ResolvedConfig) -> dict[str, int]:
             f"available languages: {', '.join(available)}"
         )
     sizes = {code: source.text_size(code) for code in codes}
-    visited = (config.intermediate_epochs or 1) * config.intermediate_examples * max(1, len(config.intermediate_tasks))
+    recipe = config.phase_recipe("intermediate", config.last_tasks)
+    visited = (recipe.epochs or 1) * config.intermediate_examples * max(1, len(config.last_tasks))
+    if recipe.steps:
+        visited = recipe.steps * (config.batch_size or get_task(INTERMEDIATE_TASKS[0]).paper.batch_size or 1)
     share = visited / max(1, sum(sizes.values())) or 1
     return {code: min(size, math.ceil(share * size)) for code, size in sizes.items()}
 
@@ -144,8 +157,11 @@ def run_folder(config: ResolvedConfig, checksums: dict[str, str]) -> Path:
 
 
 def checkpoint_folder(config: ResolvedConfig) -> Path:
-    """The folder of the intermediate checkpoint, named after all that decides it; all targets share it."""
-    data = _digest(intermediate_inputs(config).checksums())
+    """The folder of the checkpoint after the last intermediate phase, named after all that decides it.
+
+    All targets share it, and so do longer chains that begin alike (see `RunConfig.shared_phases`).
+    """
+    data = _digest(_intermediate_checksums(config))
     facts = {"weights": identity(config.encoder), "data": data, "format": CHECKPOINT_VERSION} | _deviation(config)
     return Path(config.runs_dir) / "checkpoints" / config.checkpoint_id(**facts)
 

@@ -1,16 +1,16 @@
-"""The two phases of training; the intermediate one is computed once and shared by all targets."""
+"""The phases of training; the intermediate ones are computed once and shared by all targets and longer chains."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from pydantic import BaseModel
 
-from stilts_core.encoders.encoder import Encoder
+from stilts_core.encoders.encoder import WORD_EMBEDDINGS, Encoder
 from stilts_core.families.features import Features, used_ids
 from stilts_core.families.head import Head
 from stilts_core.families.mlm import MLMHead
@@ -34,18 +34,19 @@ def train_phase(
     checkpoints: Path | None = None,
     *,
     unlabelled: Features | None = None,
+    mlm_is_a_task: bool = False,
 ) -> tuple[PhaseRecord, dict[str, Head], Phase]:
     """Train the encoder on `tasks` with new heads; returns the phase's record, the heads, and the phase.
 
     Heads are initialised anew in every phase, as in the paper, from the schedule's seed. Masked language modelling on
-    `unlabelled` is trained beside the tasks, or is the whole phase where there are no tasks.
+    `unlabelled` is trained beside the tasks, or is a task of its own with `mlm_is_a_task`.
     """
-    torch.manual_seed(schedule.seed)
+    torch.manual_seed(schedule.seed if schedule.initialisation_seed is None else schedule.initialisation_seed)
     heads = {task.name: get_family(task.setting.task).new_head(encoder, task.setting) for task in tasks}
     trained = [TrainingTask(task.name, task.train, heads[task.name]) for task in tasks]
     mlm = TrainingTask("mlm", unlabelled, MLMHead(encoder)) if unlabelled is not None else None
-    if mlm and not tasks:
-        trained, mlm = [mlm], None
+    if mlm and mlm_is_a_task:
+        trained, mlm = [*trained, mlm], None
     phase = train(
         encoder,
         trained,
@@ -61,7 +62,7 @@ def train_phase(
         tasks=[task.name for task in trained],
         examples={task.name: len(np.unique(task.features.example)) for task in trained},
         steps=phase.steps,
-        epochs=schedule.epochs,
+        epochs=schedule.count_epochs([len(task.features) for task in trained]),
         reused=False,
         curve=cast(list[CurvePoint], phase.curve),
         dev={task.name: dev_score(encoder, heads[task.name], task, compute) for task in tasks if task.dev_examples},
@@ -70,7 +71,7 @@ def train_phase(
         tokens=phase.tokens,
         tokens_per_second=round(phase.tokens / phase.seconds, 1) if phase.seconds else None,
         padding_share=round(phase.padding_share, 4),
-        flops=3 * encoder.count_flops(phase.tokens, phase.squares),
+        flops=(3 - 2 * (schedule.frozen or 0) / encoder.layers) * encoder.count_flops(phase.tokens, phase.squares),
         cut={task.name: task.features.truncation for task in trained},
     )
     return record, heads, phase
@@ -92,26 +93,59 @@ class IntermediateFacts(BaseModel):
     dropped: dict[str, int] = {}
     cards: dict[str, list[CardRecord]] = {}
 
+    def with_those_of(self, later: "IntermediateFacts") -> "IntermediateFacts":
+        """These facts and those of a later phase."""
+        notes = list(dict.fromkeys([*self.notes, *later.notes]))
+        return IntermediateFacts(notes=notes, dropped=self.dropped | later.dropped, cards=self.cards | later.cards)
+
 
 @dataclass
 class IntermediateMaterial:
-    """What the intermediate phase trains on, and the facts that are stored with its checkpoint."""
+    """What one intermediate phase trains on, and the facts that are stored with its checkpoint."""
 
     tasks: list[TaskData]
     schedule: Schedule
     unlabelled: Features | None
     facts: IntermediateFacts
 
+    @property
+    def features(self) -> list[Features]:
+        """All features of the phase."""
+        texts = [] if self.unlabelled is None else [self.unlabelled]
+        return [columns for task in self.tasks for columns in (task.train, task.dev)] + texts
+
+    def count_steps(self) -> int:
+        """The number of optimiser steps of the phase."""
+        trained = [task.train for task in self.tasks] or self.features
+        return self.schedule.count_steps([len(features) for features in trained])
+
+
+class Link(NamedTuple):
+    """One phase of a chain: the folder of its checkpoint, and what makes its material for an encoder."""
+
+    folder: Path
+    prepare: Callable[[Encoder], IntermediateMaterial]
+
+
+class _Trained(NamedTuple):
+    """What earlier phases of a chain leave for the record of a run."""
+
+    records: list[PhaseRecord]
+    facts: IntermediateFacts
+
 
 def intermediate_encoder(
-    encoder: Encoder, folder: Path, prepare: Callable[[Encoder], IntermediateMaterial], compute: Compute
-) -> tuple[Encoder, PhaseRecord, IntermediateFacts]:
-    """The encoder after the intermediate phase, with its full vocabulary; the phase's record; the facts.
+    encoder: Encoder, chain: Sequence[Link], compute: Compute
+) -> tuple[Encoder, list[PhaseRecord], IntermediateFacts]:
+    """The encoder after a chain of intermediate phases, with its full vocabulary; the phases' records; the facts.
 
-    The result is stored in `folder`, whose name has all that decides it. It is computed once, and only then is
-    `prepare` called: a second process that wants it waits for the first, and a killed process is resumed. A damaged
-    result is computed again.
+    The result of each phase is stored in its folder, whose name has all that decides it. It is computed once, and only
+    then are `prepare` called and the phases before it looked at: a second process that wants it waits for the first,
+    and a killed process is resumed. A damaged result is computed again.
     """
+    if not chain:
+        return encoder, [], IntermediateFacts()
+    *earlier, (folder, prepare) = chain
     with checkpoint.lock_for_run(folder):
         with distributed.main_process_first():
             content = checkpoint.read_or_remove(folder)
@@ -119,13 +153,16 @@ def intermediate_encoder(
         if reused:  # a phase that was killed at its end leaves its optimiser's state
             shutil.rmtree(locate_unfinished(folder), ignore_errors=True)
         else:
-            _train_intermediate(encoder, prepare(encoder), compute, folder)
+            encoder, records, facts = intermediate_encoder(encoder, earlier, compute)
+            _train_intermediate(encoder, prepare(encoder), _Trained(records, facts), compute, folder)
             encoder = encoder.reload()
     tensors, state = content or checkpoint.read(folder)
     embedding_ids = tensors.pop("kept_rows").numpy()
     encoder.restore(tensors, embedding_ids, state["unused_scale"])
-    record = PhaseRecord.model_validate(state["report"] | {"reused": reused, "checkpoint": folder.name})
-    return encoder, record, IntermediateFacts.model_validate(state["facts"])
+    reports = [report | ({"reused": True} if reused else {}) for report in state.get("earlier", [])]
+    reports.append(state["report"] | {"reused": reused, "checkpoint": folder.name})
+    records = [PhaseRecord.model_validate(report) for report in reports]
+    return encoder, records, IntermediateFacts.model_validate(state["facts"])
 
 
 def locate_unfinished(folder: Path) -> Path:
@@ -133,21 +170,29 @@ def locate_unfinished(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}")
 
 
-def _train_intermediate(encoder: Encoder, material: IntermediateMaterial, compute: Compute, folder: Path) -> None:
-    """Run the intermediate phase and write to `folder` the encoder with the embeddings that the phase used."""
-    tasks, texts = material.tasks, material.unlabelled
-    features = [columns for task in tasks for columns in (task.train, task.dev)] + ([texts] if texts else [])
-    encoder.trim_vocabulary(used_ids(*features))
-    unfinished = locate_unfinished(folder)
+def _train_intermediate(
+    encoder: Encoder, material: IntermediateMaterial, before: _Trained, compute: Compute, folder: Path
+) -> None:
+    """Run an intermediate phase and write to `folder` the encoder with the embeddings that the chain has trained.
+
+    The checkpoint holds what a record needs of the phases before it, too, so that nothing else has to be read.
+    """
+    encoder.trim_vocabulary(used_ids(*material.features))
+    unfinished, texts = locate_unfinished(folder), material.unlabelled
     record, _, phase = train_phase(
-        "intermediate", encoder, tasks, material.schedule, compute, unfinished, unlabelled=texts
+        *("intermediate", encoder, material.tasks, material.schedule, compute, unfinished),
+        unlabelled=texts,
+        mlm_is_a_task=not material.tasks,
     )
-    tensors = encoder.model.state_dict() | {"kept_rows": torch.from_numpy(encoder.active_ids)}
+    ids, embeddings, unused_scale = encoder.trained_embeddings(phase.unused_scale)
+    tensors = encoder.model.state_dict() | {WORD_EMBEDDINGS: embeddings, "kept_rows": torch.from_numpy(ids)}
     state = {
         "report": record.model_dump(mode="json", exclude_unset=True),
-        "unused_scale": phase.unused_scale,
-        "facts": material.facts.model_dump(mode="json"),
+        "unused_scale": unused_scale,
+        "facts": before.facts.with_those_of(material.facts).model_dump(mode="json"),
     }
+    if before.records:
+        state["earlier"] = [record.model_dump(mode="json", exclude_unset=True) for record in before.records]
     with distributed.main_process_first():
         if not folder.exists():
             checkpoint.write(folder, tensors, state)

@@ -1,4 +1,4 @@
-"""A run from its configuration to its record: data, intermediate phase, target phase, zero-shot evaluation."""
+"""A run from its configuration to its record: data, intermediate phases, target phase, zero-shot evaluation."""
 
 import shutil
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from stilts_core.runs.data import TargetData, read_intermediate, read_target
 from stilts_core.runs.encoders import check_encoder, load_encoder
 from stilts_core.runs.evaluation import Evaluation
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
-from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, intermediate_encoder, train_phase
+from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, Link, intermediate_encoder, train_phase
 from stilts_core.runs.preparation import TaskData, phase_schedule, prepare_task, task_cards, task_setting
 from stilts_core.runs.record import (
     SCHEMA,
@@ -34,7 +34,7 @@ from stilts_core.runs.record import (
     write_record,
 )
 from stilts_core.storage.atomic import whole_file
-from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task
 from stilts_core.training import distributed
 from stilts_core.training.checkpoint import lock_for_run
 from stilts_core.training.compute import Compute
@@ -68,11 +68,13 @@ def run(config: RunConfig) -> Record:
 def intermediate(config: RunConfig) -> PhaseRecord:
     """Compute the intermediate checkpoint, which targets share, or reuse it; returns the phase's record."""
     resolved = config.resolved()
-    if resolved.intermediate == "none":
+    if not resolved.shared_phases:
+        if resolved.mixed:
+            raise ConfigError("mixed is true, so the only phase depends on the target; train it with `stilts run`")
         raise ConfigError("intermediate is 'none', which has no intermediate phase; choose a task, all, or mlm")
     encoder = _load_checked_encoder(resolved)
-    _, phases, _ = _intermediate_phase(resolved, encoder, Compute.from_config(resolved))
-    return phases[0]
+    _, phases, _ = intermediate_encoder(encoder, _chain(resolved), Compute.from_config(resolved))
+    return phases[-1]
 
 
 @dataclass
@@ -94,25 +96,48 @@ class _Run:
         if data.unscored and distributed.rank() == 0:
             Progress("data", 1, quiet=compute.quiet).note(data.facts.notes[-1])
         self.stopwatch.end_stage("data")
-        encoder, phases, facts = _intermediate_phase(config, encoder, compute)
+        encoder, phases, facts = intermediate_encoder(encoder, _chain(config), compute)
+        joint = _intermediate_material(config, encoder) if config.mixed else None
         self.stopwatch.end_stage("intermediate")
         target = prepare_task(config.target, data.train, data.dev, config, encoder)
         features = _test_features(data, target, encoder)
         test_features = chain.from_iterable(by_language.values() for by_language in features.values())
-        encoder.trim_vocabulary(used_ids(target.train, target.dev, *test_features))
-        head, phase = self._target_phase(encoder, target, compute)
+        joint_features = joint.features if joint else []
+        encoder.trim_vocabulary(used_ids(target.train, target.dev, *joint_features, *test_features))
+        if joint:
+            facts = facts.with_those_of(joint.facts)
+        head, phase = self._target_phase(encoder, target, joint, compute)
         phases += [phase] if phase else []
         self.stopwatch.end_stage("target")
         evaluation = self._evaluate(encoder, head, target, data, features, compute)
         self.stopwatch.end_stage("evaluation")
         return self._record(started, data, encoder, phases, facts, evaluation, compute)
 
-    def _target_phase(self, encoder: Encoder, target: TaskData, compute: Compute) -> tuple[Head, PhaseRecord | None]:
-        """Train on the target's English examples, if it has any; returns the head and the phase's record."""
+    def _target_phase(
+        self, encoder: Encoder, target: TaskData, joint: IntermediateMaterial | None, compute: Compute
+    ) -> tuple[Head, PhaseRecord | None]:
+        """Train on the target's English examples, if it has any; returns the head and the phase's record.
+
+        With the material of a `joint` phase, the steps of both are mixed at random, at the target's learning rate.
+        """
         if not len(target.train):
             return get_family(target.setting.task).new_head(encoder, target.setting), None
-        schedule = phase_schedule(self.config, "target", target.setting)
-        record, heads, phase = train_phase("target", encoder, [target], schedule, compute, self.folder / "checkpoint")
+        schedule, checkpoints = phase_schedule(self.config, "target", target.setting), self.folder / "checkpoint"
+        if joint:
+            own_steps = schedule.count_steps([len(target.train)])
+            schedule = replace(
+                schedule,
+                steps=own_steps + joint.count_steps(),
+                first_task_steps=own_steps,
+                mlm_weight=joint.schedule.mlm_weight,
+            )
+            record, heads, phase = train_phase(
+                *("joint", encoder, [target, *joint.tasks], schedule, compute, checkpoints),
+                unlabelled=joint.unlabelled,
+                mlm_is_a_task=not joint.tasks,
+            )
+        else:
+            record, heads, phase = train_phase("target", encoder, [target], schedule, compute, checkpoints)
         head = heads[self.config.target]
         if self.config.keep_checkpoint and distributed.rank() == 0:
             _save_model(self.folder / "model", encoder, head, phase.unused_scale)
@@ -161,7 +186,7 @@ class _Run:
             finished=now(),
             config=config,
             notes=list(dict.fromkeys([*facts.notes, *data.facts.notes])),
-            same_data=bool(set(config.intermediate_tasks) & set(task.same_data)),
+            same_data=any(task.shares_training_with(get_task(name)) for name in config.intermediate_tasks),
             encoder=EncoderFacts.model_validate(encoder.describe()),
             phases=phases,
             metric=evaluation.metric,
@@ -208,19 +233,13 @@ def _load_checked_encoder(config: ResolvedConfig) -> Encoder:
     return encoder
 
 
-def _intermediate_phase(
-    config: ResolvedConfig, encoder: Encoder, compute: Compute
-) -> tuple[Encoder, list[PhaseRecord], IntermediateFacts]:
-    """The encoder that the target phase starts from, the record of the intermediate phase, and its data's facts."""
-    if config.intermediate == "none":
-        return encoder, [], IntermediateFacts()
-    prepare = partial(_intermediate_material, config)
-    encoder, record, facts = intermediate_encoder(encoder, checkpoint_folder(config), prepare, compute)
-    return encoder, [record], facts
+def _chain(config: ResolvedConfig) -> list[Link]:
+    """The intermediate phases with a checkpoint of their own."""
+    return [Link(checkpoint_folder(phase), partial(_intermediate_material, phase)) for phase in config.shared_phases]
 
 
 def _intermediate_material(config: ResolvedConfig, encoder: Encoder) -> IntermediateMaterial:
-    """The features of the intermediate phase and its schedule.
+    """The features of the last intermediate phase and its schedule.
 
     Masked language modelling alone takes as many steps as one task with as many examples.
     """

@@ -64,22 +64,25 @@ def task_setting(name: str, config: ResolvedConfig, encoder: Encoder) -> TaskSet
 
 
 def phase_schedule(config: ResolvedConfig, phase: PhaseName, setting: TaskSetting) -> Schedule:
-    """The schedule of the 'intermediate' or 'target' phase: the config's values, else the paper's for the task.
+    """The schedule of the last intermediate phase, or of the target phase.
 
-    Raises ValueError for a task whose recipe trains nothing, where the config gives no values either.
+    Values come from the config, else from its profile, else from the paper's recipe of the task. Raises ValueError for
+    a task whose recipe trains nothing, where neither config nor profile gives values.
     """
-    recipe = setting.task.paper
-    epochs, lr = config.target_epochs, config.target_lr
-    if phase == "intermediate":
-        epochs, lr = config.intermediate_epochs, config.intermediate_lr
-    lr, batch_size = lr or recipe.learning_rate, config.batch_size or recipe.batch_size
+    published = setting.task.paper
+    tasks = config.last_tasks if phase == "intermediate" else (setting.task.name,)
+    recipe = config.phase_recipe(phase, tasks)
+    lr, batch_size = recipe.lr or published.learning_rate, config.batch_size or published.batch_size
     if lr is None or batch_size is None:
         raise ValueError(f"the recipe of {setting.task.name} trains nothing; set {phase}_lr and batch_size")
     return Schedule(
-        epochs=epochs or recipe.epochs,
+        epochs=recipe.epochs or published.epochs,
+        steps=recipe.steps,
         lr=lr,
         batch_size=batch_size,
-        seed=config.seed,
+        seed=config.seeds.order,
+        initialisation_seed=config.seeds.initialisation,
+        frozen=config.intermediate_frozen if phase == "intermediate" else config.target_frozen,
         warmup=config.warmup,
         weight_decay=config.weight_decay,
         clip=config.clip,

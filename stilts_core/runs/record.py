@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from stilts_core.config import RunConfig
 from stilts_core.errors import RecordError, shown
 from stilts_core.families.features import Truncation
+from stilts_core.parameters import LINK
 from stilts_core.storage.atomic import write_whole
 
 SCHEMA = 1
@@ -26,7 +27,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 NAME_RULE = "a letter or digit, then up to 199 letters, digits, or any of _ . + -"
 REMEDY = "; delete its folder and run again"  # the end of every message about a record that cannot be used
 
-PhaseName = Literal["intermediate", "target"]
+PhaseName = Literal["intermediate", "target", "joint"]  # joint: the target with the last intermediate tasks
 
 # The numbers that can be: no table or figure has to ask whether it can show one.
 LARGEST_COUNT = 2**63 - 1
@@ -303,7 +304,8 @@ def _names(record: Record) -> Iterator[tuple[str, str]]:
     yield "profile", record.profile
     yield "config.profile", record.config.profile
     yield "config.target", record.config.target
-    yield from (("config.intermediate", name) for name in record.config.intermediate.split(","))
+    links = record.config.intermediate.split(LINK)
+    yield from (("config.intermediate", name) for link in links for name in link.split(","))
     yield "metric", record.metric
     yield from (("metrics", name) for name in record.metrics)
     yield from (("scores", language) for language in record.scores)

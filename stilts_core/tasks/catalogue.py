@@ -111,6 +111,10 @@ class Task:
         """The sentence that every table prints where another set replaces the real one."""
         return next((layout.stand_in for layout in self.files if layout.stand_in), None)
 
+    def shares_training_with(self, other: "Task") -> bool:
+        """Whether this target's training set is, or is part of, that of another task."""
+        return self.trained_on is not None and other.trained_on in (self.trained_on, *self.same_data)
+
     @property
     def paper(self) -> PublishedRecipe:
         """The paper's recipe (jiant's), or XTREME-R's for the targets that the paper does not have."""
@@ -249,6 +253,29 @@ def get_task(name: str) -> Task:
         hint = f"; did you mean {close[0]}?" if close else "."
         raise ConfigError(f"no task '{name}' in the catalogue{hint} Known: {', '.join(TASKS)}")
     return TASKS[name]
+
+
+def require_target(name: str) -> Task:
+    """The row of a target task. Raises ConfigError for any other name."""
+    task = get_task(name)
+    if not task.is_target:
+        raise ConfigError(f"{name!r} is not a target task; choose one of {', '.join(TARGET_TASKS)}")
+    return task
+
+
+def require_intermediate(name: str) -> Task:
+    """The row of a task that can be an intermediate task: one of these, or a target with English training data.
+
+    Raises ConfigError for any other name.
+    """
+    task = get_task(name)
+    if task.is_target and not task.trained_on:
+        raise ConfigError(f"{name!r} is not an intermediate task: it has no English training data; choose another")
+    if not task.is_target and "intermediate" not in task.roles:
+        known = [task.name for task in TASKS.values() if "intermediate" in task.roles]
+        choices = ", ".join(["none", *known, "all", "mlm"])
+        raise ConfigError(f"{name!r} is not an intermediate task; choose from {choices}, or a target task")
+    return task
 
 
 @cache

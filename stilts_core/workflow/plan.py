@@ -127,8 +127,9 @@ def _jobs_of_run(config: RunConfig) -> list[Job]:
     if (seed := pretraining_seed(resolved.encoder)) is not None:
         pretrain_options = ("--seed", str(seed), "--runs-dir", config.runs_dir)
         add("pretrain", f"pretraining of {resolved.encoder}", locate_lab_encoder(seed), pretrain_options)
-    if config.intermediate != "none":
-        add("intermediate", f"{row} (intermediate phase)", checkpoint_folder(resolved), options)
+    for phase in config.shared_phases:
+        title = f"{phase.row}{f', seed {config.seed}' * bool(config.seed)} (intermediate phase)"
+        add("intermediate", title, checkpoint_folder(phase.resolved()), options_of(phase))
     # The executed notebook is what a run writes last.
     add("pair", f"{row} → {config.target}", run_folder(resolved, run_checksums(resolved)) / EXECUTED, options)
     return jobs

@@ -61,8 +61,10 @@ def test_names_that_could_leave_a_folder_are_refused_when_a_record_is_read(tmp_p
     if (field, name) == ("config.intermediate", "x\n"):
         assert read_record(path).config.intermediate == "x"  # a list of names is read without blanks around them
         return
-    refused_by_config = field.startswith("config.") and name in ("", "x\0")
-    reason = "must not" if refused_by_config else f"has {field} .*, which must be a letter or digit"
+    by_config = {"": "must not", "x\0": "must not"} if field.startswith("config.") else {}
+    if field == "config.intermediate":
+        by_config["<b>"] = "one of the phases that > joins is empty"
+    reason = by_config.get(name, f"has {field} .*, which must be a letter or digit")
     with pytest.raises(RecordError, match=rf"(?s)record.json .*{reason}"):
         read_record(path)
 

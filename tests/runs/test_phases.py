@@ -18,7 +18,7 @@ from stilts_core.encoders.cpu.adamw import AdamW
 from stilts_core.families.features import Truncation
 from stilts_core.runs import phases
 from stilts_core.runs.encoders import load_encoder
-from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, intermediate_encoder, train_phase
+from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, Link, intermediate_encoder, train_phase
 from stilts_core.runs.record import PhaseRecord
 from stilts_core.training import checkpoint
 from stilts_core.training.compute import Compute
@@ -35,12 +35,14 @@ def make_material(names, texts, changes, encoder) -> IntermediateMaterial:
 
 @pytest.fixture
 def ask(tiny_xlmr, tmp_path):
-    """Asks for an intermediate encoder; returns it, the record of its phase, and the facts."""
+    """Asks for the encoder after one phase; returns it, the record of the phase, and the facts."""
 
     def ask(*, names=("mnli",), texts=0, compute=None, **changes):
         prepare = partial(make_material, names, texts, changes)
         encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
-        return intermediate_encoder(encoder, tmp_path / "store" / "kept", prepare, compute or Compute())
+        chain = [Link(tmp_path / "store" / "kept", prepare)]
+        encoder, (record,), facts = intermediate_encoder(encoder, chain, compute or Compute())
+        return encoder, record, facts
 
     return ask
 
@@ -128,7 +130,7 @@ def whole(tmp_path_factory, tiny_xlmr) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "kept"
     with threads(1):
         encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
-        intermediate_encoder(encoder, folder, partial(make_material, ("mnli",), 0, {}), Compute())
+        intermediate_encoder(encoder, [Link(folder, partial(make_material, ("mnli",), 0, {}))], Compute())
     return folder
 
 

@@ -18,7 +18,7 @@ from toy import make_examples, make_features, make_setting, make_text_features
 from stilts_core.encoders.encoder import Encoder
 from stilts_core.families.table import get_family
 from stilts_core.runs.encoders import load_encoder
-from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, intermediate_encoder
+from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, Link, intermediate_encoder
 from stilts_core.runs.preparation import TaskData
 from stilts_core.training.compute import Compute
 from stilts_core.training.schedule import Schedule
@@ -46,7 +46,8 @@ def request(encoder_folder: str, folder: Path, process: str) -> None:
         return IntermediateMaterial(tasks, SCHEDULE, make_text_features(encoder, 8), IntermediateFacts())
 
     encoder = load_encoder(encoder_folder, dropout=0.1)
-    encoder, record, _ = intermediate_encoder(encoder, folder / "store/kept", prepare, Compute(checkpoint_seconds=0))
+    chain = [Link(folder / "store/kept", prepare)]
+    encoder, (record,), _ = intermediate_encoder(encoder, chain, Compute(checkpoint_seconds=0))
     save_file(encoder.model.state_dict(), folder / f"{process}.safetensors")
     (folder / f"{process}.json").write_text(record.model_dump_json(exclude_unset=True))
 

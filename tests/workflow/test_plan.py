@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,11 +129,32 @@ def test_each_seed_has_its_own_checkpoints(base):
 
 
 def test_command_line_reads_the_options_of_a_config_as_the_same_config(monkeypatch):
-    config = RunConfig(intermediate="mnli", sham_labels=True, target_lr=3e-5, dropout=0.0, seed=2, languages="de,en")
+    config = RunConfig(
+        intermediate="mnli>qqp", mixed=True, sham_labels=True, target_lr=3e-5, dropout=0.0, seed=2, languages="de,en",
+        target_steps=5, order_seed=0,
+    )  # fmt: skip
     configs = []
     monkeypatch.setattr("stilts_core.notebooks.pair.run_pair", configs.append)
     done = CliRunner().invoke(cli.main, ["run", *options_of(config)])
     assert done.exit_code == 0 and configs == [config]
+
+
+def test_each_beginning_of_a_chain_is_a_job_that_the_next_needs(base):
+    rows = ["qqp>mlm>mnli", "qqp>mlm", "qqp", "qqp>mnli+mixed"]
+    jobs = jobs_of(grid(replace(base, source="laboratory"), rows, ["panx"], [0]))
+    shared = {job.title: job for job in jobs if job.kind == "intermediate"}
+    names = [f"{row} (intermediate phase)" for row in ("qqp", "qqp>mlm", "qqp>mlm>mnli")]
+    assert list(shared) == names
+    outputs = [shared[name].output for name in names]
+    assert [shared[name].needs for name in names] == [(), tuple(outputs[:1]), tuple(outputs[:2])]
+    needs = [list(job.needs) for job in jobs if job.kind == "pair"]
+    assert needs == [outputs, outputs[:2], outputs[:1], outputs[:1]]
+
+
+def test_shell_reads_the_options_of_a_chain_as_one_word(base):
+    *_, job = jobs_of(grid(replace(base, source="laboratory"), ["qqp>mlm"], ["panx"], [0]))
+    assert "qqp>mlm" in shlex.split(shlex.join(job.options))
+    assert "'qqp>mlm'" in shlex.join(job.options) and ">" not in job.name
 
 
 def test_plan_has_only_missing_jobs_which_need_only_missing_outputs(base, tmp_path):

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from re import fullmatch
 from typing import Literal
 
@@ -14,7 +15,7 @@ from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS,
 
 BASELINE = "none"
 # Fields of RunConfig that give a run its row, its column or its seed. Comparable runs agree in all other fields.
-GRID_FIELDS = ("profile", "intermediate", "target", "seed", "mlm_weight", "mlm_languages", "sham_labels")
+GRID_FIELDS = ("profile", "intermediate", "target", "seed", "mlm_weight", "mlm_languages", "sham_labels", "mixed")
 
 Average = Literal["all", "non_english"]  # the languages of a mean: all, as XTREME counts, or all but English
 
@@ -55,7 +56,7 @@ class Cell:
             phase.dev[self.target].score
             for record in self.records
             for phase in record.phases
-            if phase.name == "target" and self.target in phase.dev
+            if phase.name != "intermediate" and self.target in phase.dev
         ]
         return sum(scores) / len(scores) if len(scores) == len(self.records) else None
 
@@ -120,14 +121,15 @@ class Grid:
         return mean(present) if present else None
 
 
-def row_sort_key(row: str) -> tuple[bool, bool, bool, list[int]]:
-    """The key that sorts rows: none, the paper's nine tasks, other tasks, all, mlm, then combinations of tasks.
+def row_sort_key(row: str) -> tuple[bool, bool, bool, int, bool, list[int]]:
+    """The key that sorts rows: none, the paper's nine tasks, other tasks, all, mlm, combinations of tasks, then chains.
 
-    Rows with MLM follow all rows without it, and rows with shuffled labels come last.
+    Rows of joint training and rows with MLM follow all rows without it, and rows with shuffled labels come last.
     """
-    tasks, mlm, sham = GridRow.parse(row)
+    links, mlm, sham, mixed = GridRow.parse(row)
+    tasks = list(chain.from_iterable(links))
     order = [BASELINE, *INTERMEDIATE_TASKS, *(name for name in TASKS if name not in INTERMEDIATE_TASKS), "all", "mlm"]
-    return sham, mlm, len(tasks) > 1, [order.index(name) for name in tasks]
+    return sham, mlm, mixed, len(links), len(tasks) > 1, [order.index(name) for name in tasks]
 
 
 def _comparable_runs(column: Sequence[Record]) -> dict[str, list[Record]]:

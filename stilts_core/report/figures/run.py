@@ -76,7 +76,11 @@ def scores_finding(record: Record) -> str:
 
 def draw_training(record: Record) -> SVG | HTML:
     """Draw the training loss of every phase; a sentence instead if the run trained nothing."""
-    curves: dict[str, Sequence[CurvePoint]] = {phase.name: phase.curve for phase in record.phases if phase.curve}
+    curves: dict[str, Sequence[CurvePoint]] = {}
+    is_chain = [phase.name for phase in record.phases].count("intermediate") > 1
+    for number, phase in enumerate(record.phases, start=1):
+        if phase.curve:
+            curves[f"{number}. " * is_chain + phase.name] = phase.curve
     if not curves:
         return HTML("<p>Nothing was trained: the target is scored with the encoder as it was loaded.</p>")
     return draw_loss_curves(curves)

@@ -100,7 +100,7 @@ def format_command(config: RunConfig) -> str:
     usual = defaults | PROFILES[config.profile]
     chosen = config.deciding() | {"source": config.source}
     flags = (
-        f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
+        f"--{name.replace('_', '-')}" + f" {shlex.quote(str(value))}" * (value is not True)
         for name, value in chosen.items()
         if value not in (None, defaults[name], usual[name])
     )

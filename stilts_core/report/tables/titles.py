@@ -18,13 +18,13 @@ def run_title(config: RunConfig) -> str:
 
 def row_title(row: str) -> str:
     """The title of a row of the grid (see `config.GridRow`)."""
-    tasks, mlm, sham = GridRow.parse(row)
-    names = " + ".join(TITLES.get(name) or get_task(name).title for name in tasks)
-    return names + " with MLM" * mlm + ", labels shuffled" * sham
+    links, mlm, sham, mixed = GridRow.parse(row)
+    names = ", then ".join(" + ".join(TITLES.get(name) or get_task(name).title for name in tasks) for tasks in links)
+    return names + " with MLM" * mlm + ", labels shuffled" * sham + ", jointly with the target" * mixed
 
 
 def short_title(row: str) -> str:
     """The title of a row or a task where there is little room."""
-    tasks, mlm, sham = GridRow.parse(row)
-    names = " + ".join(SHORT_TITLES.get(name) or get_task(name).short_title for name in tasks)
-    return names + " + MLM" * mlm + ", shuffled" * sham
+    links, mlm, sham, mixed = GridRow.parse(row)
+    phases = (" + ".join(SHORT_TITLES.get(name) or get_task(name).short_title for name in tasks) for tasks in links)
+    return ", then ".join(phases) + " + MLM" * mlm + ", shuffled" * sham + ", jointly" * mixed

@@ -37,6 +37,15 @@ def test_finding_compares_the_other_languages_with_english():
     )
 
 
+def test_every_phase_of_a_chain_has_a_panel():
+    record = synthetic_record("mnli", "xnli")
+    first, target = record.phases
+    chain = with_values(record, {"phases": [phase.model_dump(exclude_unset=True) for phase in (first, first, target)]})
+    svg = figures.draw_training(chain).data
+    assert is_svg(svg) and "1. intermediate phase" in svg and "2. intermediate phase" in svg and "3. target" in svg
+    assert "Intermediate phase" in figures.draw_training(record).data
+
+
 def test_same_record_gives_the_same_bytes():
     assert figures.draw_scores(synthetic_record()).data == figures.draw_scores(synthetic_record()).data
     assert figures.draw_training(synthetic_record()).data == figures.draw_training(synthetic_record()).data

@@ -3,9 +3,11 @@ import shlex
 from collections.abc import Callable
 
 import pytest
+from click.testing import CliRunner
 from IPython.display import HTML
 from record_fixture import NOTE, synthetic_record, with_values
 
+from stilts_core import cli
 from stilts_core.config import RunConfig
 from stilts_core.report.tables import run as tables
 from stilts_core.runs.record import Record
@@ -67,6 +69,16 @@ def test_command_repeats_exactly_the_configuration(profile):
     flags = dict(zip((word.removeprefix("--").replace("-", "_") for word in words[2::2]), words[3::2], strict=True))
     types = {"target_examples": int, "target_lr": float}
     assert RunConfig(**{name: types.get(name, str)(value) for name, value in flags.items()}).resolved() == config
+
+
+def test_command_line_reads_the_command_of_a_chain(monkeypatch):
+    config = RunConfig(
+        profile="small", intermediate="squad>mnli,qqp", sham_labels=True, mixed=True, target_steps=5, order_seed=3
+    ).resolved()
+    configs = []
+    monkeypatch.setattr("stilts_core.notebooks.pair.run_pair", configs.append)
+    done = CliRunner().invoke(cli.main, shlex.split(tables.format_command(config))[1:])
+    assert done.exit_code == 0 and configs[0].resolved() == config
 
 
 def test_command_names_a_source_that_is_not_the_profiles():

@@ -11,9 +11,11 @@ def test_run_title_names_intermediate_and_target():
     assert run_title(synthetic_record("none", "xnli").config) == f"No intermediate task → {xnli}"
 
 
-def test_row_titles_name_mlm_and_shuffled_labels():
+def test_row_titles_name_chains_mlm_and_shuffled_labels():
     assert row_title("mnli+mlm") == f"{get_task('mnli').title} with MLM"
     assert row_title("all+sham") == "All 9 intermediate tasks, labels shuffled"
+    assert row_title("squad>mlm") == f"{get_task('squad').title}, then Multilingual MLM"
+    assert short_title("mlm>mnli+qqp+mixed") == "MLM alone, then MNLI + QQP, jointly"
     assert short_title("mnli+mlm") == "MNLI + MLM" and short_title("all+sham") == "all nine, shuffled"
 
 
