@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from stilts_core.errors import ConfigError
 from stilts_core.parameters import NOT_NEGATIVE, POSITIVE, SHARE, Bounds, parameter, read_names, read_value
+from stilts_core.tasks.auxiliaries import AUXILIARIES, OWN_TEXT, REPLACED, check_auxiliary, rename_replaced
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS, get_task
 
 LABORATORY, PUBLISHERS = "laboratory", "publishers"  # the sources of examples
@@ -24,23 +25,25 @@ TEMPERATURE = Bounds(least=0.05)  # below, examples ** (1 / temperature) is no f
 class GridRow(NamedTuple):
     """One row of the grid: the intermediate training before the target.
 
-    `tasks` are intermediate tasks, or one of none, all, mlm. `mlm`: with masked language modelling beside the tasks.
-    `sham`: with permuted labels, as a control. As text: none, mnli, mnli+qqp, all+mlm, mnli+sham.
+    `tasks` are intermediate tasks, or one of none, all, mlm. `auxiliary` is one of AUXILIARIES, if it stands beside the
+    tasks. `sham`: with permuted labels, as a control. As text: none, mnli, mnli+qqp, all+mlm, mnli+reversal, mnli+sham.
     """
 
     tasks: tuple[str, ...]
-    mlm: bool = False
+    auxiliary: str = ""
     sham: bool = False
 
     @classmethod
     def parse(cls, text: str) -> "GridRow":
-        """The row of a text. Raises ConfigError for an empty name, one that comes twice, or none+mlm."""
+        """The row of a text. Raises ConfigError for an empty name, one twice, none+mlm, or two auxiliaries."""
         first, *others = read_names("grid row", text.replace("+", ","))
         if first == "none" and others:
             raise ConfigError(f"grid row {text!r}: 'none' has no phase for {others[0]!r}; write none or {others[0]}")
-        return cls(
-            (first, *(name for name in others if name not in ("mlm", "sham"))), "mlm" in others, "sham" in others
-        )
+        beside = [name for name in others if name in AUXILIARIES]
+        if len(beside) > 1:
+            raise ConfigError(f"grid row {text!r}: only one of {' and '.join(beside)} can stand beside a task")
+        tasks = (first, *(name for name in others if name not in (*AUXILIARIES, "sham")))
+        return cls(tasks, "".join(beside), "sham" in others)
 
     @property
     def has_labels(self) -> bool:
@@ -48,7 +51,7 @@ class GridRow(NamedTuple):
         return self.tasks[0] not in ("none", "mlm")
 
     def __str__(self) -> str:
-        return "+".join([*self.tasks, *["mlm"] * self.mlm, *["sham"] * self.sham])
+        return "+".join([*self.tasks, *filter(None, [self.auxiliary]), *["sham"] * self.sham])
 
 
 @dataclass(frozen=True)
@@ -113,12 +116,41 @@ class RunConfig:
     dropout: float | None = parameter(
         None, "dropout of encoder and head (default: the encoder's own)", decides="checkpoint", bounds=DROPOUT
     )
-    mlm_weight: float = parameter(
-        0.0, "weight of a masked-LM loss added to every intermediate step", decides="checkpoint", bounds=NOT_NEGATIVE
+    auxiliary: str = parameter(
+        "", f"what stands beside the task in every intermediate step, on unlabelled text: {', '.join(AUXILIARIES)}",
+        decides="checkpoint", choices=("", *AUXILIARIES), later=True,
+    )  # fmt: skip
+    auxiliary_weight: float = parameter(
+        1.0, "weight of its gradient into the encoder (0: a control with the same passes)",
+        decides="checkpoint", bounds=NOT_NEGATIVE, later=True,
+    )  # fmt: skip
+    auxiliary_schedule: str = parameter(
+        "constant", "constant, or rising from 0 to the weight, as in domain-adversarial training",
+        decides="checkpoint", choices=("constant", "rising"), later=True,
+    )  # fmt: skip
+    auxiliary_level: str = parameter(
+        "pooled", "states that an adversary or a matching of means reads: pooled (one a text) or token",
+        decides="checkpoint", choices=("pooled", "token"), later=True,
+    )  # fmt: skip
+    auxiliary_layer: int | None = parameter(
+        None, "hidden state that it reads, 0 = embeddings (default: the last)",
+        decides="checkpoint", bounds=NOT_NEGATIVE, later=True,
+    )  # fmt: skip
+    text_languages: str = parameter(
+        "", "languages of the unlabelled text, also such as pretraining left out (default: all that it had)",
+        decides="checkpoint", names=True, later=True,
+    )  # fmt: skip
+    text_source: str = parameter(
+        "", "unlabelled text: the source's running text (default), or target (inputs of the target's dev part)",
+        decides="checkpoint", choices=("", OWN_TEXT), later=True,
+    )  # fmt: skip
+    text_examples: int | None = parameter(
+        None, "unlabelled texts per language (0 = all)", decides="checkpoint", bounds=NOT_NEGATIVE, later=True
     )
-    mlm_languages: str = parameter(
-        "", "languages of the unlabelled text (default: all available)", decides="checkpoint", names=True
-    )
+    text_alpha: float = parameter(
+        1.0, "sampling of languages: share ~ texts ** alpha (1: in proportion, 0: evenly)",
+        decides="checkpoint", bounds=SHARE, later=True,
+    )  # fmt: skip
     sham_labels: bool = parameter(
         False, "control: the intermediate labels are permuted among the examples", decides="checkpoint"
     )
@@ -177,26 +209,32 @@ class RunConfig:
         """The grid row of the run, as text (see GridRow)."""
         if self.intermediate == "none":
             return "none"
-        return str(GridRow(tuple(self.intermediate.split(",")), bool(self.mlm_weight), self.sham_labels))
+        return str(GridRow(tuple(self.intermediate.split(",")), self.auxiliary, self.sham_labels))
 
     @property
     def data_source(self) -> str:
         """The source of the examples: the one that was chosen, else the profile's."""
         return self.source or PROFILES[self.profile]["source"]
 
-    def in_row(self, row: str, mlm_weight: float) -> Self:
-        """The configuration of another grid row; `mlm_weight` applies to rows with +mlm where this one has none."""
+    def in_row(self, row: str) -> Self:
+        """The configuration of another grid row, which keeps this one's auxiliary where it names none.
+
+        A row that has nothing beside its tasks, or reads no text, has none of this configuration's settings of it.
+        """
         parsed = GridRow.parse(row)
-        return replace(
-            self,
-            intermediate=",".join(parsed.tasks),
-            sham_labels=parsed.sham,
-            mlm_weight=(self.mlm_weight or mlm_weight) if parsed.mlm else 0.0,
-        )
+        auxiliary = (parsed.auxiliary or self.auxiliary) if parsed.has_labels else ""
+        unused = () if auxiliary else ("auxiliary_",) if row == "mlm" else ("auxiliary_", "text_")
+        plain: dict[str, Any] = {f.name: f.default for f in fields(RunConfig) if f.name.startswith(unused)}
+        intermediate = ",".join(parsed.tasks)
+        return replace(self, intermediate=intermediate, sham_labels=parsed.sham, auxiliary=auxiliary, **plain)
 
     def deciding(self) -> dict[str, Any]:
         """The fields that decide the result of the run, by name."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["decides"] != "nothing"}
+
+    def _changed(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
 
     def to_dict(self) -> dict[str, Any]:
         """All fields by name."""
@@ -204,7 +242,11 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The configuration of `values`. Raises ConfigError for a field that RunConfig does not have."""
+        """The configuration of `values`, which may have the fields of earlier versions.
+
+        Raises ConfigError for a field that RunConfig never had.
+        """
+        values = rename_replaced(values)
         unknown = sorted(values.keys() - {f.name for f in fields(cls)})
         if unknown:
             similar = get_close_matches(str(unknown[0]), [f.name for f in fields(cls)], n=1)
@@ -252,24 +294,29 @@ class ResolvedConfig(RunConfig):
     @property
     def reads_text(self) -> bool:
         """Whether the intermediate phase reads unlabelled text."""
-        return self.intermediate == "mlm" or (self.intermediate != "none" and bool(self.mlm_weight))
+        return self.intermediate == "mlm" or bool(self.auxiliary)
 
     def run_id(self, **facts: str) -> str:
         """A readable slug and a hash of all that decides the result: the deciding fields and `facts`.
 
-        `facts` are fingerprints that the fields do not have: those of the encoder and of the data.
+        `facts` are fingerprints that the fields do not have: those of the encoder and of the data. A field that was
+        added later counts only where it differs from its default: a run keeps the name that it had before.
         """
         return self._name(f"{self.row}-{self.target}", self.deciding() | facts)
 
     def checkpoint_id(self, **facts: str) -> str:
         """As `run_id`, for the intermediate checkpoint alone: the same for all targets."""
         decides = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["decides"] == "checkpoint"}
+        if self.reads_text and self.text_source == OWN_TEXT:
+            decides["target"] = self.target
         return self._name(self.row, decides | facts)
 
     def _name(self, slug: str, decides: dict[str, Any]) -> str:
         # A run id is the name of a folder and of a page: see `runs.record.NAME`.
         encoder = re.sub(r"[^A-Za-z0-9_.+-]", "_", self.encoder.rstrip("/").split("/")[-1])[:80]
-        digest = hashlib.sha256(json.dumps(decides, sort_keys=True, allow_nan=False).encode()).hexdigest()
+        later = {f.name for f in fields(self) if f.metadata["later"]} - self._changed().keys()
+        counted = REPLACED | {name: value for name, value in decides.items() if name not in later}
+        digest = hashlib.sha256(json.dumps(counted, sort_keys=True, allow_nan=False).encode()).hexdigest()
         return f"{slug}-{encoder}-s{self.seed}-{digest[:10]}"
 
     def check(self) -> None:
@@ -288,10 +335,7 @@ class ResolvedConfig(RunConfig):
                 f"sham_labels permutes intermediate labels, and intermediate {self.intermediate!r} has none; choose an "
                 "intermediate task"
             )
-        if self.mlm_weight and self.intermediate == "mlm":
-            raise ConfigError(
-                f"mlm_weight is {self.mlm_weight}, and intermediate 'mlm' has no task beside it; leave mlm_weight at 0"
-            )
+        check_auxiliary(self.intermediate, self.intermediate_tasks, self._changed())
 
 
 PROFILES: dict[str, dict[str, Any]] = {

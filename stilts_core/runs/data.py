@@ -36,10 +36,14 @@ class PartFacts:
 
 @dataclass
 class IntermediateData:
-    """English (train, dev) examples by intermediate task, and unlabelled texts."""
+    """English (train, dev) examples by intermediate task, and unlabelled texts.
+
+    `text_sizes` are the numbers of texts that the languages' shares in sampling count, in the order of the texts.
+    """
 
     tasks: dict[str, tuple[list, list]] = field(default_factory=dict)
     texts: list[TextExample] = field(default_factory=list)
+    text_sizes: list[int] = field(default_factory=list)
     facts: PartFacts = field(default_factory=PartFacts)
 
 
@@ -69,7 +73,9 @@ def read_intermediate(config: ResolvedConfig) -> IntermediateData:
         train = list(permute_labels(train, config.seed)) if config.sham_labels else train
         data.tasks[parts.train.task.name] = (train, data.facts.read(parts.dev))
     for text in inputs.texts:
-        data.texts += text.read().items
+        items = text.read().items
+        data.texts += items
+        data.text_sizes.append(text.size or len(items))
     publishers.forget_files()
     return data
 

@@ -87,14 +87,15 @@ def read_limits(name: str) -> EncoderLimits:
 def check_encoder(config: ResolvedConfig, encoder: Encoder | None = None) -> None:
     """Raise ConfigError for a layer or a length that the encoder cannot have; no data are needed for this.
 
-    Without a loaded encoder its config and tokenizer are read, and only if the configuration sets one of both.
+    Without a loaded encoder its config and tokenizer are read, and only if the configuration sets one of them.
     """
-    if config.layer is None and config.max_length is None:
+    if config.layer is None and config.auxiliary_layer is None and config.max_length is None:
         return
     name, limits = config.encoder, read_limits(config.encoder)
     layers = encoder.layers if encoder else limits.layers
-    if config.layer is not None and layers is not None and config.layer > layers:
-        raise ConfigError(f"layer is {config.layer}; {name} has {layers} layers, choose from 0 to {layers}")
+    for field, layer in (("layer", config.layer), ("auxiliary_layer", config.auxiliary_layer)):
+        if layer is not None and layers is not None and layer > layers:
+            raise ConfigError(f"{field} is {layer}; {name} has {layers} layers, choose from 0 to {layers}")
     families = {get_task(task).family for task in (config.target, *config.intermediate_tasks)}
     special = limits.pair if families - {"tagging", "retrieval"} else limits.single
     if config.max_length is not None and config.max_length <= special:

@@ -11,14 +11,15 @@ import torch
 from pydantic import BaseModel
 
 from stilts_core.encoders.encoder import Encoder
-from stilts_core.families.features import Features, used_ids
+from stilts_core.families.auxiliary import Auxiliary
+from stilts_core.families.features import used_ids
 from stilts_core.families.head import Head
-from stilts_core.families.mlm import MLMHead
 from stilts_core.families.table import get_family
 from stilts_core.runs.prediction import predict
 from stilts_core.runs.preparation import TaskData
 from stilts_core.runs.record import CardRecord, CurvePoint, DevScore, PhaseName, PhaseRecord
 from stilts_core.training import checkpoint, distributed
+from stilts_core.training.batching import GroupSampling
 from stilts_core.training.compute import Compute, return_freed_memory
 from stilts_core.training.loop import train
 from stilts_core.training.phase import Phase
@@ -33,19 +34,19 @@ def train_phase(
     compute: Compute,
     checkpoints: Path | None = None,
     *,
-    unlabelled: Features | None = None,
+    auxiliary: Auxiliary | None = None,
 ) -> tuple[PhaseRecord, dict[str, Head], Phase]:
     """Train the encoder on `tasks` with new heads; returns the phase's record, the heads, and the phase.
 
-    Heads are initialised anew in every phase, as in the paper, from the schedule's seed. Masked language modelling on
-    `unlabelled` is trained beside the tasks, or is the whole phase where there are no tasks.
+    Heads are initialised anew in every phase, as in the paper, from the schedule's seed. The `auxiliary` is trained
+    beside the tasks, or is the whole phase where there are no tasks.
     """
     torch.manual_seed(schedule.seed)
     heads = {task.name: get_family(task.setting.task).new_head(encoder, task.setting) for task in tasks}
     trained = [TrainingTask(task.name, task.train, heads[task.name]) for task in tasks]
-    mlm = TrainingTask("mlm", unlabelled, MLMHead(encoder)) if unlabelled is not None else None
-    if mlm and not tasks:
-        trained, mlm = [mlm], None
+    beside = _auxiliary_task(auxiliary, encoder) if auxiliary else None
+    if beside and not tasks:
+        trained, beside = [beside], None
     phase = train(
         encoder,
         trained,
@@ -53,7 +54,7 @@ def train_phase(
         title=f"{name} phase ({', '.join(task.name for task in trained)})",
         checkpoints=checkpoints,
         compute=compute,
-        mlm=mlm,
+        beside=beside,
     )
     return_freed_memory()
     record = PhaseRecord(
@@ -74,6 +75,11 @@ def train_phase(
         cut={task.name: task.features.truncation for task in trained},
     )
     return record, heads, phase
+
+
+def _auxiliary_task(auxiliary: Auxiliary, encoder: Encoder) -> TrainingTask:
+    sampling = None if auxiliary.shares is None else GroupSampling(auxiliary.groups, auxiliary.shares)
+    return TrainingTask(auxiliary.name, auxiliary.features, auxiliary.new_head(encoder), sampling)
 
 
 def dev_score(encoder: Encoder, head: Head, task: TaskData, compute: Compute) -> DevScore:
@@ -99,7 +105,7 @@ class IntermediateMaterial:
 
     tasks: list[TaskData]
     schedule: Schedule
-    unlabelled: Features | None
+    auxiliary: Auxiliary | None
     facts: IntermediateFacts
 
 
@@ -135,12 +141,12 @@ def locate_unfinished(folder: Path) -> Path:
 
 def _train_intermediate(encoder: Encoder, material: IntermediateMaterial, compute: Compute, folder: Path) -> None:
     """Run the intermediate phase and write to `folder` the encoder with the embeddings that the phase used."""
-    tasks, texts = material.tasks, material.unlabelled
-    features = [columns for task in tasks for columns in (task.train, task.dev)] + ([texts] if texts else [])
+    tasks, beside = material.tasks, material.auxiliary
+    features = [columns for task in tasks for columns in (task.train, task.dev)] + ([beside.features] if beside else [])
     encoder.trim_vocabulary(used_ids(*features))
     unfinished = locate_unfinished(folder)
     record, _, phase = train_phase(
-        "intermediate", encoder, tasks, material.schedule, compute, unfinished, unlabelled=texts
+        "intermediate", encoder, tasks, material.schedule, compute, unfinished, auxiliary=beside
     )
     tensors = encoder.model.state_dict() | {"kept_rows": torch.from_numpy(encoder.active_ids)}
     state = {

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import from_json
@@ -18,6 +18,7 @@ from stilts_core.config import RunConfig
 from stilts_core.errors import RecordError, shown
 from stilts_core.families.features import Truncation
 from stilts_core.storage.atomic import write_whole
+from stilts_core.tasks.auxiliaries import rename_replaced
 
 SCHEMA = 1
 RECORD = "record.json"  # the file's name in the folder of a run
@@ -104,7 +105,8 @@ class DevScore(_Part):
 class CurvePoint(TypedDict):
     """The mean training loss of one task since the point before, and the phase's progress up to here.
 
-    A plain dict, because a record has hundreds of points and a grid thousands of records.
+    `accuracy` is that of a discriminator, in the batches of these steps. A plain dict, because a record has hundreds of
+    points and a grid thousands of records.
     """
 
     step: Count
@@ -113,6 +115,7 @@ class CurvePoint(TypedDict):
     lr: Amount
     tokens: Count
     seconds: Seconds
+    accuracy: NotRequired[Amount]
 
 
 class PhaseRecord(_Part):
@@ -241,6 +244,7 @@ class Record(_Part):
     @classmethod
     def _known_fields(cls, value: Any) -> Any:
         if isinstance(value, dict):
+            value = rename_replaced(value)
             RunConfig.from_dict(value)  # refuses unknown fields; the types of the others are checked after this
         return value
 

@@ -57,7 +57,7 @@ def test_file_that_several_parts_share_is_cut_into_rows_once(data, monkeypatch):
 
 def test_unlabelled_text_is_read_only_for_masked_language_modelling(data):
     assert not read_intermediate(config()).texts
-    texts = read_intermediate(config(mlm_weight=0.5, mlm_languages="de,sw")).texts
+    texts = read_intermediate(config(auxiliary="mlm", text_languages="de,sw")).texts
     assert {text.language for text in texts} == {"de", "sw"}
     alone = read_intermediate(config(intermediate="mlm"))
     assert {text.language for text in alone.texts} == {"de", "en", "sw"} and not alone.tasks

@@ -67,8 +67,8 @@ def test_layer_or_length_that_the_encoder_lacks_is_an_error_before_data_are_read
 
 
 def test_unlabelled_text_in_an_unknown_language_is_an_error_at_once():
-    config = RunConfig(intermediate="mlm", mlm_languages="qbe,xx", quiet=True).resolved()
-    with pytest.raises(ConfigError, match="mlm_languages is 'qbe,xx'; there is no unlabelled text in xx; available"):
+    config = RunConfig(intermediate="mlm", text_languages="qbe,xx", quiet=True).resolved()
+    with pytest.raises(ConfigError, match="text_languages is 'qbe,xx'; there is no unlabelled text in xx; available"):
         run_checksums(config)
 
 
@@ -126,7 +126,7 @@ def test_saved_model_can_be_used_as_an_encoder(do):
 
 
 def test_masked_language_modelling_is_trained_beside_the_intermediate_task(do):
-    curve = do(mlm_weight=0.5).phases[0].curve
+    curve = do(auxiliary="mlm", auxiliary_weight=0.5).phases[0].curve
     assert {point["task"] for point in curve} == {"mnli", "mlm"}
 
 

@@ -65,12 +65,12 @@ def train_case(encoder_folder: str, case: str, folder: Path) -> None:
     torch.manual_seed(0)
     encoder = load_encoder(encoder_folder, dropout=0.0)
     tasks = [make_training_task(encoder, name, 9, **changes) for name, changes in CASES[case]]
-    mlm = make_mlm_task(encoder, 9) if len(tasks) > 1 else None
-    schedule = Schedule(**vars(SCHEDULE) | {"mlm_weight": 0.5})
+    beside = make_mlm_task(encoder, 9) if len(tasks) > 1 else None
+    schedule = Schedule(**vars(SCHEDULE) | {"auxiliary_weight": 0.5})
     compute = Compute(token_budget=64, checkpoint_seconds=0 if case == RESUMED else 1e9)
     with mock.patch.object(training, "build_optimiser", build_steady_optimiser):
-        phase = train(encoder, tasks, schedule, title="", checkpoints=folder / "steps", compute=compute, mlm=mlm)
-    heads = torch.nn.ModuleList([task.head for task in (*tasks, *([mlm] if mlm else []))])
+        phase = train(encoder, tasks, schedule, title="", checkpoints=folder / "steps", compute=compute, beside=beside)
+    heads = torch.nn.ModuleList([task.head for task in (*tasks, *([beside] if beside else []))])
     if rank() == 0:
         save_file(encoder.model.state_dict() | heads.state_dict(), folder / "result.safetensors")
         report = {"tokens": phase.tokens, "padded": phase.padded, "loss": [point["loss"] for point in phase.curve]}
