@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from killed_training import DEATHS
 from safetensors.torch import load_file
 from torch.nn.utils import clip_grad_norm_
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from toy import TASKS, make_auxiliary_task, make_mlm_task, make_training_task
+from toy import TASKS, make_auxiliary, make_auxiliary_task, make_mlm_task, make_training_task
 from transformers import AutoModelForSequenceClassification
 
 from stilts_core.encoders.cpu.adamw import AdamW
@@ -23,11 +23,12 @@ from stilts_core.families.language import Discriminator
 from stilts_core.runs.encoders import load_encoder
 from stilts_core.tasks.auxiliaries import AUXILIARIES
 from stilts_core.training import gradients, loop, monitor
+from stilts_core.training.batching import GroupSampling
 from stilts_core.training.compute import Compute
 from stilts_core.training.gradients import accumulate_gradient
 from stilts_core.training.loop import train
 from stilts_core.training.phase import Phase
-from stilts_core.training.schedule import Plan, Schedule
+from stilts_core.training.schedule import Plan, Schedule, TrainingTask
 
 SCHEDULE = Schedule(epochs=2, lr=1e-3, batch_size=4, seed=3)
 
@@ -236,6 +237,38 @@ def test_weight_zero_computes_the_same_passes_and_leaves_encoder_and_task_as_the
     assert all(torch.equal(zero[key], without[key]) for key in without)
     assert not torch.equal(half[WORD_EMBEDDINGS], without[WORD_EMBEDDINGS])
     assert tokens[0] < tokens[1] == tokens[2]
+
+
+@pytest.mark.parametrize("name", AUXILIARIES)
+def test_interrupted_training_with_an_auxiliary_resumes_bitwise(name, tiny_xlmr, tmp_path, monkeypatch):
+    """Its head's weights and moments, its running means, and the order of its languages."""
+
+    def train_with(folder: str, steps: int | None = None) -> tuple[dict, list]:
+        torch.manual_seed(0)
+        encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
+        task, made = make_training_task(encoder, "mnli", 12), make_auxiliary(encoder, name, 9)
+        sampling = None if name == "mlm" else GroupSampling(made.groups, np.array([0.2, 0.5, 0.3]))
+        beside = TrainingTask(name, made.features, made.new_head(encoder), sampling)
+        schedule = replace(SCHEDULE, auxiliary_weight=0.5, auxiliary_rises=True)
+        calls, make_step = count(1), loop.make_step
+
+        def stopping(*args) -> None:
+            if next(calls) == steps:
+                raise InterruptedError
+            make_step(*args)
+
+        compute = Compute(checkpoint_seconds=0.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "make_step", stopping)
+            phase = train(encoder, [task], schedule, checkpoints=tmp_path / folder, compute=compute, beside=beside)
+        losses = [(point["loss"], point.get("accuracy")) for point in phase.curve]
+        return encoder.model.state_dict() | beside.head.state_dict(), losses
+
+    expected, losses = train_with("whole")
+    with pytest.raises(InterruptedError):
+        train_with("interrupted", steps=4)
+    actual, again = train_with("interrupted")
+    assert all(torch.equal(actual[key], expected[key]) for key in expected) and again == losses
 
 
 def test_discriminator_is_trained_also_where_its_weight_is_zero(encoder, trained):
