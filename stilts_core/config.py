@@ -117,31 +117,31 @@ class RunConfig:
         None, "dropout of encoder and head (default: the encoder's own)", decides="checkpoint", bounds=DROPOUT
     )
     auxiliary: str = parameter(
-        "", f"what stands beside the task in every intermediate step, on unlabelled text: {', '.join(AUXILIARIES)}",
+        "", f"auxiliary task of every intermediate step: {', '.join(AUXILIARIES)}",
         decides="checkpoint", choices=("", *AUXILIARIES), later=True,
     )  # fmt: skip
     auxiliary_weight: float = parameter(
-        1.0, "weight of its gradient into the encoder (0: a control with the same passes)",
+        1.0, "weight of the auxiliary's gradient into the encoder (0: a control with the same passes)",
         decides="checkpoint", bounds=NOT_NEGATIVE, later=True,
     )  # fmt: skip
     auxiliary_schedule: str = parameter(
-        "constant", "constant, or rising from 0 to the weight, as in domain-adversarial training",
+        "constant", "weight of the auxiliary: constant, or rising from 0 (adversarial training)",
         decides="checkpoint", choices=("constant", "rising"), later=True,
     )  # fmt: skip
     auxiliary_level: str = parameter(
-        "pooled", "states that an adversary or a matching of means reads: pooled (one a text) or token",
+        "pooled", "states that the auxiliary reads: pooled (the mean of a text) or token",
         decides="checkpoint", choices=("pooled", "token"), later=True,
     )  # fmt: skip
     auxiliary_layer: int | None = parameter(
-        None, "hidden state that it reads, 0 = embeddings (default: the last)",
+        None, "hidden state that the auxiliary reads, 0 = embeddings (default: the last)",
         decides="checkpoint", bounds=NOT_NEGATIVE, later=True,
     )  # fmt: skip
     text_languages: str = parameter(
-        "", "languages of the unlabelled text, also such as pretraining left out (default: all that it had)",
+        "", "languages of the unlabelled text (default: all that pretraining had; others by name)",
         decides="checkpoint", names=True, later=True,
     )  # fmt: skip
     text_source: str = parameter(
-        "", "unlabelled text: the source's running text (default), or target (inputs of the target's dev part)",
+        "", "unlabelled text: running text (default), or target (inputs of the target's dev part)",
         decides="checkpoint", choices=("", OWN_TEXT), later=True,
     )  # fmt: skip
     text_examples: int | None = parameter(

@@ -42,6 +42,13 @@ class Auxiliary:
     level: str = "pooled"
     layer: int | None = None
 
+    @property
+    def text_counts(self) -> dict[str, int]:
+        """The number of texts of each language."""
+        first = np.unique(self.features.example, return_index=True)[1]
+        counts = np.bincount(self.groups[first], minlength=len(self.languages))
+        return dict(zip(self.languages, counts.tolist(), strict=True))
+
     def new_head(self, encoder: Encoder) -> Head:
         """The head, with freshly initialised weights, or those of the checkpoint's masked-LM head."""
         if self.name == "mlm":

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -57,7 +57,9 @@ def train_phase(
         beside=beside,
     )
     return_freed_memory()
+    texts: dict[str, Any] = {"texts": auxiliary.text_counts} if auxiliary else {}
     record = PhaseRecord(
+        **texts,
         name=name,
         tasks=[task.name for task in trained],
         examples={task.name: len(np.unique(task.features.example)) for task in trained},

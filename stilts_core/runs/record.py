@@ -123,7 +123,7 @@ class PhaseRecord(_Part):
 
     `examples`, `dev` and `cut` are by task. `reused`: the phase was computed by an earlier run, and its costs are that
     run's. `first_step_seconds` counts from the start of the process to the end of its first step. `tokens` are
-    sub-words without padding.
+    sub-words without padding. `texts` are the unlabelled texts by language that the phase had.
     """
 
     name: PhaseName
@@ -142,6 +142,7 @@ class PhaseRecord(_Part):
     flops: Amount
     cut: dict[str, Cut]
     checkpoint: str | None = None
+    texts: dict[str, int] = {}
 
 
 class EncoderFacts(_Part):

@@ -38,6 +38,11 @@ def test_reference_of_matching_is_english_where_english_is_shown(encoder):
     assert auxiliary.make_auxiliary("mmd", texts, features).new_head(encoder).reference is None
 
 
+def test_texts_are_counted_by_language_however_many_features_they_have(encoder):
+    made = make_auxiliary(encoder, "reversal", 7)
+    assert made.text_counts == {"en": 3, "de": 2, "sw": 2}
+
+
 def test_masked_language_modelling_starts_from_the_head_of_the_checkpoint(encoder):
     made, head = make_auxiliary(encoder, "mlm", 12), MLMHead(encoder)
     started = made.new_head(encoder)

@@ -111,7 +111,7 @@ def test_confusion_trains_the_discriminator_on_languages_and_the_encoder_on_the_
     answers = softmax(head(hidden, batch), 1)
     uniform = torch.full_like(answers, 1 / LANGUAGES)
     confusion = cross_entropy(head(hidden, batch), uniform, reduction="sum")
-    torch.testing.assert_close(head.confusion(hidden, batch), confusion)
+    torch.testing.assert_close(head.confusion(head.read(hidden, batch)), confusion)
     torch.testing.assert_close(into_encoder, 0.3 * torch.autograd.grad(confusion, hidden)[0])
     assert loss == head.loss(hidden, batch)
 
@@ -122,12 +122,12 @@ def test_confusion_is_least_where_the_answer_is_the_uniform_distribution(hidden,
     optimiser = torch.optim.Adam([states], lr=0.3)
     for _ in range(300):
         optimiser.zero_grad()
-        head.confusion(states, batch).backward()
+        head.confusion(head.read(states, batch)).backward()
         optimiser.step()
     torch.testing.assert_close(softmax(head(states, batch), 1), torch.full((12, LANGUAGES), 1 / 3), atol=2e-3, rtol=0)
     least = 12 * np.log(LANGUAGES)
-    assert head.confusion(states, batch).item() == pytest.approx(least, rel=1e-5)
-    assert head.confusion(hidden, batch).item() > least
+    assert head.confusion(head.read(states, batch)).item() == pytest.approx(least, rel=1e-5)
+    assert head.confusion(head.read(hidden, batch)).item() > least
 
 
 # --- matching of means

@@ -214,6 +214,7 @@ def test_record_of_a_phase_describes_its_training(tiny_xlmr, tmp_path):
     assert record.dev["mnli"].metric == "accuracy" and record.dev["mnli"].n == 6
     assert 0 <= record.dev["udpos"].score <= 100
     assert record.cut["mnli"] == Truncation(inputs=16)
+    assert record.texts == {"en": 8}
     assert record.flops == 3 * encoder.count_flops(phase.tokens, phase.squares)
 
 
