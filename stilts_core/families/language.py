@@ -167,8 +167,8 @@ class MatchingHead(Head):
 class MMDHead(MatchingHead):
     """Linear maximum mean discrepancy (Gretton et al. 2012) within a step: the squared distance of two batch means.
 
-    Each language is compared with English, which is language `reference`; where English is not shown (None), with all
-    other texts of the step. The loss is the mean over the languages that the step has.
+    Each language is compared with English, which is language `reference`. Where English is not shown (None), or a step
+    has none, it is compared with all other texts of the step. The loss is the mean over the languages of the step.
     """
 
     def __init__(self, *settings: Any, reference: int | None = None, **more: Any) -> None:
@@ -176,15 +176,14 @@ class MMDHead(MatchingHead):
         self.reference = reference
 
     def distance(self, sums: Tensor, counts: Tensor) -> Tensor:
-        means = sums / counts.clamp(min=1)[:, None]
-        if self.reference is None:
-            rest = counts.sum() - counts
-            others = (sums.sum(0) - sums) / rest.clamp(min=1)[:, None]
-            compared = (counts > 0) & (rest > 0)
-        else:
-            others = means[self.reference]
-            compared = (counts > 0) & (counts[self.reference] > 0)
-            compared = compared & (torch.arange(len(counts), device=counts.device) != self.reference)
+        means, rest = sums / counts.clamp(min=1)[:, None], counts.sum() - counts
+        others = (sums.sum(0) - sums) / rest.clamp(min=1)[:, None]
+        compared = (counts > 0) & (rest > 0)
+        if self.reference is not None:
+            has_english = counts[self.reference] > 0
+            others = torch.where(has_english, means[self.reference], others)
+            is_english = torch.arange(len(counts), device=counts.device) == self.reference
+            compared = compared & ~(is_english & has_english)
         squares = ((means - others) ** 2).sum(1)
         return (squares * compared).sum() / compared.sum().clamp(min=1)
 

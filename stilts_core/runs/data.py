@@ -73,7 +73,9 @@ def read_intermediate(config: ResolvedConfig) -> IntermediateData:
         train = list(permute_labels(train, config.seed)) if config.sham_labels else train
         data.tasks[parts.train.task.name] = (train, data.facts.read(parts.dev))
     for text in inputs.texts:
-        items = text.read().items
+        part = text.read()
+        items = part.items
+        data.facts.dropped |= {f"text {text.language}: {reason}": count for reason, count in part.dropped.items()}
         data.texts += items
         data.text_sizes.append(text.size or len(items))
     publishers.forget_files()

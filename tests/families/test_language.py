@@ -158,11 +158,20 @@ def test_mmd_is_that_of_a_linear_kernel_by_plain_sums_over_pairs(level, referenc
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
 
 
-def test_step_without_english_or_with_one_language_has_no_mmd(hidden, batch):
-    for labels, reference in ([1, 2] * 6, 0), ([1] * 12, None), ([0] * 12, 0):
-        targets = {"language": torch.tensor(labels)}
-        head = MMDHead(SIZE, LANGUAGES, reference=reference)
-        assert head.contrastive_loss(head(hidden, batch), targets) == 0
+def test_step_without_english_compares_each_language_with_the_others(hidden, batch):
+    targets = {"language": torch.tensor([1, 2, 2] * 4)}
+    losses = [
+        head.contrastive_loss(head(hidden, batch), targets)
+        for head in (MMDHead(SIZE, LANGUAGES, reference=reference) for reference in (0, None))
+    ]
+    assert losses[0] > 0 and torch.equal(*losses)
+
+
+@pytest.mark.parametrize("reference", [0, 1, None])
+def test_step_with_one_language_has_no_mmd(reference, hidden, batch):
+    head = MMDHead(SIZE, LANGUAGES, reference=reference)
+    loss = head.contrastive_loss(head(hidden, batch), {"language": torch.tensor([1] * 12)})
+    assert loss == 0 and torch.autograd.grad(loss, hidden)[0].abs().sum() == 0
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -117,6 +117,13 @@ def test_texts_of_the_targets_dev_part_are_those_of_this_target():
     assert {text.text for text in texts["udpos"]} != {text.text for text in texts["xnli"]}
 
 
+def test_empty_lines_of_a_text_file_are_counted(data):
+    with (data / "text/sw.txt").open("a") as file:
+        file.write("\n \n")
+    read = read_intermediate(config(intermediate="mlm", text_languages="en,sw"))
+    assert read.facts.dropped == {"text sw: empty line": 2}
+
+
 def test_number_of_texts_of_a_file_is_chosen_by_the_seed(data):
     fields = {"auxiliary": "mlm", "text_languages": "en,sw", "text_examples": 5}
     texts = [read_intermediate(config(**fields, seed=seed)).texts for seed in (0, 0, 1)]
