@@ -10,35 +10,29 @@ import re
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from itertools import chain
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 from stilts_core.errors import ConfigError
 from stilts_core.parameters import (
+    DROPOUT,
+    EPOCHS,
     FIRST_FIELDS,
     LINK,
     NOT_NEGATIVE,
     POSITIVE,
     SHARE,
-    Bounds,
+    TEMPERATURE,
     GridRow,
+    Seeds,
     parameter,
     read_value,
 )
-from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task, require_intermediate, require_target
+from stilts_core.tasks.auxiliaries import AUXILIARIES, OWN_TEXT, REPLACED, rename_replaced
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, require_target
+from stilts_core.tasks.combinations import check_auxiliary, check_intermediate, check_mixed
 from stilts_core.tasks.profiles import LABORATORY, PROFILES, PUBLISHERS, PhaseRecipe, profile_recipe, profile_values
 
-EPOCHS = Bounds(above=0, most=1_000_000)
-DROPOUT = Bounds(least=0, below=1)
 SEED_FIELDS = ("selection_seed", "order_seed", "initialisation_seed")  # in the order of Seeds
-TEMPERATURE = Bounds(least=0.05)  # below, examples ** (1 / temperature) is no finite number
-
-
-class Seeds(NamedTuple):
-    """The seeds of a run: which examples are selected; their order, dropout and masks; the first weights of heads."""
-
-    selection: int
-    order: int
-    initialisation: int
 
 
 @dataclass(frozen=True)
@@ -131,12 +125,41 @@ class RunConfig:
     dropout: float | None = parameter(
         None, "dropout of encoder and head (default: the encoder's own)", decides="checkpoint", bounds=DROPOUT
     )
-    mlm_weight: float = parameter(
-        0.0, "weight of a masked-LM loss added to every intermediate step", decides="checkpoint", bounds=NOT_NEGATIVE
+    auxiliary: str = parameter(
+        "", f"auxiliary task of every intermediate step: {', '.join(AUXILIARIES)}",
+        decides="checkpoint", choices=("", *AUXILIARIES),
+    )  # fmt: skip
+    auxiliary_weight: float = parameter(
+        1.0, "weight of the auxiliary's gradient into the encoder (0: a control with the same passes)",
+        decides="checkpoint", bounds=NOT_NEGATIVE,
+    )  # fmt: skip
+    auxiliary_schedule: str = parameter(
+        "constant", "weight of the auxiliary: constant, or rising from 0 (adversarial training)",
+        decides="checkpoint", choices=("constant", "rising"),
+    )  # fmt: skip
+    auxiliary_level: str = parameter(
+        "pooled", "states that the auxiliary reads: pooled (the mean of a text) or token",
+        decides="checkpoint", choices=("pooled", "token"),
+    )  # fmt: skip
+    auxiliary_layer: int | None = parameter(
+        None, "hidden state that the auxiliary reads, 0 = embeddings (default: the last)",
+        decides="checkpoint", bounds=NOT_NEGATIVE,
+    )  # fmt: skip
+    text_languages: str = parameter(
+        "", "languages of the unlabelled text (default: all that pretraining had; others by name)",
+        decides="checkpoint", names=True,
+    )  # fmt: skip
+    text_source: str = parameter(
+        "", "unlabelled text: running text (default), or target (inputs of the target's dev part)",
+        decides="checkpoint", choices=("", OWN_TEXT),
+    )  # fmt: skip
+    text_examples: int | None = parameter(
+        None, "unlabelled texts per language (0 = all)", decides="checkpoint", bounds=NOT_NEGATIVE
     )
-    mlm_languages: str = parameter(
-        "", "languages of the unlabelled text (default: all available)", decides="checkpoint", names=True
-    )
+    text_alpha: float = parameter(
+        1.0, "sampling of languages: share ~ texts ** alpha (1: in proportion, 0: evenly)",
+        decides="checkpoint", bounds=SHARE,
+    )  # fmt: skip
     sham_labels: bool = parameter(
         False, "control: the intermediate labels are permuted among the examples", decides="checkpoint"
     )
@@ -196,7 +219,7 @@ class RunConfig:
         if self.intermediate == "none":
             return "none"
         links = tuple(tuple(link.split(",")) for link in self.intermediate.split(LINK))
-        return str(GridRow(links, bool(self.mlm_weight), self.sham_labels, self.mixed))
+        return str(GridRow(links, self.auxiliary, self.sham_labels, self.mixed))
 
     @property
     def seeds(self) -> Seeds:
@@ -220,28 +243,38 @@ class RunConfig:
     def _without_effect(self, links: list[str]) -> dict[str, Any]:
         """The fields that have no effect on the phases of a chain, at their defaults."""
         if all(link == "mlm" for link in links):
-            return {"sham_labels": False, "mlm_weight": 0.0}
-        return {} if self.mlm_weight or "mlm" in links else {"mlm_languages": ""}
+            return {"sham_labels": False} | _defaults("auxiliary")
+        return {} if self.auxiliary or "mlm" in links else _defaults("text_")
 
     @property
     def data_source(self) -> str:
         """The source of the examples: the one that was chosen, else the profile's."""
         return self.source or PROFILES[self.profile]["source"]
 
-    def in_row(self, row: str, mlm_weight: float) -> Self:
-        """The configuration of another grid row; `mlm_weight` applies to rows with +mlm where this one has none."""
+    def in_row(self, row: str) -> Self:
+        """The configuration of another grid row, which keeps this one's auxiliary where it names none.
+
+        A row that has nothing beside its tasks, or reads no text, has none of this configuration's settings of it.
+        """
         parsed = GridRow.parse(row)
+        auxiliary = (parsed.auxiliary or self.auxiliary) if parsed.has_labels else ""
+        unused = () if auxiliary else ("auxiliary_",) if ("mlm",) in parsed.links else ("auxiliary_", "text_")
         return replace(
             self,
             intermediate=LINK.join(",".join(tasks) for tasks in parsed.links),
             sham_labels=parsed.sham,
             mixed=parsed.mixed,
-            mlm_weight=(self.mlm_weight or mlm_weight) if parsed.mlm else 0.0,
+            auxiliary=auxiliary,
+            **_defaults(*unused),
         )
 
     def deciding(self) -> dict[str, Any]:
         """The fields that decide the result of the run, by name."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["decides"] != "nothing"}
+
+    def _changed(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
 
     def to_dict(self) -> dict[str, Any]:
         """All fields by name."""
@@ -249,7 +282,11 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The configuration of `values`. Raises ConfigError for a field that RunConfig does not have."""
+        """The configuration of `values`, which may have the fields of earlier versions.
+
+        Raises ConfigError for a field that RunConfig never had.
+        """
+        values = rename_replaced(values)
         unknown = sorted(values.keys() - {f.name for f in fields(cls)})
         if unknown:
             similar = get_close_matches(str(unknown[0]), [f.name for f in fields(cls)], n=1)
@@ -258,6 +295,11 @@ class RunConfig:
                 "`stilts run --help` lists the fields"
             )
         return cls(**values)
+
+
+def _defaults(*beginnings: str) -> dict[str, Any]:
+    """The defaults of the fields whose names begin so."""
+    return {f.name: f.default for f in fields(RunConfig) if f.name.startswith(beginnings)}
 
 
 def _always_set(name: str) -> Any:
@@ -308,7 +350,7 @@ class ResolvedConfig(RunConfig):
     @property
     def reads_text(self) -> bool:
         """Whether the last intermediate phase reads unlabelled text."""
-        return bool(self.links) and (not self.last_tasks or bool(self.mlm_weight))
+        return bool(self.links) and (not self.last_tasks or bool(self.auxiliary))
 
     def phase_recipe(self, phase: str, tasks: tuple[str, ...]) -> PhaseRecipe:
         """How long and how fast an 'intermediate' or 'target' phase on `tasks` trains; no tasks are mlm.
@@ -321,7 +363,8 @@ class ResolvedConfig(RunConfig):
     def run_id(self, **facts: str) -> str:
         """A readable slug and a hash of all that decides the result: the deciding fields and `facts`.
 
-        `facts` are fingerprints that the fields do not have: those of the encoder and of the data.
+        `facts` are fingerprints that the fields do not have: those of the encoder and of the data. A field that was
+        added later counts only where it differs from its default: a run keeps the name that it had before.
         """
         recipes = self._recipes("intermediate", self.links) | self._recipes("target", ((self.target,),))
         return self._name(f"{self.row}-{self.target}", self.deciding(), recipes | facts)
@@ -329,6 +372,8 @@ class ResolvedConfig(RunConfig):
     def checkpoint_id(self, **facts: str) -> str:
         """As `run_id`, for the intermediate checkpoint alone: the same for all targets."""
         decides = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["decides"] == "checkpoint"}
+        if self.text_source == OWN_TEXT and (self.auxiliary or ("mlm" in self.intermediate.split(LINK))):
+            decides["target"] = self.target
         return self._name(self.row, decides, self._recipes("intermediate", self.links) | facts)
 
     def _recipes(self, phase: str, links: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
@@ -340,46 +385,15 @@ class ResolvedConfig(RunConfig):
         # A run id is the name of a folder and of a page: see `runs.record.NAME`.
         slug = slug.replace(LINK, "-then-")
         encoder = re.sub(r"[^A-Za-z0-9_.+-]", "_", self.encoder.rstrip("/").split("/")[-1])[:80]
-        defaults = {f.name: f.default for f in fields(self)}
-        hashed = {name: v for name, v in decides.items() if name in FIRST_FIELDS or v != defaults[name]} | facts
+        changed = self._changed()
+        hashed = REPLACED | {name: v for name, v in decides.items() if name in FIRST_FIELDS or name in changed} | facts
         digest = hashlib.sha256(json.dumps(hashed, sort_keys=True, allow_nan=False).encode()).hexdigest()
         return f"{slug}-{encoder}-s{self.seed}-{digest[:10]}"
 
     def check(self) -> None:
         """Raises ConfigError for fields that do not go together, and for an unknown task."""
         require_target(self.target)
-        for name in self.intermediate_tasks:
-            if name in ("none", "all", "mlm"):
-                raise ConfigError(f"intermediate is {self.intermediate!r}; {name!r} stands alone, without other names")
-            family = require_intermediate(name).family
-            if self.sham_labels and family == "retrieval":
-                raise ConfigError(f"sham_labels is true, and {name!r} has no labels to permute; choose another task")
-        if self.sham_labels and not self.intermediate_tasks:
-            raise ConfigError(
-                f"sham_labels permutes intermediate labels, and intermediate {self.intermediate!r} has none; choose an "
-                "intermediate task"
-            )
-        if self.mlm_weight and self.links and not self.intermediate_tasks:
-            raise ConfigError(
-                f"mlm_weight is {self.mlm_weight}, and intermediate {self.intermediate!r} has no task beside it; leave "
-                "mlm_weight at 0"
-            )
+        check_intermediate(self.intermediate, self.intermediate_tasks, sham=self.sham_labels)
+        check_auxiliary(self.intermediate.split(LINK), self.intermediate_tasks, self._changed())
         if self.mixed:
-            self._check_mixed()
-
-    def _check_mixed(self) -> None:
-        """Raise ConfigError where the target cannot be trained jointly with intermediate tasks."""
-        if not self.links:
-            raise ConfigError("mixed is true, and intermediate 'none' has no task to train jointly; choose one")
-        if not get_task(self.target).trained_on:
-            raise ConfigError(f"mixed is true, and {self.target!r} has no training data; choose another target")
-        if self.target in self.last_tasks:
-            raise ConfigError(
-                f"mixed is true, and {self.target!r} is both the target and an intermediate task of the joint phase; "
-                "leave it out of intermediate"
-            )
-        if self.intermediate_frozen is not None and len(self.links) == 1:
-            raise ConfigError(
-                f"intermediate_frozen is {self.intermediate_frozen}, and with mixed the only phase is the joint one; "
-                "set target_frozen"
-            )
+            check_mixed(self.target, self.links, self.intermediate_frozen)

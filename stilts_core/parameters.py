@@ -13,6 +13,7 @@ from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args
 
 from stilts_core.errors import ConfigError, shown
+from stilts_core.tasks.auxiliaries import AUXILIARIES
 
 # What a field decides: the shared intermediate checkpoint and so the run; the run alone; or nothing in its result.
 Decides = Literal["checkpoint", "run", "nothing"]
@@ -25,8 +26,8 @@ LARGEST_SEED = 2**63 - 1  # that PyTorch and NumPy both take
 FIRST_FIELDS = (
     "profile", "encoder", "intermediate", "target", "seed", "languages", "intermediate_examples", "target_examples",
     "dev_examples", "test_examples", "intermediate_epochs", "target_epochs", "intermediate_lr", "target_lr",
-    "batch_size", "max_length", "warmup", "weight_decay", "clip", "dropout", "mlm_weight", "mlm_languages",
-    "sham_labels", "sampling_temperature", "sampling_cap", "pooling", "layer", "pos_metric", "precision", "device",
+    "batch_size", "max_length", "warmup", "weight_decay", "clip", "dropout", "sham_labels",
+    "sampling_temperature", "sampling_cap", "pooling", "layer", "pos_metric", "precision", "device",
 )  # fmt: skip
 
 LINK = ">"  # joins the phases of a chain
@@ -57,6 +58,9 @@ class Bounds(NamedTuple):
 
 
 POSITIVE, NOT_NEGATIVE, SHARE = Bounds(above=0), Bounds(least=0), Bounds(least=0, most=1)
+EPOCHS = Bounds(above=0, most=1_000_000)
+DROPOUT = Bounds(least=0, below=1)
+TEMPERATURE = Bounds(least=0.05)  # below, examples ** (1 / temperature) is no finite number
 
 
 def parameter(
@@ -102,30 +106,43 @@ def read_names(option: str, text: str) -> list[str]:
         raise ConfigError(f"{option} is {shown(text)}; {unfit}") from None
 
 
+class Seeds(NamedTuple):
+    """The seeds of a run: which examples are selected; their order, dropout and masks; the first weights of heads."""
+
+    selection: int
+    order: int
+    initialisation: int
+
+
 class GridRow(NamedTuple):
     """One row of the grid: the intermediate training before the target.
 
-    `links` are the phases of a chain, each with its intermediate tasks, or with one of none, all, mlm. `mlm`: with
-    masked language modelling beside the tasks. `sham`: with permuted labels, as a control. `mixed`: the target's
-    examples are trained jointly with the tasks of the last link. As text: none, mnli, mnli+qqp, all+mlm, mnli+sham,
-    squad>mlm, mlm>mnli+qqp+mixed; what holds for the whole row comes last.
+    `links` are the phases of a chain, each with its intermediate tasks, or with one of none, all, mlm. `auxiliary` is
+    one of AUXILIARIES, if it stands beside the tasks. `sham`: with permuted labels, as a control. `mixed`: the target's
+    examples are trained jointly with the tasks of the last link. As text: none, mnli, mnli+qqp, all+mlm, mnli+reversal,
+    mnli+sham, squad>mlm, mlm>mnli+qqp+mixed; what holds for the whole row comes last.
     """
 
     links: tuple[tuple[str, ...], ...]
-    mlm: bool = False
+    auxiliary: str = ""
     sham: bool = False
     mixed: bool = False
 
     @classmethod
     def parse(cls, text: str) -> "GridRow":
-        """The row of a text. Raises ConfigError for an empty name, one that comes twice in a link, or none+mlm."""
+        """The row of a text.
+
+        Raises ConfigError for an empty name, one that comes twice in a link, none+mlm, or two auxiliaries.
+        """
         links = [tuple(read_names(f"grid row {text!r}", link.replace("+", ","))) for link in text.split(LINK)]
         first, *others = links[-1]
         if first == "none" and others:
             raise ConfigError(f"grid row {text!r}: 'none' has no phase for {others[0]!r}; write none or {others[0]}")
-        variants = [name for name in others if name in ("mlm", "sham", "mixed")]
-        last = (first, *(name for name in others if name not in variants))
-        return cls((*links[:-1], last), **dict.fromkeys(variants, True))
+        beside = [name for name in others if name in AUXILIARIES]
+        if len(beside) > 1:
+            raise ConfigError(f"grid row {text!r}: only one of {' and '.join(beside)} can stand beside a task")
+        last = (first, *(name for name in others if name not in (*AUXILIARIES, "sham", "mixed")))
+        return cls((*links[:-1], last), "".join(beside), "sham" in others, "mixed" in others)
 
     @property
     def has_labels(self) -> bool:
@@ -134,7 +151,7 @@ class GridRow(NamedTuple):
 
     def __str__(self) -> str:
         chain = LINK.join("+".join(tasks) for tasks in self.links)
-        return chain + "+mlm" * self.mlm + "+sham" * self.sham + "+mixed" * self.mixed
+        return "+".join([chain, *filter(None, [self.auxiliary]), *["sham"] * self.sham, *["mixed"] * self.mixed])
 
 
 class _Unfit(ValueError):

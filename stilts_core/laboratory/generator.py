@@ -26,6 +26,7 @@ from stilts_core.tasks.examples import (
     SpanExample,
     TaggingExample,
     TextExample,
+    texts_of_inputs,
 )
 from stilts_core.tasks.retrieval_sets import multilingual_pool, sentence_of_answer
 from stilts_core.tasks.selection import chosen_positions
@@ -164,14 +165,19 @@ def available_languages(name: str, split: str = "test") -> tuple[str, ...]:
     return tuple(LANGUAGES) if split == "test" and "target" in row.roles else ("en",)
 
 
-def unlabelled(language: str, *, seed: int = 0, examples: int | None = None) -> ExampleSet:
+def unlabelled(
+    language: str, *, seed: int = 0, examples: int | None = None, task: str = "", selection: int = 0
+) -> ExampleSet:
     """Generate unlabelled texts of one to three sentences; the texts of different languages are no translations.
 
     `examples` is the number of texts (default: the size of the language's pretraining text). All texts belong to the
-    train part, so no text of a test part is among them. Raises DataNotFound for a language without pretraining text if
+    train part, so no text of a test part is among them. `task` asks for the inputs of its dev part in this language
+    instead, chosen by a hash of `selection` and number. Raises DataNotFound for a language without pretraining text if
     no number is given.
     """
     definition = _definition(language)
+    if task:
+        return _as_example_set(_input_texts(task, language, examples or 0, selection))
     count = definition.texts if examples is None else examples
     if not count:
         raise DataNotFound(
@@ -187,19 +193,51 @@ def unlabelled(language: str, *, seed: int = 0, examples: int | None = None) -> 
     return _as_example_set(cached_examples(generate, TextExample, VERSION, definition, seed, count))
 
 
-def text_checksums(language: str) -> dict[str, str]:
+def _input_texts(name: str, language: str, limit: int, selection: int) -> list[TextExample]:
+    """The inputs of the dev part of a task in one language as unlabelled texts."""
+    if language not in (known := text_languages(task=name)):
+        raise DataError(f"{name} has no dev part in '{language}'; choose one of {', '.join(known)}")
+    if name in _PARTS:
+        items: list = _retrieval_sets(name, "dev", language, 0, QUERIES)
+        return texts_of_inputs(items, language)[: limit or None]
+    chosen = chosen_positions(range(SIZES["dev"]), limit or SIZES["dev"], selection)
+
+    def generate() -> list[TextExample]:
+        realiser = get_realiser(language)
+        items = draw_items(name, "dev", language, numbers=chosen)
+        examples = [item.to_example(number, realiser) for number, item in zip(chosen, items, strict=True)]
+        return texts_of_inputs(examples, language)[: limit or None]
+
+    return cached_examples(generate, TextExample, VERSION, "inputs", name, LANGUAGES[language], tuple(chosen))
+
+
+def text_checksums(language: str, *, task: str = "") -> dict[str, str]:
     """Return the `files` of what `unlabelled` returns."""
     return {GENERATOR: VERSION}
 
 
-def text_languages() -> tuple[str, ...]:
-    """Return the languages that have pretraining text."""
-    return tuple(code for code, language in LANGUAGES.items() if language.texts)
+def text_languages(*, task: str = "") -> tuple[str, ...]:
+    """Return the languages that have pretraining text, or in which the dev part of `task` can be generated."""
+    if not task:
+        return tuple(code for code, language in LANGUAGES.items() if language.texts)
+    if "dev" in _PARTS.get(task, ()):
+        return available_languages(task, "dev")
+    if task not in DRAW_ITEM:
+        raise DataNotFound(
+            f"{get_task(task).title} has no dev part in the laboratory, and its test part is never read as unlabelled "
+            "text; leave text_source out, or choose another target"
+        )
+    return tuple(LANGUAGES)
 
 
-def text_size(language: str) -> int:
-    """Return the number of pretraining texts of a language."""
-    return LANGUAGES[language].texts
+def further_text_languages() -> tuple[str, ...]:
+    """Return the languages that pretraining left out; their text is generated for those who ask for it by name."""
+    return tuple(code for code, language in LANGUAGES.items() if not language.texts)
+
+
+def text_size(language: str, *, task: str = "") -> int:
+    """Return how many unlabelled texts there are: as many as in pretraining, or as in English if it left them out."""
+    return SIZES["dev"] if task else LANGUAGES[language].texts or LANGUAGES["en"].texts
 
 
 @cache

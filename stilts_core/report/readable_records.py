@@ -17,6 +17,7 @@ from stilts_core.laboratory.language.design import LANGUAGES
 from stilts_core.laboratory.languages import get_language
 from stilts_core.report.tables.titles import row_title
 from stilts_core.runs.record import Amount, Count, Record, Score, read_record, value_of
+from stilts_core.tasks.auxiliaries import AUXILIARIES
 from stilts_core.tasks.catalogue import get_task
 
 LONGEST_REASON = 300  # characters of a message that may quote a record
@@ -59,7 +60,7 @@ def read_known(path: Path) -> Record:
             raise ConfigError(f"{record.target!r} is not a target task")
         row_title(record.row)
         for task in [*record.cards, *(task for phase in record.phases for task in phase.tasks)]:
-            if task != "mlm":
+            if task not in AUXILIARIES:
                 get_task(task)
         scored = {*record.scores, *record.unscored, *record.layers}
         for code in scored | {mistake.language for mistake in record.errors}:

@@ -36,10 +36,14 @@ class PartFacts:
 
 @dataclass
 class IntermediateData:
-    """English (train, dev) examples by intermediate task, and unlabelled texts."""
+    """English (train, dev) examples by intermediate task, and unlabelled texts.
+
+    `text_sizes` are the numbers of texts that the languages' shares in sampling count, in the order of the texts.
+    """
 
     tasks: dict[str, tuple[list, list]] = field(default_factory=dict)
     texts: list[TextExample] = field(default_factory=list)
+    text_sizes: list[int] = field(default_factory=list)
     facts: PartFacts = field(default_factory=PartFacts)
 
 
@@ -69,7 +73,11 @@ def read_intermediate(config: ResolvedConfig) -> IntermediateData:
         train = list(permute_labels(train, config.seeds.selection)) if config.sham_labels else train
         data.tasks[parts.train.task.name] = (train, dev)
     for text in inputs.texts:
-        data.texts += text.read().items
+        part = text.read()
+        items = part.items
+        data.facts.dropped |= {f"text {text.language}: {reason}": count for reason, count in part.dropped.items()}
+        data.texts += items
+        data.text_sizes.append(text.size or len(items))
     publishers.forget_files()
     return data
 

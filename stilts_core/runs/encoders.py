@@ -13,6 +13,7 @@ from stilts_core.pretraining.recipe import RECIPE, SPECIAL_TOKENS_ADDED, lab_ide
 from stilts_core.pretraining.train import pretrain_lab_encoder
 from stilts_core.tasks.catalogue import get_task
 
+LAYER_FIELDS = ("layer", "auxiliary_layer", "intermediate_frozen", "target_frozen")  # numbers of layers in a config
 HUB_FILES = ["config.json", "model*.safetensors", "model.safetensors.index.json", *TOKENIZER_FILES]
 
 
@@ -89,7 +90,7 @@ def check_encoder(config: ResolvedConfig, encoder: Encoder | None = None) -> Non
 
     Without a loaded encoder its config and tokenizer are read, and only if the configuration sets one of these.
     """
-    asked = {field: getattr(config, field) for field in ("layer", "intermediate_frozen", "target_frozen")}
+    asked = {field: getattr(config, field) for field in LAYER_FIELDS}
     if config.max_length is None and all(number is None for number in asked.values()):
         return
     name, limits = config.encoder, read_limits(config.encoder)

@@ -16,6 +16,7 @@ from stilts_core.encoders.cpu.kernels import find_deviation
 from stilts_core.errors import ConfigError, DataNotFound
 from stilts_core.runs.encoders import identity
 from stilts_core.sources.parts import SOURCES, Part, TextPart
+from stilts_core.tasks.auxiliaries import OWN_TEXT
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task
 
 CHECKPOINT_VERSION = "3"  # raise it when the same config and data would give another intermediate checkpoint
@@ -73,10 +74,12 @@ def _checksums(parts: Iterable[Part | TextPart]) -> dict[str, str]:
 
 
 def intermediate_inputs(config: ResolvedConfig) -> IntermediateInputs:
-    """What the last intermediate phase of a run reads; it does not depend on the target."""
+    """What the last intermediate phase of a run reads.
+
+    It depends on the target only where the text is the target's own.
+    """
     tasks = [_training_parts(config, name, config.intermediate_examples) for name in config.last_tasks]
-    texts = [TextPart(config.source, code, limit) for code, limit in _text_limits(config).items()]
-    return IntermediateInputs(tuple(tasks), tuple(texts))
+    return IntermediateInputs(tuple(tasks), tuple(_text_parts(config)))
 
 
 def target_inputs(config: ResolvedConfig) -> TargetInputs:
@@ -115,28 +118,52 @@ def _training_parts(config: ResolvedConfig, name: str, limit: int) -> TrainingPa
     return TrainingParts(train, Part(config.source, task, "dev", limit=config.dev_examples))
 
 
-def _text_limits(config: ResolvedConfig) -> dict[str, int]:
-    """How many texts of each language are read (0 = all): as many as the steps take, in the languages' proportions.
+def _text_parts(config: ResolvedConfig) -> list[TextPart]:
+    """The unlabelled text of each language: of generated text no more than the steps take.
 
-    Only generated text has limits: the laboratory makes no more texts than the phase will see.
+    A language's share of the steps is its number of texts to the power of `text_alpha`, normalised.
     """
     if not config.reads_text:
-        return {}
+        return []
+    source, task = SOURCES[config.source], config.target if config.text_source == OWN_TEXT else ""
+    codes, wanted = _text_languages(config, task), config.text_examples or 0
+    generated = {code: source.text_size(code, task=task) for code in codes}
+    sizes = {code: wanted or generated[code] for code in codes}
+    weights = {code: sizes[code] ** config.text_alpha for code in codes}
+    visited = _visited_texts(config)
+    visits = {code: visited / max(1, sum(weights.values())) * weight for code, weight in weights.items()}
+    limits = {
+        code: min(size, math.ceil(visits[code])) if visited and generated[code] else size
+        for code, size in sizes.items()
+    }
+    return [TextPart(config.source, code, limits[code], task, config.seeds.selection, sizes[code]) for code in codes]
+
+
+def _visited_texts(config: ResolvedConfig) -> float:
+    """How many texts the last intermediate phase visits: one beside each example, or as many as one task of its own."""
+    recipe = config.phase_recipe("intermediate", config.last_tasks)
+    if recipe.steps:
+        return recipe.steps * (config.batch_size or get_task(INTERMEDIATE_TASKS[0]).paper.batch_size or 1)
+    return (recipe.epochs or 1) * config.intermediate_examples * max(1, len(config.last_tasks))
+
+
+def _text_languages(config: ResolvedConfig, task: str) -> tuple[str, ...]:
+    """The languages of the unlabelled text: those that were asked for, else all that the source lists."""
     source = SOURCES[config.source]
-    available = source.text_languages()
-    codes = tuple(config.mlm_languages.split(",")) if config.mlm_languages else available
+    listed = source.text_languages(task=task)
+    available = listed if task else (*listed, *source.further_text_languages())
+    codes = tuple(config.text_languages.split(",")) if config.text_languages else listed
     if missing := [code for code in codes if code not in available]:
         raise ConfigError(
-            f"mlm_languages is {config.mlm_languages!r}; there is no unlabelled text in {', '.join(missing)}; "
+            f"text_languages is {config.text_languages!r}; there is no unlabelled text in {', '.join(missing)}; "
             f"available languages: {', '.join(available)}"
         )
-    sizes = {code: source.text_size(code) for code in codes}
-    recipe = config.phase_recipe("intermediate", config.last_tasks)
-    visited = (recipe.epochs or 1) * config.intermediate_examples * max(1, len(config.last_tasks))
-    if recipe.steps:
-        visited = recipe.steps * (config.batch_size or get_task(INTERMEDIATE_TASKS[0]).paper.batch_size or 1)
-    share = visited / max(1, sum(sizes.values())) or 1
-    return {code: min(size, math.ceil(share * size)) for code, size in sizes.items()}
+    if config.auxiliary not in ("", "mlm") and len(codes) < 2:
+        raise ConfigError(
+            f"auxiliary is {config.auxiliary!r}, which needs two languages or more, and there is text in "
+            f"{', '.join(codes)} alone; name others in text_languages"
+        )
+    return codes
 
 
 def scored_languages(config: ResolvedConfig) -> tuple[str, ...]:

@@ -4,21 +4,22 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from pydantic import BaseModel
 
 from stilts_core.encoders.encoder import WORD_EMBEDDINGS, Encoder
+from stilts_core.families.auxiliary import Auxiliary
 from stilts_core.families.features import Features, used_ids
 from stilts_core.families.head import Head
-from stilts_core.families.mlm import MLMHead
 from stilts_core.families.table import get_family
 from stilts_core.runs.prediction import predict
 from stilts_core.runs.preparation import TaskData
 from stilts_core.runs.record import CardRecord, CurvePoint, DevScore, PhaseName, PhaseRecord
 from stilts_core.training import checkpoint, distributed
+from stilts_core.training.batching import GroupSampling
 from stilts_core.training.compute import Compute, return_freed_memory
 from stilts_core.training.loop import train
 from stilts_core.training.phase import Phase
@@ -33,20 +34,20 @@ def train_phase(
     compute: Compute,
     checkpoints: Path | None = None,
     *,
-    unlabelled: Features | None = None,
-    mlm_is_a_task: bool = False,
+    auxiliary: Auxiliary | None = None,
+    auxiliary_is_a_task: bool = False,
 ) -> tuple[PhaseRecord, dict[str, Head], Phase]:
     """Train the encoder on `tasks` with new heads; returns the phase's record, the heads, and the phase.
 
-    Heads are initialised anew in every phase, as in the paper, from the schedule's seed. Masked language modelling on
-    `unlabelled` is trained beside the tasks, or is a task of its own with `mlm_is_a_task`.
+    Heads are initialised anew in every phase, as in the paper, from the schedule's seed. The `auxiliary` is trained
+    beside the tasks, or is a task of its own.
     """
     torch.manual_seed(schedule.seed if schedule.initialisation_seed is None else schedule.initialisation_seed)
     heads = {task.name: get_family(task.setting.task).new_head(encoder, task.setting) for task in tasks}
     trained = [TrainingTask(task.name, task.train, heads[task.name]) for task in tasks]
-    mlm = TrainingTask("mlm", unlabelled, MLMHead(encoder)) if unlabelled is not None else None
-    if mlm and mlm_is_a_task:
-        trained, mlm = [*trained, mlm], None
+    beside = _auxiliary_task(auxiliary, encoder) if auxiliary else None
+    if beside and auxiliary_is_a_task:
+        trained, beside = [*trained, beside], None
     phase = train(
         encoder,
         trained,
@@ -54,10 +55,12 @@ def train_phase(
         title=f"{name} phase ({', '.join(task.name for task in trained)})",
         checkpoints=checkpoints,
         compute=compute,
-        mlm=mlm,
+        beside=beside,
     )
     return_freed_memory()
+    texts: dict[str, Any] = {"texts": auxiliary.text_counts} if auxiliary else {}
     record = PhaseRecord(
+        **texts,
         name=name,
         tasks=[task.name for task in trained],
         examples={task.name: len(np.unique(task.features.example)) for task in trained},
@@ -75,6 +78,11 @@ def train_phase(
         cut={task.name: task.features.truncation for task in trained},
     )
     return record, heads, phase
+
+
+def _auxiliary_task(auxiliary: Auxiliary, encoder: Encoder) -> TrainingTask:
+    sampling = None if auxiliary.shares is None else GroupSampling(auxiliary.groups, auxiliary.shares)
+    return TrainingTask(auxiliary.name, auxiliary.features, auxiliary.new_head(encoder), sampling)
 
 
 def dev_score(encoder: Encoder, head: Head, task: TaskData, compute: Compute) -> DevScore:
@@ -105,13 +113,13 @@ class IntermediateMaterial:
 
     tasks: list[TaskData]
     schedule: Schedule
-    unlabelled: Features | None
+    auxiliary: Auxiliary | None
     facts: IntermediateFacts
 
     @property
     def features(self) -> list[Features]:
         """All features of the phase."""
-        texts = [] if self.unlabelled is None else [self.unlabelled]
+        texts = [self.auxiliary.features] if self.auxiliary else []
         return [columns for task in self.tasks for columns in (task.train, task.dev)] + texts
 
     def count_steps(self) -> int:
@@ -178,11 +186,11 @@ def _train_intermediate(
     The checkpoint holds what a record needs of the phases before it, too, so that nothing else has to be read.
     """
     encoder.trim_vocabulary(used_ids(*material.features))
-    unfinished, texts = locate_unfinished(folder), material.unlabelled
+    unfinished = locate_unfinished(folder)
     record, _, phase = train_phase(
         *("intermediate", encoder, material.tasks, material.schedule, compute, unfinished),
-        unlabelled=texts,
-        mlm_is_a_task=not material.tasks,
+        auxiliary=material.auxiliary,
+        auxiliary_is_a_task=not material.tasks,
     )
     ids, embeddings, unused_scale = encoder.trained_embeddings(phase.unused_scale)
     tensors = encoder.model.state_dict() | {WORD_EMBEDDINGS: embeddings, "kept_rows": torch.from_numpy(ids)}

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from stilts_core.config import ResolvedConfig, RunConfig
 from stilts_core.encoders.encoder import Encoder
 from stilts_core.errors import ConfigError
-from stilts_core.families.feature_cache import cached_features, cached_text_features
+from stilts_core.families.feature_cache import cached_features
 from stilts_core.families.features import Features, used_ids
 from stilts_core.families.head import Head
 from stilts_core.families.table import get_family
@@ -21,7 +21,14 @@ from stilts_core.runs.encoders import check_encoder, load_encoder
 from stilts_core.runs.evaluation import Evaluation
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
 from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, Link, intermediate_encoder, train_phase
-from stilts_core.runs.preparation import TaskData, phase_schedule, prepare_task, task_cards, task_setting
+from stilts_core.runs.preparation import (
+    TaskData,
+    phase_schedule,
+    prepare_auxiliary,
+    prepare_task,
+    task_cards,
+    task_setting,
+)
 from stilts_core.runs.record import (
     SCHEMA,
     Cost,
@@ -129,12 +136,11 @@ class _Run:
                 schedule,
                 steps=own_steps + joint.count_steps(),
                 first_task_steps=own_steps,
-                mlm_weight=joint.schedule.mlm_weight,
             )
             record, heads, phase = train_phase(
                 *("joint", encoder, [target, *joint.tasks], schedule, compute, checkpoints),
-                unlabelled=joint.unlabelled,
-                mlm_is_a_task=not joint.tasks,
+                auxiliary=joint.auxiliary,
+                auxiliary_is_a_task=not joint.tasks,
             )
         else:
             record, heads, phase = train_phase("target", encoder, [target], schedule, compute, checkpoints)
@@ -249,7 +255,9 @@ def _intermediate_material(config: ResolvedConfig, encoder: Encoder) -> Intermed
     schedule = phase_schedule(config, "intermediate", setting)
     if not tasks:
         schedule = replace(schedule, cap=config.intermediate_examples)
-    texts = cached_text_features(data.texts, encoder.tokenizer, setting.max_length) if data.texts else None
+    auxiliary = None
+    if data.texts:
+        auxiliary = prepare_auxiliary(config, data.texts, data.text_sizes, setting.max_length, encoder)
     cards = {name: task_cards(name, train) for name, (train, _) in data.tasks.items()}
     facts = IntermediateFacts(notes=data.facts.notes, dropped=data.facts.dropped, cards=cards)
-    return IntermediateMaterial(tasks, schedule, texts, facts)
+    return IntermediateMaterial(tasks, schedule, auxiliary, facts)

@@ -1,5 +1,6 @@
 """From examples to what a phase trains on: the setting of a task, its features, and the schedule."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -7,13 +8,15 @@ from itertools import islice
 from stilts_core.config import ResolvedConfig
 from stilts_core.encoders.encoder import Encoder
 from stilts_core.errors import DataError
-from stilts_core.families.feature_cache import cached_features
+from stilts_core.families.auxiliary import Auxiliary, make_auxiliary
+from stilts_core.families.feature_cache import cached_features, cached_text_features
 from stilts_core.families.features import Features
 from stilts_core.families.setting import TaskSetting
 from stilts_core.families.table import get_family
 from stilts_core.runs.record import CardRecord, PhaseName
 from stilts_core.tasks.catalogue import get_task
-from stilts_core.tasks.examples import Example, Item, TaggingExample, has_label
+from stilts_core.tasks.examples import Example, Item, TaggingExample, TextExample, has_label
+from stilts_core.training.batching import compute_sampling_shares
 from stilts_core.training.schedule import Schedule
 
 CARDS = 2  # examples of each task that the record shows
@@ -88,7 +91,31 @@ def phase_schedule(config: ResolvedConfig, phase: PhaseName, setting: TaskSettin
         clip=config.clip,
         temperature=config.sampling_temperature,
         cap=config.sampling_cap,
-        mlm_weight=config.mlm_weight if phase == "intermediate" else 0.0,
+        auxiliary_weight=config.auxiliary_weight,
+        auxiliary_rises=config.auxiliary_schedule == "rising",
+    )
+
+
+def prepare_auxiliary(
+    config: ResolvedConfig, texts: Sequence[TextExample], sizes: list[int], length: int, encoder: Encoder
+) -> Auxiliary:
+    """What is trained on the unlabelled texts of a run, of which an input has at most `length` sub-words.
+
+    `sizes` are the numbers of texts by language, in the order of the texts.
+    """
+    features = cached_text_features(texts, encoder.tokenizer, length)
+    shares = None
+    if config.text_alpha != 1:
+        temperature = 1 / config.text_alpha if config.text_alpha else math.inf
+        shares = compute_sampling_shares(sizes, temperature=temperature)
+    return make_auxiliary(
+        config.auxiliary or "mlm",
+        texts,
+        features,
+        seed=config.seeds.selection,
+        shares=shares,
+        level=config.auxiliary_level,
+        layer=config.auxiliary_layer,
     )
 
 

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import from_json
@@ -19,6 +19,7 @@ from stilts_core.errors import RecordError, shown
 from stilts_core.families.features import Truncation
 from stilts_core.parameters import LINK
 from stilts_core.storage.atomic import write_whole
+from stilts_core.tasks.auxiliaries import rename_replaced
 
 SCHEMA = 1
 RECORD = "record.json"  # the file's name in the folder of a run
@@ -105,7 +106,8 @@ class DevScore(_Part):
 class CurvePoint(TypedDict):
     """The mean training loss of one task since the point before, and the phase's progress up to here.
 
-    A plain dict, because a record has hundreds of points and a grid thousands of records.
+    `accuracy` is that of a discriminator, in the batches of these steps. A plain dict, because a record has hundreds of
+    points and a grid thousands of records.
     """
 
     step: Count
@@ -114,6 +116,7 @@ class CurvePoint(TypedDict):
     lr: Amount
     tokens: Count
     seconds: Seconds
+    accuracy: NotRequired[Amount]
 
 
 class PhaseRecord(_Part):
@@ -121,7 +124,7 @@ class PhaseRecord(_Part):
 
     `examples`, `dev` and `cut` are by task. `reused`: the phase was computed by an earlier run, and its costs are that
     run's. `first_step_seconds` counts from the start of the process to the end of its first step. `tokens` are
-    sub-words without padding.
+    sub-words without padding. `texts` are the unlabelled texts by language that the phase had.
     """
 
     name: PhaseName
@@ -140,6 +143,7 @@ class PhaseRecord(_Part):
     flops: Amount
     cut: dict[str, Cut]
     checkpoint: str | None = None
+    texts: dict[str, int] = {}
 
 
 class EncoderFacts(_Part):
@@ -242,6 +246,7 @@ class Record(_Part):
     @classmethod
     def _known_fields(cls, value: Any) -> Any:
         if isinstance(value, dict):
+            value = rename_replaced(value)
             RunConfig.from_dict(value)  # refuses unknown fields; the types of the others are checked after this
         return value
 

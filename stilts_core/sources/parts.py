@@ -24,17 +24,25 @@ class Source(Protocol):
     def available_languages(self, name: str, split: str = "test") -> tuple[str, ...]:
         """The languages that the part has."""
 
-    def unlabelled(self, language: str, *, examples: int | None = None) -> ExampleSet:
-        """Unlabelled texts of a language."""
+    def unlabelled(
+        self, language: str, *, examples: int | None = None, task: str = "", selection: int = 0
+    ) -> ExampleSet:
+        """Unlabelled texts of a language: running text, or the inputs of the dev part of `task`.
 
-    def text_checksums(self, language: str) -> dict[str, str]:
+        `examples` is the largest number of texts; files have them chosen by a hash of `selection` and id.
+        """
+
+    def text_checksums(self, language: str, *, task: str = "") -> dict[str, str]:
         """The `files` of the unlabelled text."""
 
-    def text_size(self, language: str) -> int:
-        """How many unlabelled texts are generated at most; 0 for text that is read whole."""
+    def text_size(self, language: str, *, task: str = "") -> int:
+        """How many unlabelled texts are generated if no number is given; 0 for text that is read whole."""
 
-    def text_languages(self) -> tuple[str, ...]:
+    def text_languages(self, *, task: str = "") -> tuple[str, ...]:
         """The languages that have unlabelled text."""
+
+    def further_text_languages(self) -> tuple[str, ...]:
+        """The languages that have running text only for those who ask for it by name: pretraining left them out."""
 
 
 SOURCES: dict[str, Source] = {"laboratory": generator, "publishers": publishers}
@@ -62,16 +70,24 @@ class Part:
 
 @dataclass(frozen=True)
 class TextPart:
-    """The unlabelled text of one language; `limit` is the number of texts that a generator makes (0 = all)."""
+    """The unlabelled text of one language: running text, or the inputs of the dev part of `task`.
+
+    At most `limit` texts (0 = all), chosen with `seed`. `size` is the number of texts that the language's share in
+    sampling counts, 0 for as many as are read.
+    """
 
     source: str
     language: str
     limit: int = 0
+    task: str = ""
+    seed: int = 0
+    size: int = 0
 
     def checksums(self) -> dict[str, str]:
         """The SHA-256 of the file that `read` reads, or the generator's version."""
-        return SOURCES[self.source].text_checksums(self.language)
+        return SOURCES[self.source].text_checksums(self.language, task=self.task)
 
     def read(self) -> ExampleSet:
         """The texts."""
-        return SOURCES[self.source].unlabelled(self.language, examples=self.limit or None)
+        source = SOURCES[self.source]
+        return source.unlabelled(self.language, examples=self.limit or None, task=self.task, selection=self.seed)

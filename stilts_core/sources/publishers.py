@@ -10,23 +10,24 @@ from functools import lru_cache
 from pathlib import Path
 
 from stilts_core.errors import DataError, DataNotFound
+from stilts_core.sources import unlabelled as text_files
 from stilts_core.sources import xtreme
 from stilts_core.sources.locations import SourceFile, find_languages, find_layout
 from stilts_core.sources.retrieval_sets import mewslix_languages, read_retrieval_sets
 from stilts_core.sources.rows import Defect, checksum, lines, normalize, percentile, read_text
-from stilts_core.sources.unlabelled import text_checksums, text_languages, text_size, unlabelled
 from stilts_core.tasks.catalogue import Task, get_task
-from stilts_core.tasks.examples import Example, ExampleSet, has_label
+from stilts_core.tasks.examples import Example, ExampleSet, has_label, texts_of_inputs
 from stilts_core.tasks.layouts import Layout
 from stilts_core.tasks.retrieval_sets import sentence_of_answer
 from stilts_core.tasks.selection import select
 
 __all__ = [  # the interface of a source (see `sources.parts.Source`)
-    "available_languages", "checksums", "forget_files", "load", "read", "text_checksums", "text_languages",
-    "text_size", "unlabelled",
+    "available_languages", "checksums", "forget_files", "further_text_languages", "load", "read", "text_checksums",
+    "text_languages", "text_size", "unlabelled",
 ]  # fmt: skip
 
 SPLITS = ("train", "dev", "test")
+INPUTS = "inputs"  # the part that holds the dev part of a target in every language, whose labels nobody reads
 
 # Faulty items that a publisher's file is known to have; one more is an error. SQuAD-shifts: counted. GLUE's QQP breaks
 # some questions over two lines and leaves some empty: an upper bound, as readers of GLUE skip them without a count.
@@ -120,7 +121,8 @@ def _held_out_checksums(task: Task, data: Path | str | None) -> dict[str, str]:
 
 
 def _files_of(layout: Layout, split: str, language: str, root: Path | None) -> list[SourceFile]:
-    return [SourceFile.of(template, language, root, layout.format) for template in layout.splits[split]]
+    templates = layout.inputs if split == INPUTS else layout.splits[split]
+    return [SourceFile.of(template, language, root, layout.format) for template in templates]
 
 
 def _read_files(
@@ -152,7 +154,7 @@ def _read_files(
             unlabelled += [places[example.id] for example in examples if example.id in places]
         items += _with_own_ids(examples, {item.id for item in items}, file.address)
         dropped.update(defects)
-    if unlabelled and (split != "test" or len(unlabelled) < len(items)):
+    if unlabelled and split != INPUTS and (split != "test" or len(unlabelled) < len(items)):
         raise DataError(_missing_labels(unlabelled, items, split))
     return items, checksums, dropped
 
@@ -259,6 +261,97 @@ def _count(dropped: Counter, reason: str, before: list, after: list) -> None:
 def _text(item: Example) -> str:
     """The text by which an item is recognised in a held-out set: the premise, or the context."""
     return item.text_a if hasattr(item, "text_a") else item.context  # type: ignore[union-attr]
+
+
+def unlabelled(
+    language: str,
+    *,
+    examples: int | None = None,
+    task: str = "",
+    selection: int = 0,
+    data: Path | str | None = None,
+) -> ExampleSet:
+    """The unlabelled texts of a language: its running text, or the inputs of the dev part of `task`, without labels.
+
+    `examples` limits their number; `tasks.selection.select` chooses them, by a hash of `selection` and id. Inputs that
+    the test part has, too, are left out and counted: the dev part of PAWS-X repeats some of its sentences in other
+    languages than English. Raises DataNotFound where there are no files, and DataError where they have no text.
+    """
+    texts = _input_texts(get_task(task), language, data) if task else text_files.running_text(language, data)
+    if not texts.items:
+        raise DataError(f"{', '.join(texts.files)}: no text in '{language}'; add text, or leave the language out")
+    return replace(texts, items=select(texts.items, examples or 0, selection))
+
+
+def _input_texts(task: Task, language: str, data: Path | str | None) -> ExampleSet:
+    layout, root = _input_layout(task, data)
+    if task.mined:
+        examples = load(task.name, "dev", language, data=data)
+        items, files, dropped = examples.items, examples.files, Counter(examples.dropped)
+    else:
+        items, files, dropped = _read_files(task, layout, INPUTS, language, root)
+    texts = texts_of_inputs(items, language)
+    if language in available_languages(task.name, "test", data):
+        test = load(task.name, "test", language, data=data)
+        scored = {text.text for text in texts_of_inputs(test.items, language)}
+        remaining = [text for text in texts if text.text not in scored]
+        _count(dropped, "text of the test part", texts, remaining)
+        texts, files = remaining, files | test.files
+    return ExampleSet(texts, files, dict(dropped), layout.stand_in)
+
+
+def _input_layout(task: Task, data: Path | str | None) -> tuple[Layout, Path | None]:
+    """The layout of a task, with its root. Raises DataNotFound for one without a dev part in every language."""
+    layout, root = find_layout(task, data)
+    if not layout.inputs and not task.mined:
+        reason = f" ({layout.stand_in})" if layout.stand_in else ""
+        raise DataNotFound(
+            f"{task.title} has no dev part in languages other than English{reason}, and its test part is never read as "
+            "unlabelled text; leave text_source out, or choose another target"
+        )
+    return layout, root
+
+
+def text_checksums(language: str, *, task: str = "", data: Path | str | None = None) -> dict[str, str]:
+    """The `files` that `unlabelled` returns, without making texts."""
+    if not task:
+        return text_files.text_checksums(language, data)
+    row = get_task(task)
+    scored = language in available_languages(task, "test", data)
+    files = checksums(task, "test", language, data=data) if scored else {}
+    if row.mined:
+        return checksums(task, "dev", language, data=data) | files
+    layout, root = _input_layout(row, data)
+    if layout.groups and root:
+        files[layout.groups] = checksum(root / layout.groups, layout.groups)
+    return files | {file.address: file.checksum(language) for file in _files_of(layout, INPUTS, language, root)}
+
+
+def text_size(language: str, *, task: str = "") -> int:
+    """0: the whole text of a language is read, whatever its size."""
+    return 0
+
+
+def text_languages(*, task: str = "", data: Path | str | None = None) -> tuple[str, ...]:
+    """The languages that have unlabelled text (see `unlabelled`). Raises DataNotFound where there is none."""
+    if not task:
+        return text_files.text_languages(data)
+    row = get_task(task)
+    layout, root = _input_layout(row, data)
+    if row.mined:
+        return available_languages(task, "dev", data)
+    known = available_languages(task, "test", data)
+    if root is None:
+        return known
+    found = find_languages(root, layout.inputs[0])
+    if not found:
+        raise DataNotFound(f"no dev part of {row.title} under {root}. Expected files: {', '.join(layout.inputs)}")
+    return tuple(sorted(found, key=lambda code: (known.index(code) if code in known else len(known), code)))
+
+
+def further_text_languages() -> tuple[str, ...]:
+    """No language: all text files are listed by `text_languages`."""
+    return ()
 
 
 def available_languages(name: str, split: str = "test", data: Path | str | None = None) -> tuple[str, ...]:

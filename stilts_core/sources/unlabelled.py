@@ -8,11 +8,8 @@ from stilts_core.sources.rows import checksum, lines, read_text
 from stilts_core.tasks.examples import ExampleSet, TextExample
 
 
-def unlabelled(language: str, *, examples: int | None = None, data: Path | str | None = None) -> ExampleSet:
-    """All texts of a language; empty lines are dropped and counted.
-
-    `examples` is ignored: it limits generated text only. Raises DataNotFound where there is no file.
-    """
+def running_text(language: str, data: Path | str | None = None) -> ExampleSet:
+    """All texts of a language; empty lines are dropped and counted. Raises DataNotFound where there is no file."""
     path, name = _text_file(language, data)
     texts = lines(read_text(path, name))
     items = [TextExample(str(number), language, text) for number, text in enumerate(texts, start=1) if text.strip()]
@@ -21,7 +18,7 @@ def unlabelled(language: str, *, examples: int | None = None, data: Path | str |
 
 
 def text_checksums(language: str, data: Path | str | None = None) -> dict[str, str]:
-    """The `files` that `unlabelled` returns."""
+    """The `files` that `running_text` returns."""
     path, name = _text_file(language, data)
     return {name: checksum(path, name)}
 
@@ -33,11 +30,6 @@ def _text_file(language: str, data: Path | str | None) -> tuple[Path, str]:
             f"no unlabelled text in '{language}': {_missing(root)}. Expected file: {name}, one sentence a line"
         )
     return root / name, name
-
-
-def text_size(language: str) -> int:
-    """0: the whole file of a language is read, whatever its size."""
-    return 0
 
 
 def text_languages(data: Path | str | None = None) -> tuple[str, ...]:

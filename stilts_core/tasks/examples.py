@@ -3,6 +3,7 @@
 They are here and not in the families so that reading data does not import PyTorch.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -116,6 +117,42 @@ class TextExample:
 # A labelled item: what training and dev parts hold, and the test parts of all tasks that are not retrieval.
 Example = PairExample | ChoiceExample | TaggingExample | SpanExample | RetrievalExample
 Item = Example | RetrievalSet | TextExample  # what any part holds
+
+
+def input_texts(item: Item) -> list[str]:
+    """The texts of an item's input, without its label, each once.
+
+    Of a retrieval set these are the queries. A choice's question is left out: XCOPA's says only cause or effect.
+    """
+    match item:
+        case PairExample():
+            texts = [item.text_a, item.text_b]
+        case ChoiceExample():
+            texts = [item.context, *item.choices]
+        case TaggingExample():
+            texts = [" ".join(item.words)]
+        case SpanExample():
+            texts = [item.context, item.question]
+        case RetrievalExample():
+            texts = [item.query, item.candidate]
+        case RetrievalSet():
+            texts = [query.text for query in item.queries]
+        case TextExample():
+            texts = [item.text]
+    return [text for text in dict.fromkeys(texts) if text.strip()]
+
+
+def texts_of_inputs(items: Iterable[Item], language: str) -> list[TextExample]:
+    """The texts of the inputs of all items as unlabelled texts, each once.
+
+    Parallel items give the same ids in every language, as long as they repeat their texts in the same places.
+    """
+    texts: dict[str, TextExample] = {}
+    for index, item in enumerate(items):
+        name = index if isinstance(item, RetrievalSet) else item.id
+        for number, text in enumerate(input_texts(item)):
+            texts.setdefault(text, TextExample(f"{name} {number}", language, text))
+    return list(texts.values())
 
 
 def has_label(item: Item) -> bool:

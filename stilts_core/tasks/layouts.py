@@ -19,7 +19,8 @@ class Layout:
     `stand_in` is the sentence that every table must print where this layout was read. `groups` names the file whose
     sentences say which of the parallel items belong together. `format` names the publisher's folder whose file format
     the files have (see `sources.formats`), where their own folder does not say it. `lacks` are languages of the
-    benchmark that the layout does not have.
+    benchmark that the layout does not have. `inputs` are the files of a target's dev part in every language, where it
+    is another part than what is scored; they are read as unlabelled text only.
     """
 
     train: tuple[str, ...] = ()
@@ -29,6 +30,7 @@ class Layout:
     groups: str | None = None
     format: str | None = None
     lacks: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     @property
     def splits(self) -> dict[str, tuple[str, ...]]:
@@ -150,7 +152,7 @@ FILES: dict[str, tuple[Layout, ...]] = {
     ),
     "copa": (Layout(train=("xtreme/xcopa/train.en.jsonl",), dev=("xtreme/xcopa/val.en.jsonl",)),),
     "xnli": (
-        Layout(test=("xtreme/xnli/test-{language}.tsv",)),
+        Layout(test=("xtreme/xnli/test-{language}.tsv",), inputs=("xtreme/xnli/dev-{language}.tsv",)),
         Layout(
             test=("xtreme/xnli/dev-{language}.tsv",),
             stand_in="XNLI is scored on its dev part: the test part is not available.",
@@ -161,9 +163,12 @@ FILES: dict[str, tuple[Layout, ...]] = {
             train=("xtreme/pawsx/train-en.tsv",),
             dev=("xtreme/pawsx/dev-en.tsv",),
             test=("xtreme/pawsx/test-{language}.tsv",),
+            inputs=("xtreme/pawsx/dev-{language}.tsv",),
         ),
         Layout(
-            **_shares("xtreme/pawsx/dev-{language}.tsv", train=(0, 60), dev=(60, 70), test=(70, 100)),
+            **_shares(
+                "xtreme/pawsx/dev-{language}.tsv", train=(0, 60), dev=(60, 70), test=(70, 100), inputs=(60, 70)
+            ),
             groups="xtreme/pawsx/dev-en.tsv",
             stand_in="PAWS-X is trained and scored on shares of its dev part, which no item or sentence crosses.",
         ),
@@ -173,6 +178,7 @@ FILES: dict[str, tuple[Layout, ...]] = {
             train=("xtreme/udpos/train-en.tsv",),
             dev=("xtreme/udpos/dev-en.tsv",),
             test=("xtreme/udpos/test-{language}.tsv",),
+            inputs=("xtreme/udpos/dev-{language}.tsv",),
         ),
     ),
     "panx": (
@@ -180,6 +186,7 @@ FILES: dict[str, tuple[Layout, ...]] = {
             train=("xtreme/panx/train-en.tsv",),
             dev=("xtreme/panx/dev-en.tsv",),
             test=("xtreme/panx/test-{language}.tsv",),
+            inputs=("xtreme/panx/dev-{language}.tsv",),
         ),
         Layout(
             train=("xtreme/panx/train-en.tsv",),
@@ -193,7 +200,10 @@ FILES: dict[str, tuple[Layout, ...]] = {
         Layout(test=("xtreme/lareqa/xquad-r/{language}.json",)),
     ),
     "mlqa": (
-        Layout(test=("xtreme/mlqa/MLQA_V1/test/test-context-{language}-question-{language}.json",)),
+        Layout(
+            test=("xtreme/mlqa/MLQA_V1/test/test-context-{language}-question-{language}.json",),
+            inputs=("xtreme/mlqa/MLQA_V1/dev/dev-context-{language}-question-{language}.json",),
+        ),
         Layout(
             test=("xtreme/mlqa/MLQA_V1/dev/dev-context-{language}-question-{language}.json",),
             stand_in="MLQA is scored on its dev part: the test part is not available.",
@@ -203,6 +213,7 @@ FILES: dict[str, tuple[Layout, ...]] = {
         Layout(
             **_shares("xtreme/tydiqa/tydiqa-goldp-v1.1-train/tydiqa.goldp.en.train.json", **_NINE_TENTHS),
             test=("xtreme/tydiqa/tydiqa-goldp-v1.1-dev/tydiqa.goldp.{language}.dev.json",),
+            inputs=("xtreme/tydiqa/tydiqa-goldp-v1.1-train/tydiqa.goldp.{language}.train.json[90:100]",),
         ),
         Layout(
             **_shares(
@@ -228,7 +239,9 @@ FILES: dict[str, tuple[Layout, ...]] = {
         ),
     ),
     "tatoeba": (Layout(test=("xtreme/tatoeba/tatoeba.{code3}-eng.{code3}", "xtreme/tatoeba/tatoeba.{code3}-eng.eng")),),
-    "xcopa": (Layout(test=("xtreme/xcopa/test.{language}.jsonl",)),),
+    "xcopa": (
+        Layout(test=("xtreme/xcopa/test.{language}.jsonl",), inputs=("xtreme/xcopa/val.{language}.jsonl",)),
+    ),
     "lareqa": (Layout(test=("xtreme/lareqa/xquad-r/{language}.json",)),),
     "mewslix": (
         Layout(
@@ -263,11 +276,12 @@ HUB: dict[str, Layout] = {
     ),
     "socialiqa": Layout(train=("allenai/social_i_qa/default/train",), dev=("allenai/social_i_qa/default/validation",)),
     "copa": Layout(train=("aps/super_glue/copa/train",), dev=("aps/super_glue/copa/validation",)),
-    "xnli": Layout(test=("facebook/xnli/{language}/test",)),
+    "xnli": Layout(test=("facebook/xnli/{language}/test",), inputs=("facebook/xnli/{language}/validation",)),
     "pawsx": Layout(
         train=("google-research-datasets/paws-x/en/train",),
         dev=("google-research-datasets/paws-x/en/validation",),
         test=("google-research-datasets/paws-x/{language}/test",),
+        inputs=("google-research-datasets/paws-x/{language}/validation",),
     ),
     "udpos": Layout(
         train=("google/xtreme/udpos.English/train",),
@@ -279,9 +293,13 @@ HUB: dict[str, Layout] = {
         train=("unimelb-nlp/wikiann/en/train",),
         dev=("unimelb-nlp/wikiann/en/validation",),
         test=("unimelb-nlp/wikiann/{language}/test",),
+        inputs=("unimelb-nlp/wikiann/{language}/validation",),
     ),
     "xquad": Layout(test=("google/xquad/xquad.{language}/validation",)),
-    "mlqa": Layout(test=("google/xtreme/MLQA.{language}.{language}/test",)),
+    "mlqa": Layout(
+        test=("google/xtreme/MLQA.{language}.{language}/test",),
+        inputs=("google/xtreme/MLQA.{language}.{language}/validation",),
+    ),
     "tydiqa": Layout(
         **_shares("google-research-datasets/tydiqa/secondary_task/train", **_NINE_TENTHS),
         test=("google-research-datasets/tydiqa/secondary_task/validation",),
@@ -292,5 +310,7 @@ HUB: dict[str, Layout] = {
         "the hub has no dev part.",
     ),
     "tatoeba": Layout(test=("mteb/tatoeba-bitext-mining/{code3}-eng/test",)),
-    "xcopa": Layout(test=("cambridgeltl/xcopa/{language}/test",)),
+    "xcopa": Layout(
+        test=("cambridgeltl/xcopa/{language}/test",), inputs=("cambridgeltl/xcopa/{language}/validation",)
+    ),
 }  # fmt: skip

@@ -1,10 +1,13 @@
 """Which features are computed together: batches of similar length, micro-batches, and shares of the processes."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from stilts_core.families.features import Features
 
 POOL_BATCHES = 50  # batches whose features are sorted by length together
+GROUP_STREAM = 0x6E0F  # keeps the random numbers that order a group's features apart from those that shuffle epochs
 
 
 def draw_epoch_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
@@ -22,6 +25,46 @@ def draw_epoch_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: i
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+@dataclass(frozen=True)
+class GroupSampling:
+    """How an epoch visits features in groups, such as languages: each group gets its share of the visits.
+
+    groups  (features,) the group of each feature     shares  (groups,) that sum to 1
+    """
+
+    groups: np.ndarray
+    shares: np.ndarray
+
+    def draw_visits(self, seed: int, epoch: int) -> np.ndarray:
+        """The features that an epoch visits, as many as there are, each perhaps never or several times.
+
+        A group visits its features in rounds, each round in a new order. Epochs continue where the one before ended,
+        so that all features of a group are visited equally often.
+        """
+        counts = count_visits(self.shares, len(self.groups))
+        visits = []
+        for group, count in enumerate(counts.tolist()):
+            members = np.flatnonzero(self.groups == group)
+            if not count:
+                continue
+            first, offset = divmod(epoch * count, len(members))
+            rounds = [
+                np.random.default_rng([seed, GROUP_STREAM, group, number]).permutation(members)
+                for number in range(first, first + -(-(offset + count) // len(members)))
+            ]
+            visits.append(np.concatenate(rounds)[offset : offset + count])
+        return np.concatenate(visits)
+
+
+def count_visits(shares: np.ndarray, total: int) -> np.ndarray:
+    """`total` divided by `shares` into whole numbers that sum to it (largest remainders first)."""
+    exact = shares * total
+    counts = np.floor(exact).astype(np.int64)
+    remaining = np.argsort(counts - exact, kind="stable")[: total - counts.sum()]
+    counts[remaining] += 1
+    return counts
 
 
 def split_within_budget(features: Features, chosen: np.ndarray, token_budget: int) -> list[np.ndarray]:

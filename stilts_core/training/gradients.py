@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint as recompute_in_backward
 
 from stilts_core.encoders.encoder import Encoder
 from stilts_core.families.batches import Batch, collate, to_device
-from stilts_core.families.head import Head
+from stilts_core.families.head import Head, scale_gradient
 from stilts_core.training import distributed
 from stilts_core.training.batching import split_evenly, split_within_budget
 from stilts_core.training.compute import Compute
@@ -24,11 +24,12 @@ def accumulate_gradient(
     seed: tuple[int, int],
     compute: Compute,
     phase: Phase,
-) -> torch.Tensor:
-    """Add the gradient of the mean loss over the `chosen` features, times `weight`.
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Add the gradient of the mean loss over the `chosen` features, weighted as `Head.weighted_loss` says.
 
-    Returns the mean loss, detached. Each of several processes adds the gradient of its share of the features and
-    returns its share of the loss. `seed` is (seed of the phase, step); `phase` counts the sub-words.
+    Returns the mean loss, detached, and the share of right answers of a head that counts them. Each of several
+    processes adds the gradient of its share of the features and returns its share of both. `seed` is (seed of the
+    phase, step); `phase` counts the sub-words.
     """
     shares, terms = prepare_micro_batches(encoder, task, chosen, seed, compute, phase)
     whole_step = list(chain.from_iterable(shares))
@@ -44,18 +45,21 @@ def accumulate_gradient(
         names = whole_step[0].targets
         targets = {name: torch.cat([batch.targets[name] for batch in whole_step]) for name in names}
         targets = {name: to_device(target, compute.device) for name, target in targets.items()}
-        loss = task.head.contrastive_loss(outputs, targets) / terms
-        (loss * weight).backward()
-        return loss.detach() / distributed.world_size()
-    total = torch.zeros((), device=compute.device)
+        loss = scale_gradient(task.head.contrastive_loss(outputs, targets) / terms, weight)
+        loss.backward()
+        return loss.detach() / distributed.world_size(), None
+    total, right = torch.zeros((), device=compute.device), None
     for batch in own:
         with compute.autocast():
             used = task.head.used_positions(batch)
             hidden = encoder.hidden(**batch.inputs, layer=task.head.layer, used_positions=used)
-            loss = task.head.loss(hidden, batch) / terms * (not idle)
-        (loss * weight).backward()
+            loss = task.head.weighted_loss(hidden, batch, weight) / terms * (not idle)
+        loss.backward()
         total += loss.detach()
-    return total
+        if task.head.right is not None:
+            own_right = task.head.right / terms * (not idle)
+            right = own_right if right is None else right + own_right
+    return total, right
 
 
 def prepare_micro_batches(

@@ -1,4 +1,4 @@
-"""The training loop: one task or several, with or without masked-LM co-training, resumed exactly.
+"""The training loop: one task or several, with or without something beside them, resumed exactly.
 
 The recipe is that of jiant, the paper's own code (see `tasks/facts/hyperparameters.csv`): AdamW without weight decay on
 biases and LayerNorm, eps 1e-8, gradient clipping, linear warm-up and linear decay, one task in each optimiser step.
@@ -18,6 +18,7 @@ from torch import nn
 from stilts_core.encoders.cpu.adamw import AdamW
 from stilts_core.encoders.encoder import Encoder
 from stilts_core.errors import TrainingError
+from stilts_core.families.head import Head
 from stilts_core.training import checkpoint, distributed
 from stilts_core.training.compute import CPU_FP32, Compute
 from stilts_core.training.gradients import accumulate_gradient
@@ -36,25 +37,26 @@ def train(
     title: str = "training",
     checkpoints: Path | None = None,
     compute: Compute = CPU_FP32,
-    mlm: TrainingTask | None = None,
+    beside: TrainingTask | None = None,
 ) -> Phase:
     """Train the encoder and the heads of `tasks` in place, and return the report of the phase.
 
     Training resumes from the latest checkpoint under `checkpoints`; None reads and writes none (see `Monitor` for when
     one is written). A step of more padded sub-words than `compute.token_budget` accumulates the gradient over
-    micro-batches. `mlm` adds its loss, times the schedule's `mlm_weight`, to every step.
+    micro-batches. What stands `beside` the tasks (masked language modelling, an adversary, …) has a pass of its own in
+    every step; its head says what it does with the schedule's `auxiliary_weight`.
 
     Raises TrainingError if a task has no features, or if a loss or a final weight is not finite.
     """
     encoder.freeze(schedule.frozen)
-    all_tasks = tasks + ([mlm] if mlm else [])
+    all_tasks = tasks + ([beside] if beside else [])
     modules = nn.ModuleDict({"encoder": encoder.model} | {f"head {task.name}": task.head for task in all_tasks})
     modules.to(compute.device)
     optimiser = build_optimiser(modules, schedule)
-    plans = [(Plan(tasks, schedule), 1.0)]  # with the weights of their losses
-    steps = plans[0][0].steps
-    if mlm:
-        plans.append((Plan([mlm], schedule, steps=steps), schedule.mlm_weight))
+    plans = [Plan(tasks, schedule)]
+    steps = plans[0].steps
+    if beside:
+        plans.append(Plan([beside], schedule, steps=steps))
     phase = Phase(steps)
     first = load_checkpoint(checkpoints, modules, optimiser, phase) if checkpoints else 0
     write = None
@@ -65,10 +67,11 @@ def train(
     for step in range(first, steps):
         seed_dropout(schedule.seed, step)
         lr = schedule.lr_at(step, steps)
-        for plan, weight in plans:
+        weights = 1.0, schedule.auxiliary_weight_at(step, steps)
+        for plan, weight in zip(plans, weights, strict=False):
             task, chosen = plan[step]
-            loss = accumulate_gradient(encoder, task, chosen, weight, (schedule.seed, step), compute, phase)
-            monitor.curve.add_loss(task.name, loss)
+            measured = accumulate_gradient(encoder, task, chosen, weight, (schedule.seed, step), compute, phase)
+            monitor.curve.add_step(task.name, *measured)
         distributed.sum_gradients(modules.parameters())
         make_step(optimiser, lr)
         if encoder.word_embeddings.requires_grad:
@@ -83,12 +86,19 @@ def train(
 
 
 def build_optimiser(modules: nn.Module, schedule: Schedule) -> AdamW:
-    """AdamW in two groups: weight matrices decay; biases and LayerNorm, which are one-dimensional, do not."""
+    """AdamW in two groups: weight matrices decay; biases and LayerNorm, which are one-dimensional, do not.
+
+    A head that is `apart` has groups of its own, whose gradient is clipped by its own norm.
+    """
     parameters = [parameter for parameter in modules.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": schedule.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    own = {id(p) for head in modules.modules() if isinstance(head, Head) and head.apart for p in head.parameters()}
+    groups = []
+    for apart in [False, True] if own else [False]:
+        part = [p for p in parameters if (id(p) in own) == apart]
+        groups += [
+            {"params": [p for p in part if p.ndim > 1], "weight_decay": schedule.weight_decay, "apart": apart},
+            {"params": [p for p in part if p.ndim <= 1], "weight_decay": 0.0, "apart": apart},
+        ]
     return AdamW(groups, lr=schedule.lr, eps=1e-8, clip=schedule.clip)
 
 

@@ -39,19 +39,21 @@ class Curve:
 
     def __init__(self, phase: Phase) -> None:
         self.phase = phase
-        self._losses: dict[str, list[torch.Tensor]] = {}  # by task, since the last point
-        self._unread: list[tuple[dict, list[str], torch.Tensor]] = []  # (point, tasks, their mean losses)
+        self._steps: dict[tuple[str, str], list[torch.Tensor]] = {}  # by task and measure, since the last point
+        self._unread: list[tuple[dict, list[tuple[str, str]], torch.Tensor]] = []  # (point, measures, their means)
 
-    def add_loss(self, task: str, loss: torch.Tensor) -> None:
-        """Add this process's share of the mean loss of one step."""
-        self._losses.setdefault(task, []).append(loss)
+    def add_step(self, task: str, loss: torch.Tensor, accuracy: torch.Tensor | None) -> None:
+        """Add this process's share of the mean loss of one step, and of the accuracy of a discriminator."""
+        self._steps.setdefault((task, "loss"), []).append(loss)
+        if accuracy is not None:
+            self._steps.setdefault((task, "accuracy"), []).append(accuracy)
 
     def add_point(self, step: int, lr: float, seconds: float) -> None:
-        """Add a point for each task: the mean loss of the steps since the last point, over all processes."""
-        means = torch.stack([torch.stack(losses).mean() for losses in self._losses.values()])
+        """Add a point for each task: the mean of the steps since the last point, over all processes."""
+        means = torch.stack([torch.stack(values).mean() for values in self._steps.values()])
         point = {"step": step, "lr": lr, "tokens": self.phase.tokens, "seconds": round(seconds, 3)}
-        self._unread.append((point, list(self._losses), distributed.sum_over_processes(means)))
-        self._losses.clear()
+        self._unread.append((point, list(self._steps), distributed.sum_over_processes(means)))
+        self._steps.clear()
 
     def read_losses(self) -> float:
         """Copy the losses of the new points into the phase. Returns the mean over tasks of the last point.
@@ -59,18 +61,21 @@ class Curve:
         A GPU is waited for. Raises TrainingError for a loss that is not finite.
         """
         losses: list[float] = []
-        for point, tasks, means in self._unread:
-            losses = means.tolist()
-            for task, loss in zip(tasks, losses, strict=True):
+        for point, measures, means in self._unread:
+            values = dict(zip(measures, means.tolist(), strict=True))
+            losses = [value for (_, measure), value in values.items() if measure == "loss"]
+            for task, loss in zip((task for task, measure in values if measure == "loss"), losses, strict=True):
                 _require_finite(loss, task, point["step"], point["lr"])
-                self.phase.curve.append({"step": point["step"], "task": task, "loss": loss} | point)
+                accuracy = {"accuracy": values[task, "accuracy"]} if (task, "accuracy") in values else {}
+                self.phase.curve.append({"step": point["step"], "task": task, "loss": loss} | accuracy | point)
         self._unread.clear()
         return sum(losses) / len(losses)
 
     def check_losses(self, step: int, lr: float) -> None:
         """Raise TrainingError if a loss since the last point is not finite. A GPU is waited for."""
-        for task, losses in self._losses.items():
-            _require_finite(float(torch.stack(losses).sum()), task, step, lr)
+        for (task, measure), values in self._steps.items():
+            if measure == "loss":
+                _require_finite(float(torch.stack(values).sum()), task, step, lr)
 
 
 def _require_finite(loss: float, task: str, step: int, lr: float) -> None:

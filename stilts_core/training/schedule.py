@@ -8,7 +8,7 @@ import numpy as np
 from stilts_core.errors import TrainingError
 from stilts_core.families.features import Features
 from stilts_core.families.head import Head
-from stilts_core.training.batching import compute_sampling_shares, draw_epoch_batches
+from stilts_core.training.batching import GroupSampling, compute_sampling_shares, draw_epoch_batches
 
 TASK_STREAM = 0x7A5C  # keeps the random numbers that choose tasks apart from those that shuffle features
 
@@ -25,7 +25,7 @@ class Schedule:
     initialisation_seed  of the first weights of heads (None: `seed`)
     frozen               the lowest layers that are not trained; 0: only the embeddings, None: all is trained
     temperature, cap     how often multi-task training samples each task (see `compute_sampling_shares`)
-    mlm_weight           multiplies the masked-LM loss
+    auxiliary_weight     multiplies the loss of what stands beside the tasks; the largest one if `auxiliary_rises`
     """
 
     epochs: float
@@ -41,7 +41,8 @@ class Schedule:
     clip: float = 1.0
     temperature: float = 1.0
     cap: int = 0
-    mlm_weight: float = 0.0
+    auxiliary_weight: float = 1.0
+    auxiliary_rises: bool = False
 
     def count_steps(self, sizes: list[int]) -> int:
         """The number of optimiser steps for tasks of these sizes, each capped."""
@@ -62,14 +63,28 @@ class Schedule:
             return self.lr * (step + 1) / warmup_steps
         return self.lr * (steps - step) / (steps - warmup_steps)
 
+    def auxiliary_weight_at(self, step: int, steps: int) -> float:
+        """The weight of what stands beside the tasks at `step` (from 0).
+
+        A rising weight is that of Ganin et al. (2016, section 5.2.2): 2 / (1 + exp(-10 p)) - 1 times the largest one,
+        where p is the share of the phase that is done. An adversary is then weak while it knows nothing.
+        """
+        if not self.auxiliary_rises:
+            return self.auxiliary_weight
+        return self.auxiliary_weight * (2 / (1 + math.exp(-10 * step / steps)) - 1)
+
 
 @dataclass
 class TrainingTask:
-    """A task in training: its name, its features and its head."""
+    """A task in training: its name, its features and its head.
+
+    `sampling` says how often each feature is visited; None: once in an epoch.
+    """
 
     name: str
     features: Features
     head: Head
+    sampling: GroupSampling | None = None
 
 
 class Plan:
@@ -99,7 +114,12 @@ class Plan:
         batches_per_epoch = math.ceil(len(task.features) / self.schedule.batch_size)
         epoch, position = divmod(int(self.visit_of_step[step]), batches_per_epoch)
         if index not in self._epochs or self._epochs[index][0] != epoch:
-            batches = draw_epoch_batches(task.features.lengths, self.schedule.batch_size, seed, epoch)
+            lengths, visits = task.features.lengths, None
+            if task.sampling:
+                visits = task.sampling.draw_visits(seed, epoch)
+                lengths = lengths[visits]
+            batches = draw_epoch_batches(lengths, self.schedule.batch_size, seed, epoch)
+            batches = batches if visits is None else [visits[batch] for batch in batches]
             self._epochs[index] = (epoch, batches)
         return task, self._epochs[index][1][position]
 

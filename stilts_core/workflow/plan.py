@@ -25,7 +25,6 @@ KINDS = {"pretrain": "encoders to pretrain", "intermediate": "intermediate check
 ROWS = ("none", *INTERMEDIATE_TASKS, "all", "mlm")  # the rows of the paper's grid
 TARGETS = tuple(name for name in TARGET_TASKS if "xtreme" in get_task(name).languages)
 FINISHED = "finished"  # the folder of marks beside the plan
-MLM_WEIGHT = 1.0  # of a row with +mlm, unless the config sets another: both losses count the same
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def grid(base: RunConfig, rows: Sequence[str], targets: Sequence[str], seeds: Se
         if not len(side):
             raise ConfigError(f"the grid has no {name}; name at least one")
     return [
-        replace(base.in_row(row, MLM_WEIGHT), target=target, seed=seed)
+        replace(base.in_row(row), target=target, seed=seed)
         for row in dict.fromkeys(rows)
         for target in dict.fromkeys(targets)
         for seed in dict.fromkeys(seeds)
@@ -85,8 +84,8 @@ def grid(base: RunConfig, rows: Sequence[str], targets: Sequence[str], seeds: Se
 def add_variants(rows: Sequence[str], *, mlm: bool, sham: bool) -> list[str]:
     """Return the rows, and those with labels once more: with masked LM (`mlm`), with permuted labels (`sham`)."""
     parsed = [GridRow.parse(row) for row in rows]
-    labelled = [row for row in parsed if row.has_labels and not (row.mlm or row.sham)]
-    with_mlm = [row._replace(mlm=True) for row in labelled if mlm]
+    labelled = [row for row in parsed if row.has_labels and not (row.auxiliary or row.sham)]
+    with_mlm = [row._replace(auxiliary="mlm") for row in labelled if mlm]
     with_sham = [row._replace(sham=True) for row in labelled if sham]
     return [*rows, *map(str, with_mlm), *map(str, with_sham)]
 

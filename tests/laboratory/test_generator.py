@@ -15,6 +15,7 @@ from stilts_core.tasks.examples import (
     SpanExample,
     TaggingExample,
     TextExample,
+    texts_of_inputs,
 )
 
 FAMILIES = {
@@ -134,3 +135,31 @@ def test_errors_name_the_wrong_value_and_the_choices():
 
 def test_every_intermediate_task_can_be_generated():
     assert set(INTERMEDIATE_TASKS) <= set(generator.DRAW_ITEM)
+
+
+# --- unlabelled text for continued pretraining and adversaries
+def test_languages_that_pretraining_left_out_have_text_for_those_who_name_them():
+    usual, further = generator.text_languages(), generator.further_text_languages()
+    assert sorted([*usual, *further]) == sorted(LANGUAGES) and set(further) == {"qal", "qes", "qil", "qme"}
+    assert all(generator.text_size(code) == LANGUAGES["en"].texts for code in further)
+    assert all(generator.text_size(code) == LANGUAGES[code].texts for code in usual)
+
+
+@pytest.mark.parametrize("name", ["xnli", "xcopa", "udpos", "tydiqa", "bucc2018"])
+def test_inputs_of_a_dev_part_are_unlabelled_texts_that_no_test_part_has(name):
+    codes = generator.text_languages(task=name)
+    assert set(codes) == set(LANGUAGES) - ({"en"} if name == "bucc2018" else set())
+    for code in ("qal", "qlu"):
+        texts = generator.unlabelled(code, task=name, examples=40).items
+        assert {type(text) for text in texts} == {TextExample} and {text.language for text in texts} == {code}
+        assert len(texts) == 40 and len({text.text for text in texts}) == 40
+        scored = texts_of_inputs(generator.load(name, "test", code, examples=300).items, code)
+        shared = {text.text for text in texts} & {text.text for text in scored}
+        assert all(text.count(" ") < 5 for text in shared)  # short questions and choices may coincide
+    assert generator.unlabelled("qal", task=name, examples=40) == generator.unlabelled("qal", task=name, examples=40)
+
+
+@pytest.mark.parametrize("name", ["tatoeba", "lareqa"])
+def test_task_that_has_only_a_test_part_gives_no_unlabelled_text(name):
+    with pytest.raises(DataNotFound, match="its test part is never read as unlabelled text; leave text_source out"):
+        generator.unlabelled("qal", task=name)

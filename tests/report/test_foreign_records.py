@@ -79,7 +79,7 @@ def test_every_run_id_that_the_package_makes_is_such_a_name(encoder):
     [
         {"config.seed": "<b>"},
         {"config.languages": ["en"]},
-        {"config.mlm_weight": "much"},
+        {"config.auxiliary_weight": "much"},
         {"config.target": 3},
         {"averages.all": {"score": float("nan"), "low": 1.0, "high": 2.0, "languages": 3}},
         {"environment.threads": "<b>"},

@@ -139,7 +139,7 @@ def hostile_record(record: Record, words: Callable[[str], str]) -> Record:
     content["config"] |= {
         "encoder": f"lab-{words('encoder')}",
         "languages": words("languages"),
-        "mlm_languages": words("m"),
+        "text_languages": words("m"),
     }
     plain = record.model_dump(by_alias=True, exclude_unset=True, mode="json")["config"]
     content["config"] = {

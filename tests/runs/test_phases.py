@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from shared_training import SCHEDULE, task_data
 from threads import threads
-from toy import make_text_features
+from toy import make_auxiliary
 
 from stilts_core.encoders.cpu.adamw import AdamW
 from stilts_core.families.features import Truncation
@@ -24,13 +24,13 @@ from stilts_core.training import checkpoint
 from stilts_core.training.compute import Compute
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-SCHEDULE = replace(SCHEDULE, epochs=1, mlm_weight=0.0)
+SCHEDULE = replace(SCHEDULE, epochs=1, auxiliary_weight=1.0)
 
 
 def make_material(names, texts, changes, encoder) -> IntermediateMaterial:
     tasks = [task_data(encoder, name) for name in names]
-    unlabelled = make_text_features(encoder, texts) if texts else None
-    return IntermediateMaterial(tasks, replace(SCHEDULE, **changes), unlabelled, IntermediateFacts(notes=list(names)))
+    auxiliary = make_auxiliary(encoder, "mlm", texts) if texts else None
+    return IntermediateMaterial(tasks, replace(SCHEDULE, **changes), auxiliary, IntermediateFacts(notes=list(names)))
 
 
 @pytest.fixture
@@ -206,9 +206,9 @@ def test_heads_are_new_in_every_phase(tiny_xlmr, tmp_path):
 def test_record_of_a_phase_describes_its_training(tiny_xlmr, tmp_path):
     encoder = load_encoder(str(tiny_xlmr))
     tasks = [task_data(encoder, "mnli"), task_data(encoder, "udpos")]
-    texts = make_text_features(encoder, 8)
-    schedule = replace(SCHEDULE, mlm_weight=0.5)
-    record, heads, phase = train_phase("target", encoder, tasks, schedule, Compute(), tmp_path, unlabelled=texts)
+    texts = make_auxiliary(encoder, "mlm", 8)
+    schedule = replace(SCHEDULE, auxiliary_weight=0.5)
+    record, heads, phase = train_phase("target", encoder, tasks, schedule, Compute(), tmp_path, auxiliary=texts)
     assert record.tasks == list(heads) == ["mnli", "udpos"]
     assert record.examples == {"mnli": 16, "udpos": 16}
     assert record.steps == phase.steps == 8
@@ -216,6 +216,7 @@ def test_record_of_a_phase_describes_its_training(tiny_xlmr, tmp_path):
     assert record.dev["mnli"].metric == "accuracy" and record.dev["mnli"].n == 6
     assert 0 <= record.dev["udpos"].score <= 100
     assert record.cut["mnli"] == Truncation(inputs=16)
+    assert record.texts == {"en": 8}
     assert record.flops == 3 * encoder.count_flops(phase.tokens, phase.squares)
 
 

@@ -67,8 +67,8 @@ def test_layer_or_length_that_the_encoder_lacks_is_an_error_before_data_are_read
 
 
 def test_unlabelled_text_in_an_unknown_language_is_an_error_at_once():
-    config = RunConfig(intermediate="mlm", mlm_languages="qbe,xx", quiet=True).resolved()
-    with pytest.raises(ConfigError, match="mlm_languages is 'qbe,xx'; there is no unlabelled text in xx; available"):
+    config = RunConfig(intermediate="mlm", text_languages="qbe,xx", quiet=True).resolved()
+    with pytest.raises(ConfigError, match="text_languages is 'qbe,xx'; there is no unlabelled text in xx; available"):
         run_checksums(config)
 
 
@@ -126,8 +126,22 @@ def test_saved_model_can_be_used_as_an_encoder(do):
 
 
 def test_masked_language_modelling_is_trained_beside_the_intermediate_task(do):
-    curve = do(mlm_weight=0.5).phases[0].curve
+    curve = do(auxiliary="mlm", auxiliary_weight=0.5).phases[0].curve
     assert {point["task"] for point in curve} == {"mnli", "mlm"}
+
+
+def test_adversary_is_trained_beside_the_intermediate_task_and_its_accuracy_is_recorded(do):
+    record = do(auxiliary="reversal", auxiliary_weight=0.1, auxiliary_level="token", text_alpha=0.3, text_examples=15)
+    curve = [point for point in record.phases[0].curve if point["task"] == "reversal"]
+    assert curve and all(0 <= point["accuracy"] <= 1 for point in curve)
+    assert record.row == "mnli+reversal" and record.run_id.startswith("mnli+reversal-xnli-")
+    assert read_record(Path(record.folder) / RECORD).to_json() == record.to_json()
+    assert scores_of(do(auxiliary="reversal", auxiliary_weight=0.0)) != scores_of(record)
+
+
+def test_layer_that_the_adversary_cannot_read_is_an_error_before_data_are_read(do):
+    with pytest.raises(ConfigError, match=r"auxiliary_layer is 4; .* has 3 layers, choose from 0 to 3"):
+        do(auxiliary="reversal", auxiliary_layer=4)
 
 
 def test_masked_language_modelling_alone_takes_as_many_steps_as_a_task(do):

@@ -162,15 +162,15 @@ def test_targets_of_every_family_may_be_phases_of_a_chain(do):
 
 
 def test_chain_reuses_the_checkpoints_of_its_beginnings(do, tmp_path):
-    plain = do(intermediate="qqp", mlm_languages="qbe")
+    plain = do(intermediate="qqp")
     before = checkpoints(tmp_path)
-    record = do(intermediate="qqp>mlm>mnli,panx", mlm_languages="qbe")
+    record = do(intermediate="qqp>mlm>mnli,panx", text_languages="qbe")
     after = checkpoints(tmp_path)
     assert len(before) == 1 and len(after) == 3 and before.items() <= after.items()
     assert [phase.checkpoint for phase in record.phases[:-1]] == sorted(after, key=after.get)
     assert [phase.reused for phase in record.phases] == [True, False, False, False]
     assert record.phases[0].checkpoint == plain.phases[0].checkpoint
-    again = do(intermediate="qqp>mlm>mnli,panx", mlm_languages="qbe", target="tatoeba", languages="qbe")
+    again = do(intermediate="qqp>mlm>mnli,panx", text_languages="qbe", target="tatoeba", languages="qbe")
     assert [phase.reused for phase in again.phases] == [True, True, True] and checkpoints(tmp_path) == after
     assert [phase.tasks for phase in again.phases] == [["qqp"], ["mlm"], ["mnli", "panx"]]
 
@@ -266,7 +266,7 @@ def test_joint_phase_with_masked_language_modelling_as_its_task(do):
 
 
 def test_masked_language_modelling_stands_beside_every_step_of_a_joint_phase(do):
-    record = do(intermediate="qqp", mixed=True, mlm_weight=0.5, mlm_languages="qbe")
+    record = do(intermediate="qqp", mixed=True, auxiliary="mlm", auxiliary_weight=0.5, text_languages="qbe")
     taken = Counter(point["task"] for point in record.phases[0].curve)
     assert taken == {"udpos": 3, "qqp": 3, "mlm": 6} and record.phases[0].tasks == ["udpos", "qqp"]
 

@@ -1,8 +1,10 @@
 import json
+from dataclasses import fields
 
 import pytest
 from record_fixture import synthetic_record
 
+from stilts_core.config import RunConfig
 from stilts_core.errors import RecordError
 from stilts_core.runs.record import RECORD, SCHEMA, find_records, read_record, write_record
 
@@ -92,3 +94,23 @@ def test_numbers_that_only_rounding_or_a_clock_puts_outside_are_no_fault(tmp_pat
     content["cost"]["seconds"] = -0.01
     (tmp_path / RECORD).write_text(json.dumps(content))
     assert read_record(tmp_path / RECORD).averages.all.score > 100
+
+
+def test_record_of_a_version_without_auxiliaries_is_read(tmp_path, record):
+    content = json.loads(record.to_json())
+    later = {field.name for field in fields(RunConfig) if field.metadata["later"]}
+    earlier = {name: value for name, value in content["config"].items() if name not in later}
+    (tmp_path / RECORD).write_text(json.dumps(content | {"config": earlier | {"mlm_weight": 0.0, "mlm_languages": ""}}))
+    assert read_record(tmp_path / RECORD).config == record.config
+    (tmp_path / RECORD).write_text(
+        json.dumps(content | {"config": earlier | {"mlm_weight": 0.5, "mlm_languages": "en"}})
+    )
+    config = read_record(tmp_path / RECORD).config
+    assert (config.auxiliary, config.auxiliary_weight, config.text_languages) == ("mlm", 0.5, "en")
+
+
+def test_accuracy_of_a_discriminator_is_part_of_its_points(tmp_path, record):
+    content = json.loads(record.to_json())
+    content["phases"][0]["curve"][0]["accuracy"] = 0.25
+    (tmp_path / RECORD).write_text(json.dumps(content))
+    assert read_record(tmp_path / RECORD).phases[0].curve[0]["accuracy"] == 0.25

@@ -161,7 +161,7 @@ def _grid_record(row: str, target: str, seed: int, profile: str, codes: Sequence
     codes = codes if facts.trained_on else [code for code in codes if code != "en"]
     content = _content(row.removesuffix("+mlm"), target, codes, facts.metrics, seed, profile)
     content["run_id"] = f"{row}-{target}-invented-s{seed}-{generator.randrange(10**9):010d}"
-    content["config"] |= {"mlm_weight": 1.0} if row.endswith("+mlm") else {}
+    content["config"] |= {"auxiliary": "mlm"} if row.endswith("+mlm") else {}
     content["same_data"] |= row == "all" and bool(facts.same_data)
     effect = random.Random(row).uniform(-3, 8) * (row != "none") + 10 * content["same_data"]
     effect += random.Random(f"{row} {target}").uniform(-4, 4) * (row != "none")

@@ -1,9 +1,12 @@
 """Small examples of every family for tests: the texts show the right answer, so a tiny encoder can learn the task."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from stilts_core.encoders.encoder import Encoder
-from stilts_core.families import mlm
+from stilts_core.families import auxiliary, mlm
+from stilts_core.families.auxiliary import Auxiliary
 from stilts_core.families.features import Features
 from stilts_core.families.mlm import MLMHead
 from stilts_core.families.setting import TaskSetting
@@ -84,9 +87,27 @@ def make_training_task(encoder: Encoder, name: str, count: int, seed: int = 0, *
     return TrainingTask(name, features, get_family(setting.task).new_head(encoder, setting))
 
 
-def make_text_features(encoder: Encoder, count: int) -> Features:
+def make_texts(count: int, languages: Sequence[str] = ("en",)) -> list[TextExample]:
+    """Texts of each language in turn; a text in another language than English begins with a word of its own."""
     rng = np.random.default_rng(count)
-    return mlm.make_features([TextExample(str(i), "en", text(rng)) for i in range(count)], encoder.tokenizer, 64)
+    codes = [languages[i % len(languages)] for i in range(count)]
+    openings = [f"{list(TAGS)[languages.index(code)]} " * 2 * (code != "en") for code in codes]
+    return [TextExample(str(i), code, openings[i] + text(rng)) for i, code in enumerate(codes)]
+
+
+def make_text_features(encoder: Encoder, count: int) -> Features:
+    return mlm.make_features(make_texts(count), encoder.tokenizer, 64)
+
+
+def make_auxiliary(encoder: Encoder, name: str, count: int, **settings) -> Auxiliary:
+    """What stands beside tasks, on texts of three languages."""
+    texts = make_texts(count) if name == "mlm" else make_texts(count, ("en", "de", "sw"))
+    return auxiliary.make_auxiliary(name, texts, mlm.make_features(texts, encoder.tokenizer, 64), **settings)
+
+
+def make_auxiliary_task(encoder: Encoder, name: str, count: int, **settings) -> TrainingTask:
+    made = make_auxiliary(encoder, name, count, **settings)
+    return TrainingTask(name, made.features, made.new_head(encoder))
 
 
 def make_mlm_task(encoder: Encoder, count: int) -> TrainingTask:

@@ -22,7 +22,7 @@ import torch
 import toy_data
 from killed_training import start, wait_for
 from safetensors.torch import save_file
-from toy import make_mlm_task, make_training_task
+from toy import make_auxiliary_task, make_training_task
 
 from stilts_core.config import RunConfig
 from stilts_core.encoders.cpu.adamw import AdamW
@@ -49,7 +49,10 @@ CASES = {
     "windows of span": [("squad", {"max_length": 24})],
     "contrastive": [("lareqa", {})],
     "many tasks and masked words": [("mnli", {}), ("udpos", {}), ("hellaswag", {}), ("lareqa", {})],
+    "adversary": [("mnli", {})],
+    "matched means": [("mnli", {})],
 }
+BESIDE = {"many tasks and masked words": "mlm", "adversary": "reversal", "matched means": "means"}
 
 
 def build_steady_optimiser(modules: torch.nn.Module, schedule: Schedule, adamw=training.build_optimiser) -> AdamW:
@@ -65,12 +68,12 @@ def train_case(encoder_folder: str, case: str, folder: Path) -> None:
     torch.manual_seed(0)
     encoder = load_encoder(encoder_folder, dropout=0.0)
     tasks = [make_training_task(encoder, name, 9, **changes) for name, changes in CASES[case]]
-    mlm = make_mlm_task(encoder, 9) if len(tasks) > 1 else None
-    schedule = Schedule(**vars(SCHEDULE) | {"mlm_weight": 0.5})
+    beside = make_auxiliary_task(encoder, BESIDE[case], 9) if case in BESIDE else None
+    schedule = Schedule(**vars(SCHEDULE) | {"auxiliary_weight": 0.5})
     compute = Compute(token_budget=64, checkpoint_seconds=0 if case == RESUMED else 1e9)
     with mock.patch.object(training, "build_optimiser", build_steady_optimiser):
-        phase = train(encoder, tasks, schedule, title="", checkpoints=folder / "steps", compute=compute, mlm=mlm)
-    heads = torch.nn.ModuleList([task.head for task in (*tasks, *([mlm] if mlm else []))])
+        phase = train(encoder, tasks, schedule, title="", checkpoints=folder / "steps", compute=compute, beside=beside)
+    heads = torch.nn.ModuleList([task.head for task in (*tasks, *([beside] if beside else []))])
     if rank() == 0:
         save_file(encoder.model.state_dict() | heads.state_dict(), folder / "result.safetensors")
         report = {"tokens": phase.tokens, "padded": phase.padded, "loss": [point["loss"] for point in phase.curve]}

@@ -107,12 +107,12 @@ def train_many_tasks(encoder_folder: str, folder: Path) -> None:
     torch.manual_seed(0)
     encoder = load_encoder(encoder_folder, dropout=0.1)
     tasks = [make_training_task(encoder, name, 16, dropout=0.1) for name in ("mnli", "udpos", "hellaswag")]
-    mlm = make_mlm_task(encoder, 24)
-    schedule = Schedule(epochs=1, lr=1e-3, batch_size=4, seed=3, mlm_weight=0.5)
+    beside = make_mlm_task(encoder, 24)
+    schedule = Schedule(epochs=1, lr=1e-3, batch_size=4, seed=3, auxiliary_weight=0.5)
     compute = Compute(token_budget=96, checkpoint_seconds=0)
     with mock.patch.object(monitor, "CURVE_POINTS", SAVES):
-        phase = train(encoder, tasks, schedule, title="", checkpoints=folder / "steps", compute=compute, mlm=mlm)
-    heads = torch.nn.ModuleList([task.head for task in (*tasks, mlm)])
+        phase = train(encoder, tasks, schedule, title="", checkpoints=folder / "steps", compute=compute, beside=beside)
+    heads = torch.nn.ModuleList([task.head for task in (*tasks, beside)])
     save_file(encoder.model.state_dict() | heads.state_dict(), folder / "result.safetensors")
     (folder / "result.json").write_text(json.dumps(vars(phase)))
 

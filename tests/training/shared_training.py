@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from killed_training import Death, start, step, wait_for
 from safetensors.torch import save_file
-from toy import make_examples, make_features, make_setting, make_text_features
+from toy import make_auxiliary, make_examples, make_features, make_setting
 
 from stilts_core.encoders.encoder import Encoder
 from stilts_core.families.table import get_family
@@ -23,7 +23,7 @@ from stilts_core.runs.preparation import TaskData
 from stilts_core.training.compute import Compute
 from stilts_core.training.schedule import Schedule
 
-SCHEDULE = Schedule(epochs=3, lr=1e-3, batch_size=4, seed=3, mlm_weight=0.5)
+SCHEDULE = Schedule(epochs=3, lr=1e-3, batch_size=4, seed=3, auxiliary_weight=0.5)
 CASES: dict[str, Death | None] = {"at once": None, "first killed": step(7)}
 
 
@@ -43,7 +43,7 @@ def request(encoder_folder: str, folder: Path, process: str) -> None:
 
     def prepare(encoder: Encoder) -> IntermediateMaterial:
         tasks = [task_data(encoder, "mnli"), task_data(encoder, "udpos")]
-        return IntermediateMaterial(tasks, SCHEDULE, make_text_features(encoder, 8), IntermediateFacts())
+        return IntermediateMaterial(tasks, SCHEDULE, make_auxiliary(encoder, "mlm", 8), IntermediateFacts())
 
     encoder = load_encoder(encoder_folder, dropout=0.1)
     chain = [Link(folder / "store/kept", prepare)]

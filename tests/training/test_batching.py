@@ -1,9 +1,18 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stilts_core.families.batches import collate
 from stilts_core.families.features import IGNORE, build_features
-from stilts_core.training.batching import compute_sampling_shares, draw_epoch_batches, split_evenly, split_within_budget
+from stilts_core.training.batching import (
+    GroupSampling,
+    compute_sampling_shares,
+    count_visits,
+    draw_epoch_batches,
+    split_evenly,
+    split_within_budget,
+)
 
 
 @pytest.fixture
@@ -80,3 +89,37 @@ def test_digest_depends_on_token_targets(features):
     digest = features.digest()
     features.token_targets["tag"][3] += 1
     assert features.digest() != digest
+
+
+# --- groups
+@pytest.mark.parametrize("alpha", [1.0, 0.3, 0.0])
+def test_languages_are_visited_in_proportion_to_their_size_to_the_power_of_alpha(alpha):
+    sizes = np.array([700, 200, 30, 70])
+    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(4), sizes))
+    shares = compute_sampling_shares(sizes.tolist(), temperature=1 / alpha if alpha else np.inf)
+    np.testing.assert_allclose(shares, sizes**alpha / (sizes**alpha).sum())
+    sampling = GroupSampling(groups, shares)
+    for epoch in (0, 1, 7):
+        visits = sampling.draw_visits(3, epoch)
+        assert len(visits) == 1000
+        assert np.abs(np.bincount(groups[visits], minlength=4) - 1000 * shares).max() < 1
+
+
+def test_features_of_a_group_are_visited_equally_often_in_a_new_order():
+    groups = np.array([0] * 50 + [1] * 7)
+    sampling = GroupSampling(groups, np.array([0.4, 0.6]))
+    visits = np.concatenate([sampling.draw_visits(3, epoch) for epoch in range(30)])
+    for group in (0, 1):
+        counts = np.bincount(visits, minlength=57)[groups == group]
+        assert counts.max() - counts.min() <= 1 and counts.min() > 0
+    assert (sampling.draw_visits(3, 4) == sampling.draw_visits(3, 4)).all()
+    assert (sampling.draw_visits(3, 4) != sampling.draw_visits(3, 5)).any()
+    assert (sampling.draw_visits(3, 4) != sampling.draw_visits(4, 4)).any()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6).filter(lambda shares: sum(shares) > 0.1), st.integers(0, 500))
+@settings(deadline=None, max_examples=100, derandomize=True)
+def test_whole_numbers_of_visits_sum_to_the_total_and_differ_from_the_shares_by_less_than_one(shares, total):
+    exact = np.array(shares) / sum(shares)
+    counts = count_visits(exact, total)
+    assert counts.sum() == total and (np.abs(counts - exact * total) < 1 + 1e-9).all()

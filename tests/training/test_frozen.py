@@ -70,8 +70,8 @@ def test_trained_parts_get_the_gradients_that_they_have_without_freezing(encoder
 @pytest.mark.parametrize("with_mlm", [False, True])
 def test_frozen_parts_are_bitwise_unchanged_and_everything_else_moves(encoder, frozen, with_mlm):
     task, before = make_training_task(encoder, "mnli", 16), parameters(encoder)
-    mlm = {"mlm": make_mlm_task(encoder, 8)} if with_mlm else {}
-    schedule = replace(SCHEDULE, frozen=frozen, mlm_weight=0.5)
+    mlm = {"beside": make_mlm_task(encoder, 8)} if with_mlm else {}
+    schedule = replace(SCHEDULE, frozen=frozen, auxiliary_weight=0.5)
     phase = train(encoder, [task], schedule, title="", checkpoints=None, compute=Compute(), **mlm)
     for name, parameter in encoder.model.named_parameters():
         assert parameter.requires_grad

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +12,23 @@ from killed_training import DEATHS
 from safetensors.torch import load_file
 from torch.nn.utils import clip_grad_norm_
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from toy import TASKS, make_mlm_task, make_training_task
+from toy import TASKS, make_auxiliary, make_auxiliary_task, make_mlm_task, make_training_task
 from transformers import AutoModelForSequenceClassification
 
 from stilts_core.encoders.cpu.adamw import AdamW
 from stilts_core.encoders.encoder import WORD_EMBEDDINGS
 from stilts_core.errors import TrainingError
 from stilts_core.families.batches import collate
+from stilts_core.families.language import Discriminator
 from stilts_core.runs.encoders import load_encoder
+from stilts_core.tasks.auxiliaries import AUXILIARIES
 from stilts_core.training import gradients, loop, monitor
+from stilts_core.training.batching import GroupSampling
 from stilts_core.training.compute import Compute
 from stilts_core.training.gradients import accumulate_gradient
 from stilts_core.training.loop import train
 from stilts_core.training.phase import Phase
-from stilts_core.training.schedule import Plan, Schedule
+from stilts_core.training.schedule import Plan, Schedule, TrainingTask
 
 SCHEDULE = Schedule(epochs=2, lr=1e-3, batch_size=4, seed=3)
 
@@ -49,9 +52,9 @@ def encoder(tiny_xlmr):
 def trained(tmp_path):
     """Trains, and returns the phase."""
 
-    def trained(encoder, tasks, schedule=SCHEDULE, compute=None, **mlm) -> Phase:
+    def trained(encoder, tasks, schedule=SCHEDULE, compute=None, **beside) -> Phase:
         compute = compute or Compute()
-        return train(encoder, tasks, schedule, title="test", checkpoints=tmp_path / "steps", compute=compute, **mlm)
+        return train(encoder, tasks, schedule, title="test", checkpoints=tmp_path / "steps", compute=compute, **beside)
 
     return trained
 
@@ -154,7 +157,7 @@ def test_accumulated_gradient_equals_that_of_the_whole_batch(name, encoder):
     gradients = []
     for budget in (60, 100_000):
         phase = Phase(steps=1)
-        loss = accumulate_gradient(encoder, task, np.arange(9), 0.5, (3, 0), Compute(token_budget=budget), phase)
+        loss, _ = accumulate_gradient(encoder, task, np.arange(9), 0.5, (3, 0), Compute(token_budget=budget), phase)
         modules = torch.nn.ModuleList([encoder.model, task.head])
         gradients.append([loss] + [p.grad.clone() for p in modules.parameters() if p.grad is not None])
         modules.zero_grad()
@@ -171,7 +174,9 @@ def test_contrastive_loss_has_the_same_dropout_when_it_is_recomputed(tiny_xlmr, 
         if not again:
             monkeypatch.setattr(gradients, "recompute_in_backward", lambda function, batch, **_: function(batch))
         torch.manual_seed(0)
-        loss = accumulate_gradient(encoder, task, np.arange(9), 1.0, (3, 0), Compute(token_budget=60), Phase(steps=1))
+        loss, _ = accumulate_gradient(
+            encoder, task, np.arange(9), 1.0, (3, 0), Compute(token_budget=60), Phase(steps=1)
+        )
         computed.append([loss] + [parameter.grad.clone() for parameter in encoder.model.parameters()])
         encoder.model.zero_grad()
     torch.testing.assert_close(*computed)
@@ -208,21 +213,99 @@ def test_training_with_a_trimmed_vocabulary_equals_training_with_the_full_one(na
 # --- masked-LM co-training
 def test_co_training_adds_a_masked_lm_loss_to_every_step(encoder, trained):
     task, mlm = make_training_task(encoder, "mnli", 8), make_mlm_task(encoder, 6)
-    phase = trained(encoder, [task], replace(SCHEDULE, mlm_weight=0.5), mlm=mlm)
+    phase = trained(encoder, [task], replace(SCHEDULE, auxiliary_weight=0.5), beside=mlm)
     points = {name: [p["step"] for p in phase.curve if p["task"] == name] for name in ("mnli", "mlm")}
     assert points["mnli"] == points["mlm"] == [1, 2, 3, 4]
 
 
-def test_co_training_with_weight_zero_does_not_change_training(tiny_xlmr, tmp_path):
-    finished = []
-    for extra in (False, True):
+@pytest.mark.parametrize("name", AUXILIARIES)
+def test_weight_zero_computes_the_same_passes_and_leaves_encoder_and_task_as_they_are_without(
+    name, tiny_xlmr, tmp_path
+):
+    finished, tokens = [], []
+    for weight in (None, 0.0, 0.5):
         torch.manual_seed(0)
-        encoder = load_encoder(str(tiny_xlmr), dropout=0.0)
+        encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
         task = make_training_task(encoder, "mnli", 8)
-        mlm = {"mlm": make_mlm_task(encoder, 6)} if extra else {}
-        train(encoder, [task], SCHEDULE, title="", checkpoints=tmp_path / str(extra), compute=Compute(), **mlm)
-        finished.append(encoder.model.state_dict())
-    torch.testing.assert_close(*finished)
+        beside = None if weight is None else make_auxiliary_task(encoder, name, 9)
+        schedule = replace(SCHEDULE, auxiliary_weight=weight or 0.0, clip=0.1)
+        folder = tmp_path / str(weight)
+        phase = train(encoder, [task], schedule, title="", checkpoints=folder, compute=Compute(), beside=beside)
+        finished.append(encoder.model.state_dict() | task.head.state_dict())
+        tokens.append(phase.tokens)
+    without, zero, half = finished
+    assert all(torch.equal(zero[key], without[key]) for key in without)
+    assert not torch.equal(half[WORD_EMBEDDINGS], without[WORD_EMBEDDINGS])
+    assert tokens[0] < tokens[1] == tokens[2]
+
+
+@pytest.mark.parametrize("name", AUXILIARIES)
+def test_interrupted_training_with_an_auxiliary_resumes_bitwise(name, tiny_xlmr, tmp_path, monkeypatch):
+    """Its head's weights and moments, its running means, and the order of its languages."""
+
+    def train_with(folder: str, steps: int | None = None) -> tuple[dict, list]:
+        torch.manual_seed(0)
+        encoder = load_encoder(str(tiny_xlmr), dropout=0.1)
+        task, made = make_training_task(encoder, "mnli", 12), make_auxiliary(encoder, name, 9)
+        sampling = None if name == "mlm" else GroupSampling(made.groups, np.array([0.2, 0.5, 0.3]))
+        beside = TrainingTask(name, made.features, made.new_head(encoder), sampling)
+        schedule = replace(SCHEDULE, auxiliary_weight=0.5, auxiliary_rises=True)
+        calls, make_step = count(1), loop.make_step
+
+        def stopping(*args) -> None:
+            if next(calls) == steps:
+                raise InterruptedError
+            make_step(*args)
+
+        compute = Compute(checkpoint_seconds=0.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "make_step", stopping)
+            phase = train(encoder, [task], schedule, checkpoints=tmp_path / folder, compute=compute, beside=beside)
+        losses = [(point["loss"], point.get("accuracy")) for point in phase.curve]
+        return encoder.model.state_dict() | beside.head.state_dict(), losses
+
+    expected, losses = train_with("whole")
+    with pytest.raises(InterruptedError):
+        train_with("interrupted", steps=4)
+    actual, again = train_with("interrupted")
+    assert all(torch.equal(actual[key], expected[key]) for key in expected) and again == losses
+
+
+def test_discriminator_is_trained_also_where_its_weight_is_zero(encoder, trained):
+    beside = make_auxiliary_task(encoder, "reversal", 12)
+    before = beside.head.classifier.weight.clone()
+    phase = trained(
+        encoder, [make_training_task(encoder, "mnli", 8)], replace(SCHEDULE, auxiliary_weight=0), beside=beside
+    )
+    assert not torch.equal(beside.head.classifier.weight, before)
+    curve = [point for point in phase.curve if point["task"] == "reversal"]
+    assert all(0 <= point["accuracy"] <= 1 for point in curve) and len(curve) == phase.steps
+    assert all("accuracy" not in point for point in phase.curve if point["task"] == "mnli")
+
+
+@pytest.mark.parametrize("supported", [True, False], ids=["kernels", "PyTorch"])
+def test_gradients_of_an_adversary_are_clipped_apart(supported, monkeypatch):
+    if not supported:
+        monkeypatch.setattr("stilts_core.encoders.cpu.adamw._is_supported", lambda parameter: False)
+
+    def moved(*scales: float) -> list[torch.Tensor]:
+        """What two steps do to a parameter of the encoder and to one of an adversary, by the scale of its gradient."""
+        encoder, adversary = torch.nn.Linear(3, 2), Discriminator(2, 2)
+        torch.nn.init.ones_(encoder.weight)
+        modules = torch.nn.ModuleDict({"encoder": encoder, "head": adversary})
+        optimiser = loop.build_optimiser(modules, replace(SCHEDULE, clip=0.3))
+        for scale in scales:
+            for parameter in modules.parameters():
+                parameter.grad = torch.ones_like(parameter)
+            for parameter in adversary.parameters():
+                parameter.grad *= scale
+            optimiser.step()
+        return [optimiser.state[parameter]["exp_avg"] for parameter in (encoder.weight, adversary.classifier.weight)]
+
+    (encoder, adversary), (same, larger), (_, small) = moved(1, 1), moved(100, 100), moved(1e-3, 1e-3)
+    assert torch.equal(encoder, same)
+    torch.testing.assert_close(larger, adversary)  # both are clipped to the same norm
+    assert small.norm() < 0.1 * adversary.norm()
 
 
 # --- errors
@@ -270,7 +353,7 @@ class Waits(TorchDispatchMode):
         return function(*args, **kwargs or {})
 
 
-def waits(encoder, tasks, folder, monkeypatch, steps: int, **mlm) -> list[str]:
+def waits(encoder, tasks, folder, monkeypatch, steps: int, **beside) -> list[str]:
     """The waits in a training of `steps` steps, without those for tensors of the host."""
     prepare, counted = gradients.prepare_micro_batches, Waits()
 
@@ -281,16 +364,16 @@ def waits(encoder, tasks, folder, monkeypatch, steps: int, **mlm) -> list[str]:
     with monkeypatch.context() as patch, counted:
         patch.setattr(gradients, "prepare_micro_batches", on_the_host)
         patch.setattr(monitor, "READING_INTERVAL", 60.0)
-        schedule = replace(SCHEDULE, epochs=steps, batch_size=16, mlm_weight=0.5)
-        train(encoder, tasks, schedule, title="", checkpoints=folder / str(steps), compute=Compute(), **mlm)
+        schedule = replace(SCHEDULE, epochs=steps, batch_size=16, auxiliary_weight=0.5)
+        train(encoder, tasks, schedule, title="", checkpoints=folder / str(steps), compute=Compute(), **beside)
     return counted.names
 
 
-@pytest.mark.parametrize("name", [*TASKS, "mlm"])
+@pytest.mark.parametrize("name", [*TASKS, *AUXILIARIES])
 def test_steps_never_wait_for_the_device(name, encoder, tmp_path, monkeypatch):
-    task = make_training_task(encoder, "mnli" if name == "mlm" else name, 16)
-    mlm = {"mlm": make_mlm_task(encoder, 16)} if name == "mlm" else {}
-    few, many = (waits(encoder, [task], tmp_path, monkeypatch, steps, **mlm) for steps in (1, 4))
+    task = make_training_task(encoder, "mnli" if name in AUXILIARIES else name, 16)
+    beside = {"beside": make_auxiliary_task(encoder, name, 16)} if name in AUXILIARIES else {}
+    few, many = (waits(encoder, [task], tmp_path, monkeypatch, steps, **beside) for steps in (1, 4))
     assert few and many == few  # only those at the end of the phase
 
 

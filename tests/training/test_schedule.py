@@ -12,6 +12,7 @@ from toy import make_training_task
 from stilts_core.families.features import build_features
 from stilts_core.families.head import Head
 from stilts_core.runs.encoders import load_encoder
+from stilts_core.training.batching import GroupSampling
 from stilts_core.training.schedule import Plan, Schedule, TrainingTask
 
 SCHEDULE = Schedule(epochs=2, lr=1e-3, batch_size=4, seed=3)
@@ -114,3 +115,24 @@ def test_plan_depends_only_on_its_seed_and_not_on_the_order_of_access(tasks):
         assert task.name == forward[step][0].name
         assert features.tolist() == forward[step][1].tolist()
     assert other.task_of_step.tolist() != plan.task_of_step.tolist()
+
+
+# --- what stands beside the tasks
+def test_rising_weight_is_that_of_domain_adversarial_training():
+    rising = replace(SCHEDULE, auxiliary_weight=0.4, auxiliary_rises=True)
+    weights = [rising.auxiliary_weight_at(step, 200) for step in range(200)]
+    np.testing.assert_allclose(weights, 0.4 * (2 / (1 + np.exp(-10 * np.arange(200) / 200)) - 1), rtol=1e-12)
+    assert weights[0] == 0 and weights[-1] == pytest.approx(0.4, abs=1e-4) and (np.diff(weights) > 0).all()
+    assert {replace(SCHEDULE, auxiliary_weight=0.4).auxiliary_weight_at(step, 200) for step in (0, 50, 199)} == {0.4}
+
+
+def test_steps_visit_the_groups_of_a_task_by_their_shares(encoder):
+    task = make_training_task(encoder, "mnli", 40)
+    groups = (np.arange(40) >= 30).astype(int)
+    task.sampling = GroupSampling(groups, np.array([0.5, 0.5]))
+    plan = Plan([task], replace(SCHEDULE, epochs=3))
+    visited = np.concatenate([plan[step][1] for step in range(plan.steps)])
+    assert len(visited) == 120 and groups[visited].mean() == 0.5
+    task.sampling = None
+    whole = np.concatenate([Plan([task], SCHEDULE)[step][1] for step in range(10)])
+    assert sorted(whole) == list(range(40))

@@ -54,7 +54,19 @@ def test_grid_of_the_laboratory_shares_its_encoder_and_its_checkpoints(tmp_path)
 def test_config_of_a_row_has_the_name_of_the_row():
     rows = [*ROWS, "mnli+squad", "mnli+mlm", "all+mlm", "mnli+sham", "mnli+squad+mlm+sham"]
     assert [config.row for config in grid(RunConfig(), rows, ["xnli"], [0])] == rows
-    assert grid(RunConfig(mlm_weight=0.3), ["all+mlm", "all"], ["xnli"], [0])[0].mlm_weight == 0.3
+
+
+def test_row_has_the_settings_of_what_stands_beside_its_tasks_and_no_others():
+    base = RunConfig(auxiliary_weight=0.3, text_languages="en,qlu")
+    beside, alone, text = grid(base, ["all+mlm", "all", "mlm"], ["xnli"], [0])
+    assert (beside.auxiliary, beside.auxiliary_weight, beside.text_languages) == ("mlm", 0.3, "en,qlu")
+    assert alone == RunConfig(intermediate="all") and text == RunConfig(intermediate="mlm", text_languages="en,qlu")
+
+
+def test_rows_that_name_nothing_beside_their_tasks_keep_that_of_the_sweep():
+    rows = grid(RunConfig(auxiliary="reversal", auxiliary_weight=0.1), ["none", "qqp", "qqp+mlm"], ["xnli"], [0])
+    assert [config.row for config in rows] == ["none", "qqp+reversal", "qqp+mlm"]
+    assert [config.resolved().auxiliary_weight for config in rows] == [1.0, 0.1, 0.1]
 
 
 def test_every_row_with_labels_gets_a_variant_with_masked_lm_and_one_with_sham_labels():

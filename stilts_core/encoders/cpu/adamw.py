@@ -9,7 +9,10 @@ from stilts_core.encoders.cpu.kernels import Parameter, kernels
 
 
 class AdamW(torch.optim.AdamW):
-    """PyTorch's fused AdamW. Each step first clips the norm of all gradients together to `clip`."""
+    """PyTorch's fused AdamW. Each step first clips the norm of all gradients together to `clip`.
+
+    The gradients of groups with a true `apart` are clipped together, apart from those of the other groups.
+    """
 
     def __init__(self, groups: list[dict], *, clip: float, **options: Any) -> None:
         super().__init__(groups, fused=True, **options)
@@ -24,13 +27,24 @@ class AdamW(torch.optim.AdamW):
             for parameter in group["params"]
             if parameter.grad is not None
         ]
+        apart = [(group, parameter) for group, parameter in stepping if group.get("apart")]
+        together = [pair for pair in stepping if not pair[0].get("apart")] if apart else stepping
         if all(_is_supported(parameter) for _, parameter in stepping) and (library := kernels().library):
-            self._step_with_kernels(library, stepping)
+            for part in filter(None, (together, apart)):
+                self._step_with_kernels(library, part)
             return
-        norm = torch.nn.utils.get_total_norm([parameter.grad for _, parameter in stepping], foreach=True)
         # The fused step divides gradients by this number, so clipping needs no pass over the gradients.
-        self.grad_scale = (norm / self.clip).clamp(min=1.0)
+        self.grad_scale = self._divisor(together)
+        if apart:
+            factor = self.grad_scale / self._divisor(apart)
+            torch._foreach_mul_([parameter.grad for _, parameter in apart if parameter.grad is not None], factor)
         super().step()
+
+    def _divisor(self, stepping: list[tuple[dict, torch.nn.Parameter]]) -> torch.Tensor:
+        """What gradients are divided by, so that their norm is at most `clip`."""
+        gradients = [parameter.grad for _, parameter in stepping if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
+        return (norm / self.clip).clamp(min=1.0)
 
     def _step_with_kernels(self, library: ctypes.CDLL, stepping: list[tuple[dict, torch.nn.Parameter]]) -> None:
         for _, parameter in stepping:

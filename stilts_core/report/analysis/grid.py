@@ -11,11 +11,14 @@ from typing import Literal
 from stilts_core.config import GridRow
 from stilts_core.report.analysis.measurement import Measurement, mean, measure_runs
 from stilts_core.runs.record import Record
+from stilts_core.tasks.auxiliaries import AUXILIARIES
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS, get_task
 
 BASELINE = "none"
-# Fields of RunConfig that give a run its row, its column or its seed. Comparable runs agree in all other fields.
-GRID_FIELDS = ("profile", "intermediate", "target", "seed", "mlm_weight", "mlm_languages", "sham_labels", "mixed")
+# Fields of RunConfig that give a run its row, its column or its seed. Comparable runs agree in all other fields; in
+# those of what stands beside the tasks, only the runs of one row agree.
+GRID_FIELDS = ("profile", "intermediate", "target", "seed", "sham_labels", "mixed")
+BESIDE_FIELDS = ("auxiliary", "text_")
 
 Average = Literal["all", "non_english"]  # the languages of a mean: all, as XTREME counts, or all but English
 
@@ -66,6 +69,7 @@ class Grid:
 
     The runs of a column are comparable if they scored the same languages and differ only in row and seed. If a column
     has several such sets of runs, the set with the most rows counts, then the one with the most runs, then the latest.
+    In the same way the runs of a row have one setting of what stands beside its tasks, such as its weight.
     """
 
     def __init__(self, records: Sequence[Record]):
@@ -121,15 +125,17 @@ class Grid:
         return mean(present) if present else None
 
 
-def row_sort_key(row: str) -> tuple[bool, bool, bool, int, bool, list[int]]:
+def row_sort_key(row: str) -> tuple[bool, int, bool, int, bool, list[int]]:
     """The key that sorts rows: none, the paper's nine tasks, other tasks, all, mlm, combinations of tasks, then chains.
 
-    Rows of joint training and rows with MLM follow all rows without it, and rows with shuffled labels come last.
+    Rows of joint training follow all other rows, and rows with MLM beside their tasks follow those without; then come
+    those with an adversary and its kin, and rows with shuffled labels come last.
     """
-    links, mlm, sham, mixed = GridRow.parse(row)
+    links, auxiliary, sham, mixed = GridRow.parse(row)
     tasks = list(chain.from_iterable(links))
     order = [BASELINE, *INTERMEDIATE_TASKS, *(name for name in TASKS if name not in INTERMEDIATE_TASKS), "all", "mlm"]
-    return sham, mlm, mixed, len(links), len(tasks) > 1, [order.index(name) for name in tasks]
+    beside = ["", *AUXILIARIES].index(auxiliary)
+    return sham, beside, mixed, len(links), len(tasks) > 1, [order.index(name) for name in tasks]
 
 
 def _comparable_runs(column: Sequence[Record]) -> dict[str, list[Record]]:
@@ -141,11 +147,23 @@ def _comparable_runs(column: Sequence[Record]) -> dict[str, list[Record]]:
         sets.values(),
         key=lambda runs: (len({run.row for run in runs}), len(runs), max(run.finished for run in runs)),
     )
-    latest = {(run.row, _replicate(run)): run for run in sorted(chosen, key=lambda run: run.finished)}
+    settings = defaultdict(list)
+    for run in chosen:
+        settings[run.row, _beside(run)].append(run)
+    by_size = sorted(settings.items(), key=lambda item: (len(item[1]), max(run.finished for run in item[1])))
+    most = {row: runs for (row, _), runs in by_size}  # the largest set of a row, then the latest, comes last
+    kept = sorted((run for runs in most.values() for run in runs), key=lambda run: run.finished)
+    latest = {(run.row, _replicate(run)): run for run in kept}
     rows = defaultdict(list)
     for (row, _), record in sorted(latest.items(), key=lambda item: item[0]):
         rows[row].append(record)
     return rows
+
+
+def _beside(record: Record) -> str:
+    """The setting of what stands beside the tasks of a run, as text."""
+    fields = record.config.deciding()
+    return repr({name: value for name, value in fields.items() if name.startswith(BESIDE_FIELDS)})
 
 
 def _replicate(record: Record) -> tuple[int, str]:
@@ -153,10 +171,14 @@ def _replicate(record: Record) -> tuple[int, str]:
     return record.seed, record.encoder.name
 
 
+def _is_grid_field(name: str) -> bool:
+    return name in GRID_FIELDS or name.startswith(BESIDE_FIELDS)
+
+
 def _comparison_key(record: Record) -> tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]:
     """What two runs of a column must share to be comparable: source, other deciding fields, and scored languages."""
     fields = record.config.deciding()
     if fullmatch(r"lab-\d+", str(fields["encoder"])):
         fields["encoder"] = "lab"  # the number is a pretraining seed
-    settings = tuple(sorted((name, str(value)) for name, value in fields.items() if name not in GRID_FIELDS))
+    settings = tuple(sorted((name, str(value)) for name, value in fields.items() if not _is_grid_field(name)))
     return record.config.data_source, settings, tuple(sorted(record.scores))

@@ -73,7 +73,7 @@ def _main_table(grid: Grid, writer: PageWriter, link: Link, average: Average, na
         *map(header_cell, ("intermediate task", "average", "of")),
         *map(_target_head, targets),
     ]
-    bodies: dict[tuple[bool, bool, bool], list[str]] = {}
+    bodies: dict[tuple[bool, bool, int], list[str]] = {}
     csv_rows = []
     for row in grid.rows:
         cells = [
@@ -81,8 +81,8 @@ def _main_table(grid: Grid, writer: PageWriter, link: Link, average: Average, na
             f'<td class="fact">{len(grid.counted_targets(row))}</td>',
             *(_cell(grid, row, target, link, average, limit) for target in targets),
         ]
-        sham, mlm, *_ = row_sort_key(row)
-        bodies.setdefault((row != BASELINE, sham, mlm), []).append(grid_table.table_row(short_title(row), cells))
+        sham, auxiliary, *_ = row_sort_key(row)
+        bodies.setdefault((row != BASELINE, sham, auxiliary), []).append(grid_table.table_row(short_title(row), cells))
         csv_rows += _csv_rows(grid, row, average)
     numbers = name_columns(("score", "difference"))
     path = writer.write_csv(name, ["row", "target", "runs", *numbers, "same_data", "counted"], csv_rows)

@@ -8,6 +8,15 @@ TITLES = {
     "all": f"All {len(INTERMEDIATE_TASKS)} intermediate tasks",
     "mlm": "Multilingual MLM",
 }
+# What stands beside the tasks of a row, in its title and in its short title.
+BESIDE = {
+    "mlm": ("MLM", "MLM"),
+    "reversal": ("language adversary", "adversary"),
+    "random_labels": ("random-label adversary", "random adversary"),
+    "confusion": ("domain confusion", "confusion"),
+    "mmd": ("mean matching in a step (MMD)", "MMD"),
+    "means": ("mean matching", "means"),
+}
 SHORT_TITLES = {"none": "none", "all": "all nine", "mlm": "MLM alone"}
 
 
@@ -18,13 +27,15 @@ def run_title(config: RunConfig) -> str:
 
 def row_title(row: str) -> str:
     """The title of a row of the grid (see `config.GridRow`)."""
-    links, mlm, sham, mixed = GridRow.parse(row)
+    links, auxiliary, sham, mixed = GridRow.parse(row)
     names = ", then ".join(" + ".join(TITLES.get(name) or get_task(name).title for name in tasks) for tasks in links)
-    return names + " with MLM" * mlm + ", labels shuffled" * sham + ", jointly with the target" * mixed
+    beside = f" with {BESIDE[auxiliary][0]}" if auxiliary else ""
+    return names + beside + ", labels shuffled" * sham + ", jointly with the target" * mixed
 
 
 def short_title(row: str) -> str:
     """The title of a row or a task where there is little room."""
-    links, mlm, sham, mixed = GridRow.parse(row)
+    links, auxiliary, sham, mixed = GridRow.parse(row)
     phases = (" + ".join(SHORT_TITLES.get(name) or get_task(name).short_title for name in tasks) for tasks in links)
-    return ", then ".join(phases) + " + MLM" * mlm + ", shuffled" * sham + ", jointly" * mixed
+    beside = f" + {BESIDE[auxiliary][1]}" if auxiliary else ""
+    return ", then ".join(phases) + beside + ", shuffled" * sham + ", jointly" * mixed

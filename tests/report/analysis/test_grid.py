@@ -101,6 +101,19 @@ def test_the_number_of_a_laboratory_encoder_is_a_seed():
     assert [len(cell.records) for cell in Grid(records).column("xnli")] == [2, 2]
 
 
+def test_runs_of_a_row_have_one_setting_of_what_stands_beside_its_tasks():
+    base = grid_records(rows=("none", "qqp"), targets=("xnli",), seeds=(0, 1))
+    beside = grid_records(rows=("qqp+mlm",), targets=("xnli",), seeds=(0, 1, 2))
+    settings = [{"config.auxiliary": "reversal", "config.auxiliary_weight": weight} for weight in (0.0, 0.1)]
+    zero = [with_values(record, settings[0]) for record in beside[:2]]
+    tenth = [with_values(record, settings[1]) for record in beside]
+    grid = Grid([*base, *zero, *tenth])
+    assert grid.rows == ["none", "qqp", "qqp+reversal"]
+    cell = grid.cells["qqp+reversal", "xnli"]
+    assert [record.config.auxiliary_weight for record in cell.records] == [0.1] * 3
+    assert [record.config.auxiliary_weight for record in grid.incomparable] == [0.0] * 2
+
+
 def test_rows_are_ordered_as_in_the_paper():
     rows = [
         "none",
@@ -117,6 +130,8 @@ def test_rows_are_ordered_as_in_the_paper():
         "squad>mlm+mixed",
         "mnli+mlm",
         "all+mlm",
+        "mnli+reversal",
+        "mnli+means",
         "mnli+sham",
     ]
     assert sorted(reversed(rows), key=row_sort_key) == rows

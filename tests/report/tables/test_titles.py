@@ -1,6 +1,7 @@
 from record_fixture import synthetic_record
 
-from stilts_core.report.tables.titles import row_title, run_title, short_title
+from stilts_core.report.tables.titles import BESIDE, row_title, run_title, short_title
+from stilts_core.tasks.auxiliaries import AUXILIARIES
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task
 
 
@@ -17,6 +18,8 @@ def test_row_titles_name_chains_mlm_and_shuffled_labels():
     assert row_title("squad>mlm") == f"{get_task('squad').title}, then Multilingual MLM"
     assert short_title("mlm>mnli+qqp+mixed") == "MLM alone, then MNLI + QQP, jointly"
     assert short_title("mnli+mlm") == "MNLI + MLM" and short_title("all+sham") == "all nine, shuffled"
+    assert row_title("mnli+reversal") == f"{get_task('mnli').title} with language adversary"
+    assert BESIDE.keys() == set(AUXILIARIES)
 
 
 def test_short_title_is_never_longer_than_the_title():
