@@ -10,7 +10,7 @@ from typing import Protocol
 
 from stilts_core.errors import DataError, DataNotFound
 from stilts_core.laboratory.dice import Dice
-from stilts_core.laboratory.disk_cache import cached_examples
+from stilts_core.laboratory.disk_cache import cached_examples, cached_sets
 from stilts_core.laboratory.language.design import LANGUAGES, LabLanguage
 from stilts_core.laboratory.language.realiser import Realiser
 from stilts_core.laboratory.tasks import choices, pairs, questions, retrieval, tagging
@@ -114,7 +114,11 @@ def load(
         items = load(row.trained_on, split, seed=seed, examples=count, numbers=numbers).items
         return _as_example_set([sentence_of_answer(item) for item in items] if row.family == "retrieval" else items)
     if row.family == "retrieval":
-        return _as_example_set(_retrieval_sets(name, split, language, seed, QUERIES if examples is None else examples))
+        queries = QUERIES if examples is None else examples
+        # A set shows English, too, and the pool of LAReQA every language.
+        languages = tuple(LANGUAGES.values()) if language == "mul" else (LANGUAGES["en"], LANGUAGES[language])
+        of_set = VERSION, name, split, language, languages, seed, queries
+        return _as_example_set(cached_sets(lambda: _retrieval_sets(name, split, language, seed, queries), *of_set))
     chosen = tuple(numbers or range(count))
 
     def generate() -> list[Example]:
