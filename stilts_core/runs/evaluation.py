@@ -15,9 +15,11 @@ from stilts_core.families.retrieval import tune_threshold
 from stilts_core.families.setting import TaskSetting
 from stilts_core.families.table import get_family
 from stilts_core.runs.data import TargetData
+from stilts_core.runs.items import pack_items
 from stilts_core.runs.prediction import Predictor, predict
 from stilts_core.runs.record import Averages, LanguageScore, MeanScore, MistakeRecord, Unscored
-from stilts_core.scoring.bootstrap import Estimate, average, bootstrap_metrics
+from stilts_core.scoring.bootstrap import Estimate, Score, average, bootstrap_metrics
+from stilts_core.scoring.rankings import score_queries
 from stilts_core.submissions.files import write_predictions
 from stilts_core.training.compute import CPU_FP32, Compute
 
@@ -128,6 +130,7 @@ class Evaluation:
             n=score.n,
             predictions=written,
             cut=features.truncation,
+            items=pack_items(self._item_scores(test, predictions, score)),
         )
         self._mistakes[language] = [
             MistakeRecord(
@@ -135,6 +138,12 @@ class Evaluation:
             )
             for wrong in islice(family.mistakes(test, predictions), MISTAKES)
         ]
+
+    def _item_scores(self, test: list, predictions: list, score: Score) -> np.ndarray:
+        if self.setting.task.family != "retrieval":
+            return score.by_item(self.metric)
+        (whole,), (rankings,) = test, predictions
+        return score_queries([query.id for query in whole.queries], whole.gold, rankings, self.metric)
 
     def averages(self) -> Averages:
         """The mean over all languages, and over those that are not English."""

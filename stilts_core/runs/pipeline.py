@@ -16,6 +16,7 @@ from stilts_core.families.feature_cache import cached_features, cached_text_feat
 from stilts_core.families.features import Features, used_ids
 from stilts_core.families.head import Head
 from stilts_core.families.table import get_family
+from stilts_core.pretraining.recipe import pretraining_seed
 from stilts_core.runs.data import TargetData, read_intermediate, read_target
 from stilts_core.runs.encoders import check_encoder, load_encoder
 from stilts_core.runs.evaluation import Evaluation
@@ -162,7 +163,7 @@ class _Run:
             config=config,
             notes=list(dict.fromkeys([*facts.notes, *data.facts.notes])),
             same_data=bool(set(config.intermediate_tasks) & set(task.same_data)),
-            encoder=EncoderFacts.model_validate(encoder.describe()),
+            encoder=_encoder_facts(config, encoder),
             phases=phases,
             metric=evaluation.metric,
             metrics=list(task.metrics),
@@ -174,6 +175,7 @@ class _Run:
             data=DataFacts(files=self.checksums, dropped=facts.dropped | data.facts.dropped),
             cost=Cost(
                 seconds=round(sum(self.stopwatch.seconds.values()), 2),
+                processor_seconds=round(distributed.sum_numbers(self.stopwatch.processor_seconds), 2),
                 seconds_by_part=self.stopwatch.seconds,
                 first_step_seconds=next((phase.first_step_seconds for phase in own_phases), None),
                 peak_memory_bytes=peak_memory_bytes(),
@@ -181,6 +183,11 @@ class _Run:
             ),
             environment=Environment.model_validate(environment(compute)),
         )
+
+
+def _encoder_facts(config: ResolvedConfig, encoder: Encoder) -> EncoderFacts:
+    facts, seed = encoder.describe(), pretraining_seed(config.encoder)
+    return EncoderFacts.model_validate(facts if seed is None else facts | {"pretraining_seed": seed})
 
 
 def _test_features(data: TargetData, target: TaskData, encoder: Encoder) -> dict[str, dict[str, Features]]:

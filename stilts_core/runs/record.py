@@ -24,6 +24,7 @@ RECORD = "record.json"  # the file's name in the folder of a run
 # What is used as a name of files, in links and in lists: letters, digits and signs that mean nothing to any of them.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 NAME_RULE = "a letter or digit, then up to 199 letters, digits, or any of _ . + -"
+LONGEST_ITEMS = 2048  # characters of one language's item scores in recorded results; longer ones are left out
 REMEDY = "; delete its folder and run again"  # the end of every message about a record that cannot be used
 
 PhaseName = Literal["intermediate", "target"]
@@ -59,16 +60,29 @@ class Interval(_Part):
     high: Bound
 
 
+class PackedItems(_Part):
+    """The scores of `n` test items, on the scale 0 to 100: `packed` is base64 of NumPy arrays.
+
+    `binary`: every score is 0 or 100, in one bit (`numpy.packbits`); else each is a whole number in one byte.
+    """
+
+    n: int
+    binary: bool
+    packed: str
+
+
 class LanguageScore(Interval):
     """The score of one language: its primary metric, all metrics, and the number of items that the bootstrap draws.
 
-    `predictions` is the prediction file, relative to the folder of the run; `cut` counts what truncation lost.
+    `predictions` is the prediction file, relative to the folder of the run; `cut` counts what truncation lost. `items`
+    has the primary metric of every item alone, in the order of the test set (see `item_scores`).
     """
 
     metrics: dict[str, Score]
     n: Count
     predictions: str
     cut: Cut
+    items: PackedItems | None = None
 
 
 class Unscored(_Part):
@@ -119,8 +133,8 @@ class PhaseRecord(_Part):
     """One training phase.
 
     `examples`, `dev` and `cut` are by task. `reused`: the phase was computed by an earlier run, and its costs are that
-    run's. `first_step_seconds` counts from the start of the process to the end of its first step. `tokens` are
-    sub-words without padding.
+    run's. `processor_seconds` are user and system time of all its processes. `first_step_seconds` counts from the start
+    of the process to the end of its first step. `tokens` are sub-words without padding.
     """
 
     name: PhaseName
@@ -132,6 +146,7 @@ class PhaseRecord(_Part):
     curve: list[CurvePoint]
     dev: dict[str, DevScore]
     seconds: Seconds
+    processor_seconds: Seconds | None = None
     first_step_seconds: Seconds | None = None
     tokens: Count
     tokens_per_second: Amount | None
@@ -142,7 +157,10 @@ class PhaseRecord(_Part):
 
 
 class EncoderFacts(_Part):
-    """The encoder that was fine-tuned; `rows_used` counts the word embeddings that the data needed."""
+    """The encoder that was fine-tuned; `rows_used` counts the word embeddings that the data needed.
+
+    `pretraining_seed` is that of an encoder of the laboratory.
+    """
 
     name: str
     fingerprint: str
@@ -152,6 +170,7 @@ class EncoderFacts(_Part):
     parameters: Count
     vocabulary_rows: Count
     rows_used: Count
+    pretraining_seed: int | None = None
 
 
 class CardRecord(_Part):
@@ -179,9 +198,13 @@ class DataFacts(_Part):
 
 
 class Cost(_Part):
-    """Wall time by part in seconds, peak memory, and floating-point operations of what this run computed itself."""
+    """Time in seconds, peak memory, and floating-point operations of what this run computed itself.
+
+    `seconds` is wall time, `processor_seconds` the user and system time of all processes of the run.
+    """
 
     seconds: Seconds
+    processor_seconds: Seconds | None = None
     seconds_by_part: dict[str, Seconds]
     first_step_seconds: Seconds | None = None
     peak_memory_bytes: Count
@@ -265,8 +288,14 @@ class Record(_Part):
         return json.dumps(content, ensure_ascii=False, indent=indent, allow_nan=False)
 
     def without_text(self) -> "Record":
-        """The record without its quotations of the data and without the folder of the machine that made it."""
+        """The record without its quotations of the data and without the folder of the machine that made it.
+
+        It is for a repository: item scores of large test sets are left out, too.
+        """
         content = self.model_dump(by_alias=True, exclude_unset=True, exclude={"cards", "errors", "folder"})
+        for score in content["scores"].values():
+            if (items := score.get("items")) and len(items["packed"]) > LONGEST_ITEMS:
+                del score["items"]
         return Record.model_validate(content)
 
 

@@ -16,6 +16,7 @@ from stilts_core.config import RunConfig
 from stilts_core.runs import pipeline
 from stilts_core.runs.record import Record, find_records
 from stilts_core.terminal import run_guarded
+from stilts_core.training import machine
 from stilts_core.workflow.batches import LONGEST, group_runs, run_batch
 from stilts_core.workflow.plan import RunBatch, grid, jobs_of, write_plan
 
@@ -78,7 +79,8 @@ def by_run(records: list[Record]) -> dict[str, str]:
     return {record.run_id: scores_of(record) for record in records}
 
 
-def test_failed_run_of_a_batch_leaves_its_log_and_does_not_stop_the_others(base, tmp_path, capfd):
+def test_failed_run_of_a_batch_leaves_its_log_and_does_not_stop_the_others(base, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(machine, "_begun", None)  # restored after the test
     configs = [
         replace(base, seed=1),
         replace(base, target_lr=1e30),
