@@ -15,6 +15,7 @@ from stilts_core.families.retrieval import tune_threshold
 from stilts_core.families.setting import TaskSetting
 from stilts_core.families.table import get_family
 from stilts_core.runs.data import TargetData
+from stilts_core.runs.hidden_states import StateScorer, no_scores, stream_states
 from stilts_core.runs.items import pack_items
 from stilts_core.runs.prediction import Predictor, predict
 from stilts_core.runs.record import Averages, LanguageScore, MeanScore, MistakeRecord, Unscored
@@ -23,7 +24,6 @@ from stilts_core.scoring.rankings import score_queries
 from stilts_core.submissions.files import write_predictions
 from stilts_core.training.compute import CPU_FP32, Compute
 
-LAYER_BYTES = 2**30  # hidden states of one set that are held at once
 MISTAKES = 10  # wrong predictions that a record shows
 
 
@@ -49,10 +49,23 @@ class Evaluation:
         self.family = get_family(setting.task)
         self.scores: dict[str, LanguageScore] = {}
         self.unscored: dict[str, Unscored] = {}
-        self.layers: dict[str, list[float]] = {}
+        self.states = no_scores()  # of targets that are scored without training
         self.blind: frozenset[str] = frozenset()  # languages whose test part has no labels
         self._estimates: dict[str, Estimate] = {}
         self._mistakes: dict[str, list[MistakeRecord]] = {}
+
+    @property
+    def layers(self) -> dict[str, list[float]]:
+        """The score from every hidden state, by language, for a target that is scored without training."""
+        return {
+            language: [score for score in scores if score is not None] for language, scores in self.states.raw.items()
+        }
+
+    @property
+    def scored_state(self) -> int:
+        """The hidden state that the head reads."""
+        layer = self.predictor.head.layer
+        return self.predictor.encoder.layers if layer is None else layer
 
     @property
     def flops(self) -> float:
@@ -88,28 +101,22 @@ class Evaluation:
     def _score_every_layer(
         self, tests: dict[str, list], features: dict[str, Features], settings: dict[str, TaskSetting]
     ) -> Iterator[str]:
-        """Score the head's hidden state, and beside it every other; of large sets a few hidden states at a time.
+        """Score the head's hidden state, and beside it every other, raw and centred.
 
         BUCC's threshold belongs to one hidden state. The comparison of all hidden states is therefore made without it.
         """
-        encoder, family = self.predictor.encoder, self.family
-        largest = max(len(columns) for columns in features.values())
-        at_once = max(1, LAYER_BYTES // (4 * encoder.hidden_size * largest))
-        for start in range(0, encoder.layers + 1, at_once):
-            layers = range(encoder.layers + 1)[start : start + at_once]
-            stream = self.predictor.stream(list(features.values()), layers)
-            for (language, test), outputs in zip(tests.items(), stream, strict=True):
-                for layer in layers:
-                    hidden = np.ascontiguousarray(outputs[:, layer - start])
-                    if layer == self.predictor.head.layer:
-                        self._score(language, test, features[language], hidden, settings[language])
-                    if language in self.blind:
-                        continue
-                    predictions = family.decode(hidden, features[language], test, self.setting)
-                    score = family.score_predictions(test, predictions, self.setting, language)
-                    self.layers.setdefault(language, []).append(score.metrics[self.metric])
-                if layers[-1] == encoder.layers:
-                    yield language
+        layers, scored = self.predictor.encoder.layers, self.scored_state
+        scorer = StateScorer(self.setting, self.metric, scored, self.states)
+        for language, states, outputs, mean in stream_states(self.predictor, features, tests):
+            (test,), columns = tests[language], features[language]
+            for place, state in enumerate(states):
+                if state == scored:
+                    hidden = np.ascontiguousarray(outputs[:, place])
+                    self._score(language, [test], columns, hidden, settings[language])
+                if language not in self.blind:
+                    scorer.add(test, columns, language, state, outputs[:, place], mean[place])
+            if states[-1] == layers:
+                yield language
 
     def _score(self, language: str, test: list, features: Features, outputs: np.ndarray, setting: TaskSetting) -> None:
         """Write the predictions of one language, and score them where its test part has labels."""

@@ -20,6 +20,7 @@ from stilts_core.pretraining.recipe import pretraining_seed
 from stilts_core.runs.data import TargetData, read_intermediate, read_target
 from stilts_core.runs.encoders import check_encoder, load_encoder
 from stilts_core.runs.evaluation import Evaluation
+from stilts_core.runs.hidden_states import pretrained_scores
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
 from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, intermediate_encoder, train_phase
 from stilts_core.runs.preparation import TaskData, phase_schedule, prepare_task, task_cards, task_setting
@@ -31,11 +32,13 @@ from stilts_core.runs.record import (
     Environment,
     PhaseRecord,
     Record,
+    Retrieval,
+    StateScores,
     finished_record,
     write_record,
 )
 from stilts_core.storage.atomic import whole_file
-from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task
 from stilts_core.training import distributed
 from stilts_core.training.checkpoint import lock_for_run
 from stilts_core.training.compute import Compute
@@ -95,6 +98,9 @@ class _Run:
         if data.unscored and distributed.rank() == 0:
             Progress("data", 1, quiet=compute.quiet).note(data.facts.notes[-1])
         self.stopwatch.end_stage("data")
+        before = _pretrained_scores(config, data, encoder, compute)
+        if before:
+            self.stopwatch.end_stage("pretrained encoder")
         encoder, phases, facts = _intermediate_phase(config, encoder, compute)
         self.stopwatch.end_stage("intermediate")
         target = prepare_task(config.target, data.train, data.dev, config, encoder)
@@ -106,7 +112,11 @@ class _Run:
         self.stopwatch.end_stage("target")
         evaluation = self._evaluate(encoder, head, target, data, features, compute)
         self.stopwatch.end_stage("evaluation")
-        return self._record(started, data, encoder, phases, facts, evaluation, compute)
+        record = self._record(started, data, encoder, phases, facts, evaluation, compute)
+        if before:
+            found = Retrieval(state=evaluation.scored_state, before=before, after=evaluation.states)
+            record = record.model_copy(update={"retrieval": found})
+        return record
 
     def _target_phase(self, encoder: Encoder, target: TaskData, compute: Compute) -> tuple[Head, PhaseRecord | None]:
         """Train on the target's English examples, if it has any; returns the head and the phase's record."""
@@ -183,6 +193,17 @@ class _Run:
             ),
             environment=Environment.model_validate(environment(compute)),
         )
+
+
+def _pretrained_scores(
+    config: ResolvedConfig, data: TargetData, encoder: Encoder, compute: Compute
+) -> StateScores | None:
+    """Retrieval by the encoder before any phase, for a target that is scored without training; None for another."""
+    task = get_task(config.target)
+    if task.family != "retrieval" or task.trained_on:
+        return None
+    setting, metric = task_setting(config.target, config, encoder), task.metric_for(config.pos_metric)
+    return pretrained_scores(encoder, data.tests, frozenset(data.unscored), setting, metric, compute)
 
 
 def _encoder_facts(config: ResolvedConfig, encoder: Encoder) -> EncoderFacts:

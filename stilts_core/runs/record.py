@@ -227,14 +227,37 @@ class Environment(_Part):
     git_revision: str | None
 
 
+class StateScores(_Part):
+    """Retrieval scores from every hidden state, by language: raw, and with centred embeddings (see `hidden_states`).
+
+    None where it was not computed.
+    """
+
+    raw: dict[str, list[float | None]] = {}
+    globally_centred: dict[str, list[float | None]] = {}
+    language_centred: dict[str, list[float | None]] = {}
+
+
+class Retrieval(_Part):
+    """Retrieval from hidden states by the pretrained encoder, `before` any phase, and `after` the phases.
+
+    The means of centring come from the texts of the test sets. `state` is the hidden state by which the target is
+    scored.
+    """
+
+    state: int
+    before: StateScores
+    after: StateScores
+
+
 class Record(_Part):
     """One run: a configuration, what it did, and how it scored.
 
     `notes` are sentences that every table of the run must print (stand-ins, reduced sets). `same_data`: the
     intermediate task's training set holds the target's. `unscored` has the languages with predictions and no score.
-    `layers` has the retrieval score from every hidden state, by
-    language, for targets that are scored without training. `cards` and `errors` quote the data; recorded results leave
-    them and `folder` out.
+    `layers` has the retrieval score from every hidden state, by language, for targets that are scored without training;
+    `retrieval` has the same before any phase, too, and with centred embeddings. `cards` and `errors` quote the data;
+    recorded results leave them and `folder` out.
     """
 
     schema_version: int = Field(validation_alias=AliasChoices("schema", "schema_version"), serialization_alias="schema")
@@ -254,6 +277,7 @@ class Record(_Part):
     unscored: dict[str, Unscored] = {}
     averages: Averages
     layers: dict[str, list[Score]] = {}
+    retrieval: Retrieval | None = None
     cards: dict[str, list[CardRecord]] = {}
     errors: list[MistakeRecord] = []
     data: DataFacts
@@ -338,6 +362,9 @@ def _names(record: Record) -> Iterator[tuple[str, str]]:
     yield from (("scores", language) for language in record.scores)
     yield from (("unscored", language) for language in record.unscored)
     yield from (("layers", language) for language in record.layers)
+    for scores in (record.retrieval.before, record.retrieval.after) if record.retrieval else ():
+        for by_language in (scores.raw, scores.globally_centred, scores.language_centred):
+            yield from (("retrieval", language) for language in by_language)
     yield from (("errors.language", mistake.language) for mistake in record.errors)
     yield from (("cards", task) for task in record.cards)
     yield from (("phases.tasks", task) for phase in record.phases for task in phase.tasks)
