@@ -21,6 +21,16 @@ DROPOUT = Bounds(least=0, below=1)
 TEMPERATURE = Bounds(least=0.05)  # below, examples ** (1 / temperature) is no finite number
 
 
+# The deciding fields that names hash whatever their value. A later field enters a name only where it differs from its
+# default, so that the runs and checkpoints of earlier versions are still found.
+FIRST_FIELDS = (
+    "profile", "encoder", "intermediate", "target", "seed", "languages", "intermediate_examples", "target_examples",
+    "dev_examples", "test_examples", "intermediate_epochs", "target_epochs", "intermediate_lr", "target_lr",
+    "batch_size", "max_length", "warmup", "weight_decay", "clip", "dropout", "mlm_weight", "mlm_languages",
+    "sham_labels", "sampling_temperature", "sampling_cap", "pooling", "layer", "pos_metric", "precision", "device",
+)  # fmt: skip
+
+
 class GridRow(NamedTuple):
     """One row of the grid: the intermediate training before the target.
 
@@ -140,6 +150,10 @@ class RunConfig:
     pos_metric: str = parameter(
         "accuracy", "POS score in averages: accuracy of tags, or xtreme (F1, as published)",
         decides="run", choices=("xtreme", "accuracy"),
+    )  # fmt: skip
+    measure_languages: bool = parameter(
+        False, "the record also gets a language probe and masked-LM losses, before and after the phases",
+        decides="run",
     )  # fmt: skip
     precision: str = parameter(
         "auto", "precision of training: auto, bf16 or fp32", decides="checkpoint", choices=("auto", "bf16", "fp32")
@@ -269,7 +283,9 @@ class ResolvedConfig(RunConfig):
     def _name(self, slug: str, decides: dict[str, Any]) -> str:
         # A run id is the name of a folder and of a page: see `runs.record.NAME`.
         encoder = re.sub(r"[^A-Za-z0-9_.+-]", "_", self.encoder.rstrip("/").split("/")[-1])[:80]
-        digest = hashlib.sha256(json.dumps(decides, sort_keys=True, allow_nan=False).encode()).hexdigest()
+        later = {f.name: f.default for f in fields(self) if f.name not in FIRST_FIELDS}
+        hashed = {name: v for name, v in decides.items() if name not in later or v != later[name]}
+        digest = hashlib.sha256(json.dumps(hashed, sort_keys=True, allow_nan=False).encode()).hexdigest()
         return f"{slug}-{encoder}-s{self.seed}-{digest[:10]}"
 
     def check(self) -> None:

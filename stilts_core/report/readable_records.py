@@ -63,6 +63,8 @@ def read_known(path: Path) -> Record:
             if task != "mlm":
                 get_task(task)
         states = [code for scores in all_scores(record) for code in scores]
+        states += record.language_measures.texts if record.language_measures else ()
+        states += record.language_measures.before.mlm_loss if record.language_measures else ()
         scored = {*record.scores, *record.unscored, *record.layers, *states}
         for code in scored | {mistake.language for mistake in record.errors}:
             get_language(code)

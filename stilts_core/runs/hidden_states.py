@@ -22,8 +22,8 @@ from stilts_core.families import retrieval
 from stilts_core.families.feature_cache import cached_features
 from stilts_core.families.features import Features
 from stilts_core.families.setting import TaskSetting
+from stilts_core.runs.measures import StateScores
 from stilts_core.runs.prediction import Predictor
-from stilts_core.runs.record import StateScores
 from stilts_core.storage.cache import cache_folder, read_entry, report_damage, write_entry
 from stilts_core.tasks.examples import RetrievalSet
 from stilts_core.training import distributed

@@ -6,7 +6,8 @@ import binascii
 import numpy as np
 
 from stilts_core.errors import RecordError
-from stilts_core.runs.record import PackedItems, Record
+from stilts_core.runs.measures import PackedItems
+from stilts_core.runs.record import Record
 
 
 def pack_items(scores: np.ndarray) -> PackedItems:

@@ -22,6 +22,8 @@ from stilts_core.runs.encoders import check_encoder, load_encoder
 from stilts_core.runs.evaluation import Evaluation
 from stilts_core.runs.hidden_states import pretrained_scores
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
+from stilts_core.runs.language_measures import LanguageMeter
+from stilts_core.runs.measures import Retrieval, StateScores
 from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, intermediate_encoder, train_phase
 from stilts_core.runs.preparation import TaskData, phase_schedule, prepare_task, task_cards, task_setting
 from stilts_core.runs.record import (
@@ -32,8 +34,6 @@ from stilts_core.runs.record import (
     Environment,
     PhaseRecord,
     Record,
-    Retrieval,
-    StateScores,
     finished_record,
     write_record,
 )
@@ -87,6 +87,7 @@ class _Run:
     checksums: dict[str, str]
     folder: Path
     stopwatch: Stopwatch
+    unused_scale: float = 1.0  # by which the target phase shrank embeddings that its data did not use
 
     def compute(self) -> Record:
         """Do all parts of the run and return its record."""
@@ -99,7 +100,9 @@ class _Run:
             Progress("data", 1, quiet=compute.quiet).note(data.facts.notes[-1])
         self.stopwatch.end_stage("data")
         before = _pretrained_scores(config, data, encoder, compute)
-        if before:
+        meter = _language_meter(config, data, encoder, compute)
+        pretrained = meter.measure_pretrained(encoder) if meter else None
+        if before or pretrained:
             self.stopwatch.end_stage("pretrained encoder")
         encoder, phases, facts = _intermediate_phase(config, encoder, compute)
         self.stopwatch.end_stage("intermediate")
@@ -112,10 +115,15 @@ class _Run:
         self.stopwatch.end_stage("target")
         evaluation = self._evaluate(encoder, head, target, data, features, compute)
         self.stopwatch.end_stage("evaluation")
+        trained = meter.measure_trained(encoder, self.unused_scale) if meter else None
+        if trained:
+            self.stopwatch.end_stage("languages")
         record = self._record(started, data, encoder, phases, facts, evaluation, compute)
         if before:
             found = Retrieval(state=evaluation.scored_state, before=before, after=evaluation.states)
             record = record.model_copy(update={"retrieval": found})
+        if meter and pretrained and trained:
+            record = record.model_copy(update={"language_measures": meter.compare(pretrained, trained)})
         return record
 
     def _target_phase(self, encoder: Encoder, target: TaskData, compute: Compute) -> tuple[Head, PhaseRecord | None]:
@@ -124,7 +132,7 @@ class _Run:
             return get_family(target.setting.task).new_head(encoder, target.setting), None
         schedule = phase_schedule(self.config, "target", target.setting)
         record, heads, phase = train_phase("target", encoder, [target], schedule, compute, self.folder / "checkpoint")
-        head = heads[self.config.target]
+        head, self.unused_scale = heads[self.config.target], phase.unused_scale
         if self.config.keep_checkpoint and distributed.rank() == 0:
             _save_model(self.folder / "model", encoder, head, phase.unused_scale)
         return head, record
@@ -204,6 +212,17 @@ def _pretrained_scores(
         return None
     setting, metric = task_setting(config.target, config, encoder), task.metric_for(config.pos_metric)
     return pretrained_scores(encoder, data.tests, frozenset(data.unscored), setting, metric, compute)
+
+
+def _language_meter(
+    config: ResolvedConfig, data: TargetData, encoder: Encoder, compute: Compute
+) -> LanguageMeter | None:
+    """What measures languages at the last hidden state and at that of retrieval; None if not asked for, or no text."""
+    if not config.measure_languages:
+        return None
+    state = task_setting(config.target, config, encoder).layer
+    meter = LanguageMeter(config, list(data.tests), [encoder.layers, state or 0], compute)
+    return meter if meter.texts else None
 
 
 def _encoder_facts(config: ResolvedConfig, encoder: Encoder) -> EncoderFacts:

@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from stilts_core.config import RunConfig
 from stilts_core.errors import RecordError, shown
 from stilts_core.families.features import Truncation
+from stilts_core.runs.measures import Languages, PackedItems, Retrieval
 from stilts_core.storage.atomic import write_whole
 
 SCHEMA = 1
@@ -58,17 +59,6 @@ class Interval(_Part):
     score: Score
     low: Bound
     high: Bound
-
-
-class PackedItems(_Part):
-    """The scores of `n` test items, on the scale 0 to 100: `packed` is base64 of NumPy arrays.
-
-    `binary`: every score is 0 or 100, in one bit (`numpy.packbits`); else each is a whole number in one byte.
-    """
-
-    n: int
-    binary: bool
-    packed: str
 
 
 class LanguageScore(Interval):
@@ -227,37 +217,14 @@ class Environment(_Part):
     git_revision: str | None
 
 
-class StateScores(_Part):
-    """Retrieval scores from every hidden state, by language: raw, and with centred embeddings (see `hidden_states`).
-
-    None where it was not computed.
-    """
-
-    raw: dict[str, list[float | None]] = {}
-    globally_centred: dict[str, list[float | None]] = {}
-    language_centred: dict[str, list[float | None]] = {}
-
-
-class Retrieval(_Part):
-    """Retrieval from hidden states by the pretrained encoder, `before` any phase, and `after` the phases.
-
-    The means of centring come from the texts of the test sets. `state` is the hidden state by which the target is
-    scored.
-    """
-
-    state: int
-    before: StateScores
-    after: StateScores
-
-
 class Record(_Part):
     """One run: a configuration, what it did, and how it scored.
 
     `notes` are sentences that every table of the run must print (stand-ins, reduced sets). `same_data`: the
     intermediate task's training set holds the target's. `unscored` has the languages with predictions and no score.
     `layers` has the retrieval score from every hidden state, by language, for targets that are scored without training;
-    `retrieval` has the same before any phase, too, and with centred embeddings. `cards` and `errors` quote the data;
-    recorded results leave them and `folder` out.
+    `retrieval` has the same before any phase, too, and with centred embeddings. `language_measures` are there if the
+    configuration asks for them. `cards` and `errors` quote the data; recorded results leave them and `folder` out.
     """
 
     schema_version: int = Field(validation_alias=AliasChoices("schema", "schema_version"), serialization_alias="schema")
@@ -278,6 +245,7 @@ class Record(_Part):
     averages: Averages
     layers: dict[str, list[Score]] = {}
     retrieval: Retrieval | None = None
+    language_measures: Languages | None = None
     cards: dict[str, list[CardRecord]] = {}
     errors: list[MistakeRecord] = []
     data: DataFacts
@@ -365,6 +333,10 @@ def _names(record: Record) -> Iterator[tuple[str, str]]:
     for scores in (record.retrieval.before, record.retrieval.after) if record.retrieval else ():
         for by_language in (scores.raw, scores.globally_centred, scores.language_centred):
             yield from (("retrieval", language) for language in by_language)
+    if measured := record.language_measures:
+        yield from (("language_measures", language) for language in measured.texts)
+        for measures in (measured.before, measured.after):
+            yield from (("language_measures", name) for name in (*measures.probe, *measures.mlm_loss))
     yield from (("errors.language", mistake.language) for mistake in record.errors)
     yield from (("cards", task) for task in record.cards)
     yield from (("phases.tasks", task) for phase in record.phases for task in phase.tasks)

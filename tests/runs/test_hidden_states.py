@@ -13,9 +13,10 @@ from stilts_core.families.retrieval import RetrievalHead
 from stilts_core.runs import hidden_states
 from stilts_core.runs.encoders import load_encoder
 from stilts_core.runs.hidden_states import StateScorer, pretrained_scores
+from stilts_core.runs.measures import StateScores
 from stilts_core.runs.pipeline import run
 from stilts_core.runs.prediction import predict
-from stilts_core.runs.record import RECORD, Record, StateScores, read_record
+from stilts_core.runs.record import RECORD, Record, read_record
 from stilts_core.storage.cache import write_entry
 from stilts_core.tasks.examples import Passage, RetrievalSet
 from stilts_core.training.compute import Compute

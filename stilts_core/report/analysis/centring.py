@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from stilts_core.runs.record import Record, StateScores
+from stilts_core.runs.measures import StateScores
+from stilts_core.runs.record import Record
 
 When = Literal["before", "after"]
 Kind = Literal["raw", "globally_centred", "language_centred"]

@@ -67,6 +67,29 @@ def retrieval(record: Record) -> HTML | None:
     return table(["hidden state", *headings], rows, [EXPLANATION])
 
 
+def languages(record: Record) -> HTML | None:
+    """A language probe and masked-LM losses, before and after the phases; None for a run that did not measure them."""
+    measured = record.language_measures
+    if measured is None:
+        return None
+    before, after = measured.before, measured.after
+    rows: list[list[CellValue]] = [
+        [f"language told from hidden state {html_text(state)}, % right", share, after.probe.get(state)]
+        for state, share in before.probe.items()
+    ]
+    rows += [
+        [f"masked-LM loss, {html_text(get_language(code).name)} ({code})", f"{loss:.3f}", f"{after.mlm_loss[code]:.3f}"]
+        for code, loss in before.mlm_loss.items()
+        if code in after.mlm_loss
+    ]
+    remark = (
+        f"A fresh linear probe on the frozen encoder, and the loss of its pretrained MLM head in nats, on "
+        f"{sum(measured.texts.values()):,} texts in {len(measured.texts)} languages"
+    )
+    remark += "." if measured.held_out else ", some of which the intermediate phase may have trained on."
+    return table(["measure", "before the phases", "after"], rows, [remark])
+
+
 def cost(record: Record) -> HTML:
     """Time, memory and arithmetic of the run, and the machine."""
     used, machine = record.cost, record.environment
