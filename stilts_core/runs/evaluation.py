@@ -15,7 +15,7 @@ from stilts_core.families.retrieval import tune_threshold
 from stilts_core.families.setting import TaskSetting
 from stilts_core.families.table import get_family
 from stilts_core.runs.data import TargetData
-from stilts_core.runs.hidden_states import StateScorer, no_scores, stream_states
+from stilts_core.runs.hidden_states import StateScorer, is_centred, no_scores, stream_states
 from stilts_core.runs.items import pack_items
 from stilts_core.runs.prediction import Predictor, predict
 from stilts_core.runs.record import Averages, LanguageScore, MeanScore, MistakeRecord, Unscored
@@ -49,7 +49,7 @@ class Evaluation:
         self.family = get_family(setting.task)
         self.scores: dict[str, LanguageScore] = {}
         self.unscored: dict[str, Unscored] = {}
-        self.states = no_scores()  # of targets that are scored without training
+        self.states = no_scores()  # of targets of retrieval
         self.blind: frozenset[str] = frozenset()  # languages whose test part has no labels
         self._estimates: dict[str, Estimate] = {}
         self._mistakes: dict[str, list[MistakeRecord]] = {}
@@ -57,9 +57,10 @@ class Evaluation:
     @property
     def layers(self) -> dict[str, list[float]]:
         """The score from every hidden state, by language, for a target that is scored without training."""
-        return {
-            language: [score for score in scores if score is not None] for language, scores in self.states.raw.items()
-        }
+        if self.setting.task.trained_on:
+            return {}
+        raw = self.states.raw.items()
+        return {language: [score for score in scores if score is not None] for language, scores in raw}
 
     @property
     def scored_state(self) -> int:
@@ -89,14 +90,23 @@ class Evaluation:
             return
         order = [(name, code) for code in data.tests for name in ("tests", "repaired") if code in features[name]]
         stream = self.predictor.stream([features[name][code] for name, code in order])
+        is_compared = is_centred(self.setting.task, features["tests"].values(), self.predictor.encoder)
+        held: dict[str, np.ndarray] = {}
         for language, test in data.tests.items():
-            self._score(language, test, features["tests"][language], next(stream), settings[language])
+            outputs = next(stream)
+            self._score(language, test, features["tests"][language], outputs, settings[language])
+            if is_compared:
+                held[language] = outputs
             if repaired := data.repaired.get(language):
                 columns, setting = features["repaired"][language], settings[language]
                 predictions = self.family.decode(next(stream), columns, repaired, setting)
                 score = self.family.score_predictions(repaired, predictions, setting, language)
                 self.scores[language].metrics["repaired"] = score.metrics[self.metric]
             yield language
+        if held:
+            states = self.predictor.encoder.layers + 1
+            scorer = StateScorer(self.setting, self.metric, self.scored_state, states, self.states)
+            scorer.add_scored_state(data.tests, features["tests"], held, self.blind)
 
     def _score_every_layer(
         self, tests: dict[str, list], features: dict[str, Features], settings: dict[str, TaskSetting]
@@ -106,7 +116,7 @@ class Evaluation:
         BUCC's threshold belongs to one hidden state. The comparison of all hidden states is therefore made without it.
         """
         layers, scored = self.predictor.encoder.layers, self.scored_state
-        scorer = StateScorer(self.setting, self.metric, scored, self.states)
+        scorer = StateScorer(self.setting, self.metric, scored, layers + 1, self.states)
         for language, states, outputs, mean in stream_states(self.predictor, features, tests):
             (test,), columns = tests[language], features[language]
             for place, state in enumerate(states):

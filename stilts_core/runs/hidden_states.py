@@ -8,7 +8,7 @@ themselves; no label is used. Embeddings have length 1 before a mean is subtract
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -25,6 +25,7 @@ from stilts_core.families.setting import TaskSetting
 from stilts_core.runs.measures import StateScores
 from stilts_core.runs.prediction import Predictor
 from stilts_core.storage.cache import cache_folder, read_entry, report_damage, write_entry
+from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import RetrievalSet
 from stilts_core.training import distributed
 from stilts_core.training.compute import Compute
@@ -45,13 +46,14 @@ def no_scores() -> StateScores:
 class StateScorer:
     """Scores test sets from hidden states in three ways; `scores` has what was added so far.
 
-    `scored` is the hidden state by which the target is scored. `setting` has no threshold, because a threshold belongs
-    to one hidden state.
+    `scored` is the hidden state by which the target is scored, of `states` that the encoder has. `setting` has no
+    threshold, because a threshold belongs to one hidden state.
     """
 
     setting: TaskSetting
     metric: str
     scored: int
+    states: int
     scores: StateScores = field(default_factory=no_scores)
 
     def add(
@@ -76,6 +78,21 @@ class StateScorer:
         ):
             value = None if embeddings is None else self._score(test, features, language, embeddings)
             scores.setdefault(language, []).append(value)
+
+    def add_scored_state(
+        self, tests: Tests, features: Mapping[str, Features], outputs: Mapping[str, np.ndarray], blind: Set[str]
+    ) -> None:
+        """Score the `scored` state of all languages from its outputs (sequences, k); the other states have no score."""
+        weights = _weights(tests)
+        mean = sum((weights[language] @ one for language, one in outputs.items()), np.zeros(()))
+        for language in (code for code in outputs if code not in blind):
+            self._leave_out(language, self.scored)
+            self.add(tests[language][0], features[language], language, self.scored, outputs[language], mean)
+            self._leave_out(language, self.states - self.scored - 1)
+
+    def _leave_out(self, language: str, states: int) -> None:
+        for scores in (self.scores.raw, self.scores.globally_centred, self.scores.language_centred):
+            scores.setdefault(language, []).extend([None] * states)
 
     def _score(self, test: RetrievalSet, features: Features, language: str, embeddings: np.ndarray) -> float:
         predictions = retrieval.decode(embeddings, features, [test], self.setting)
@@ -115,6 +132,17 @@ def stream_states(
             yield language, states, one, mean
 
 
+def is_centred(task: Task, features: Iterable[Features], encoder: Encoder) -> bool:
+    """Whether retrieval on a task is reported raw and centred, before and after the phases.
+
+    So are targets that are scored without training, from every hidden state. A target that is trained, too, from the
+    state that is scored, if each side of a set has one language and the states of all sets fit into memory.
+    """
+    if task.family != "retrieval" or not task.trained_on:
+        return task.family == "retrieval"
+    return task.parallel and 4 * encoder.hidden_size * sum(map(len, features)) <= STATE_BYTES
+
+
 def _weights(tests: Tests) -> dict[str, np.ndarray]:
     """The weight of every text in the mean, (texts,) by language: a text that is in many sets counts once."""
     texts = {
@@ -151,8 +179,13 @@ def _compute(
 ) -> StateScores:
     head = retrieval.new_head(encoder, setting)
     features = {code: cached_features(test, encoder.tokenizer, setting) for code, test in tests.items()}
-    scorer = StateScorer(setting, metric, encoder.layers if head.layer is None else head.layer)
-    for language, states, outputs, mean in stream_states(Predictor(encoder, head, compute), features, tests):
+    predictor = Predictor(encoder, head, compute)
+    scorer = StateScorer(setting, metric, encoder.layers if head.layer is None else head.layer, encoder.layers + 1)
+    if setting.task.trained_on:
+        of_scored_state = dict(zip(features, predictor.stream(list(features.values())), strict=True))
+        scorer.add_scored_state(tests, features, of_scored_state, blind)
+        return scorer.scores
+    for language, states, outputs, mean in stream_states(predictor, features, tests):
         if language not in blind:
             for place, state in enumerate(states):
                 scorer.add(tests[language][0], features[language], language, state, outputs[:, place], mean[place])

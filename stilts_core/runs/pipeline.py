@@ -20,7 +20,7 @@ from stilts_core.pretraining.recipe import pretraining_seed
 from stilts_core.runs.data import TargetData, read_intermediate, read_target
 from stilts_core.runs.encoders import check_encoder, load_encoder
 from stilts_core.runs.evaluation import Evaluation
-from stilts_core.runs.hidden_states import pretrained_scores
+from stilts_core.runs.hidden_states import is_centred, pretrained_scores
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
 from stilts_core.runs.language_measures import LanguageMeter
 from stilts_core.runs.measures import Retrieval, StateScores
@@ -206,12 +206,15 @@ class _Run:
 def _pretrained_scores(
     config: ResolvedConfig, data: TargetData, encoder: Encoder, compute: Compute
 ) -> StateScores | None:
-    """Retrieval by the encoder before any phase, for a target that is scored without training; None for another."""
-    task = get_task(config.target)
-    if task.family != "retrieval" or task.trained_on:
+    """Retrieval by the encoder before any phase; None for a target that is not reported so (see `is_centred`)."""
+    task, setting = get_task(config.target), task_setting(config.target, config, encoder)
+    if task.family != "retrieval":
         return None
-    setting, metric = task_setting(config.target, config, encoder), task.metric_for(config.pos_metric)
-    return pretrained_scores(encoder, data.tests, frozenset(data.unscored), setting, metric, compute)
+    features = [cached_features(test, encoder.tokenizer, setting) for test in data.tests.values() if task.trained_on]
+    if not is_centred(task, features, encoder):
+        return None
+    metric, blind = task.metric_for(config.pos_metric), frozenset(data.unscored)
+    return pretrained_scores(encoder, data.tests, blind, setting, metric, compute)
 
 
 def _language_meter(

@@ -83,7 +83,7 @@ def test_offset_of_a_language_disappears_when_its_mean_is_subtracted():
     noisy, offset = meaning + rng.normal(size=meaning.shape), 6 * rng.normal(size=16)
     ids = tuple(Passage(str(i), str(i)) for i in range(60))
     test = RetrievalSet("de", ids, ids, {str(i): frozenset({str(i)}) for i in range(60)})
-    scorer = StateScorer(make_setting("tatoeba"), "accuracy", 0)
+    scorer = StateScorer(make_setting("tatoeba"), "accuracy", 0, 1)
     outputs = unit(np.concatenate([noisy, meaning + offset])).astype(np.float32)
     scorer.add(test, None, "de", 0, outputs, outputs.mean(0))
     scores = scorer.scores
@@ -120,7 +120,7 @@ def do(tmp_path, tiny_xlmr):
     common = {"encoder": str(tiny_xlmr), "runs_dir": str(tmp_path / "runs"), "quiet": True}
 
     def do(**fields) -> Record:
-        return run(RunConfig(profile="small", target="tatoeba", layer=2, **chosen, **common, **fields))
+        return run(RunConfig(profile="small", layer=2, **{"target": "tatoeba"} | chosen | common | fields))
 
     return do
 
@@ -133,3 +133,15 @@ def test_record_has_retrieval_before_and_after_the_phases(do):
         assert record.retrieval.after.raw == record.layers
         assert record.layers["qbe"][2] == record.scores["qbe"].score
         assert read_record(Path(record.folder) / RECORD).retrieval == record.retrieval
+
+
+def test_trained_retrieval_is_centred_at_the_scored_state(do):
+    record = do(target="lareqa", target_examples=16, test_examples=8, target_lr=1e-2)
+    assert record.retrieval.state == 3 and record.layers == {}
+    for scores in (record.retrieval.before, record.retrieval.after):
+        for by_language in (scores.raw, scores.globally_centred, scores.language_centred):
+            assert all(own[:3] == [None] * 3 and own[3] is not None for own in by_language.values())
+    assert {code: own[3] for code, own in record.retrieval.after.raw.items()} == {
+        code: pytest.approx(score.score) for code, score in record.scores.items()
+    }
+    assert record.retrieval.before != record.retrieval.after

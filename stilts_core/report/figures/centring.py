@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from IPython.display import SVG
+from matplotlib.ticker import MaxNLocator
 
 from stilts_core.report.analysis.centring import KINDS, mean_by_state
 from stilts_core.report.figures.style import (
@@ -35,6 +36,7 @@ def draw_centring(record: Record) -> SVG | None:
             if record.phases:
                 before = _numbers(mean_by_state(record, "before", kind))
                 axes.plot(before, linewidth=1.2, linestyle="--", label=f"{name}, before", **style)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel(HIDDEN_STATE)
         axes.set_ylabel(f"{metric_name(record.metric)}, 0–100")
         set_title(figure, centring_finding(record))
