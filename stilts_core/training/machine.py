@@ -7,6 +7,7 @@ import subprocess
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,6 +91,7 @@ def process_seconds() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - start_ticks / os.sysconf("SC_CLK_TCK")
 
 
+@cache
 def _read_version(package: str) -> str | None:
     """The installed version of a package, None if it is not installed."""
     try:
