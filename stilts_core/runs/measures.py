@@ -1,6 +1,12 @@
 """The parts of a record that later analyses read: scores of single items and hidden states, and of languages."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Number = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Percent = Annotated[float, Field(ge=-0.001, le=100.001)]  # 0 to 100, up to rounding
+Loss = Annotated[float, Field(ge=0, le=1e30)]
 
 
 class RecordMeasure(BaseModel):
@@ -15,7 +21,7 @@ class PackedItems(RecordMeasure):
     `binary`: every score is 0 or 100, in one bit (`numpy.packbits`); else each is a whole number in one byte.
     """
 
-    n: int
+    n: Number
     binary: bool
     packed: str
 
@@ -26,9 +32,9 @@ class StateScores(RecordMeasure):
     None where it was not computed.
     """
 
-    raw: dict[str, list[float | None]] = {}
-    globally_centred: dict[str, list[float | None]] = {}
-    language_centred: dict[str, list[float | None]] = {}
+    raw: dict[str, list[Percent | None]] = {}
+    globally_centred: dict[str, list[Percent | None]] = {}
+    language_centred: dict[str, list[Percent | None]] = {}
 
 
 class Retrieval(RecordMeasure):
@@ -38,7 +44,7 @@ class Retrieval(RecordMeasure):
     scored.
     """
 
-    state: int
+    state: Number
     before: StateScores
     after: StateScores
 
@@ -49,8 +55,8 @@ class LanguageMeasures(RecordMeasure):
     `mlm_loss` is empty for an encoder without an MLM head.
     """
 
-    probe: dict[str, float]
-    mlm_loss: dict[str, float]
+    probe: dict[str, Percent]
+    mlm_loss: dict[str, Loss]
 
 
 class Languages(RecordMeasure):
@@ -59,7 +65,7 @@ class Languages(RecordMeasure):
     `texts` counts the texts by language; `held_out`: the run trained on none of them.
     """
 
-    texts: dict[str, int]
+    texts: dict[str, Number]
     held_out: bool
     before: LanguageMeasures
     after: LanguageMeasures

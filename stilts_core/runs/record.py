@@ -160,7 +160,7 @@ class EncoderFacts(_Part):
     parameters: Count
     vocabulary_rows: Count
     rows_used: Count
-    pretraining_seed: int | None = None
+    pretraining_seed: Count | None = None
 
 
 class CardRecord(_Part):
