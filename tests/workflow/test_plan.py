@@ -135,6 +135,20 @@ def test_command_line_reads_the_options_of_a_config_as_the_same_config(monkeypat
     assert done.exit_code == 0 and configs == [config]
 
 
+def test_option_no_page_does_the_run_without_its_notebook(monkeypatch):
+    configs = []
+    monkeypatch.setattr("stilts_core.notebooks.pair.run_without_page", configs.append)
+    monkeypatch.setattr("stilts_core.notebooks.pair.run_pair", lambda config: pytest.fail("with a notebook"))
+    done = CliRunner().invoke(cli.main, ["run", "--no-page", "--seed", "3"])
+    assert done.exit_code == 0 and configs == [RunConfig(seed=3)]
+
+
+def test_run_without_a_page_needs_only_its_record(base):
+    (page,), (plain,) = (jobs_of(grid(base, ["none"], ["xnli"], [0]), page=page) for page in (True, False))
+    assert (page.output.name, plain.output.name) == ("pair.ipynb", RECORD)
+    assert page.name == plain.name and plain.options == (*page.options, "--no-page")
+
+
 def test_plan_has_only_missing_jobs_which_need_only_missing_outputs(base, tmp_path):
     jobs = jobs_of(grid(base, ["mnli"], ["xnli", "tatoeba"], [0]))
     shared, first, second = jobs
