@@ -22,6 +22,9 @@ Command = Callable[..., Any]
 runs_dir_option = click.option(
     "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="folder of runs"
 )
+no_page_option = click.option(
+    "--no-page", is_flag=True, help="only record and predictions; a later run without this option adds the page"
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,18 +65,20 @@ def config_options(command: Command, without: tuple[str, ...] = (), kind_of: typ
 
 
 @main.command()
+@no_page_option
 @config_options
-def run(**values: Any) -> None:
+def run(no_page: bool, **values: Any) -> None:
     """Do one run: the notebook of one intermediate and one target task.
 
     A finished run is reused; an interrupted one resumes. An option that is left out takes the value of the profile;
     where the profile has none, it takes the value of the paper's recipe. On several GPUs, with a process for each:
     `torchrun --nproc-per-node 4 -m stilts_core.cli run` and the same options.
     """
-    from stilts_core.notebooks.pair import run_pair
+    from stilts_core.notebooks.pair import run_pair, run_without_page
     from stilts_core.terminal import show_record
 
-    if record := run_pair(RunConfig.from_dict(values)):
+    config = RunConfig.from_dict(values)
+    if record := run_without_page(config) if no_page else run_pair(config):
         show_record(record)
 
 
@@ -125,6 +130,16 @@ def sweep(
     base = RunConfig.from_dict(values | {"quiet": True})
     configs = plan.grid(base, plan.add_variants(rows, mlm=mlm, sham=sham), targets, plan.read_seeds(seeds))
     sweep(configs, **options, snakemake_options=snakemake)
+
+
+@main.command(hidden=True)
+@click.argument("file", type=click.Path(path_type=Path))
+def batch(file: Path) -> int:
+    """Do the runs of a batch that a sweep wrote to FILE."""
+    from stilts_core.terminal import run_guarded
+    from stilts_core.workflow.batches import run_batch
+
+    return int(run_batch(file, run_guarded) > 0)
 
 
 @main.command()

@@ -32,8 +32,6 @@ from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, require_target
 from stilts_core.tasks.combinations import check_auxiliary, check_intermediate, check_mixed
 from stilts_core.tasks.profiles import LABORATORY, PROFILES, PUBLISHERS, PhaseRecipe, profile_recipe, profile_values
 
-SEED_FIELDS = ("selection_seed", "order_seed", "initialisation_seed")  # in the order of Seeds
-
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -182,6 +180,10 @@ class RunConfig:
         "accuracy", "POS score in averages: accuracy of tags, or xtreme (F1, as published)",
         decides="run", choices=("xtreme", "accuracy"),
     )  # fmt: skip
+    measure_languages: bool = parameter(
+        False, "the record also gets a language probe and masked-LM losses, before and after the phases",
+        decides="run",
+    )  # fmt: skip
     precision: str = parameter(
         "auto", "precision of training: auto, bf16 or fp32", decides="checkpoint", choices=("auto", "bf16", "fp32")
     )
@@ -208,7 +210,7 @@ class RunConfig:
         """
         values = self.to_dict()
         # The same run, however it was asked for, has one name.
-        same = dict.fromkeys(name for name in SEED_FIELDS if getattr(self, name) == self.seed)
+        same = dict.fromkeys(f"{name}_seed" for name in Seeds._fields if values[f"{name}_seed"] == self.seed)
         config = ResolvedConfig(**(values | profile_values(self.profile, values) | same))
         config.check()
         return config
@@ -224,7 +226,8 @@ class RunConfig:
     @property
     def seeds(self) -> Seeds:
         """The seeds of the run, each of them `seed` where it has none of its own."""
-        return Seeds(*(self.seed if getattr(self, name) is None else getattr(self, name) for name in SEED_FIELDS))
+        own = (getattr(self, f"{name}_seed") for name in Seeds._fields)
+        return Seeds(*(self.seed if seed is None else seed for seed in own))
 
     @property
     def shared_phases(self) -> tuple[Self, ...]:
@@ -290,10 +293,8 @@ class RunConfig:
         unknown = sorted(values.keys() - {f.name for f in fields(cls)})
         if unknown:
             similar = get_close_matches(str(unknown[0]), [f.name for f in fields(cls)], n=1)
-            raise ConfigError(
-                f"unknown configuration field {unknown[0]!r}{f' (did you mean {similar[0]!r}?)' if similar else ''}; "
-                "`stilts run --help` lists the fields"
-            )
+            hint = f" (did you mean {similar[0]!r}?)" if similar else ""
+            raise ConfigError(f"unknown configuration field {unknown[0]!r}{hint}; `stilts run --help` lists the fields")
         return cls(**values)
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from stilts_core.errors import DataError, DataNotFound
 from stilts_core.laboratory.dice import Dice
-from stilts_core.laboratory.disk_cache import cached_examples
+from stilts_core.laboratory.disk_cache import cached_examples, cached_sets
 from stilts_core.laboratory.language.design import LANGUAGES, LabLanguage
 from stilts_core.laboratory.language.realiser import Realiser
 from stilts_core.laboratory.tasks import choices, pairs, questions, retrieval, tagging
@@ -115,7 +115,11 @@ def load(
         items = load(row.trained_on, split, seed=seed, examples=count, numbers=numbers).items
         return _as_example_set([sentence_of_answer(item) for item in items] if row.family == "retrieval" else items)
     if row.family == "retrieval":
-        return _as_example_set(_retrieval_sets(name, split, language, seed, QUERIES if examples is None else examples))
+        queries = QUERIES if examples is None else examples
+        # A set shows English, too, and the pool of LAReQA every language.
+        languages = tuple(LANGUAGES.values()) if language == "mul" else (LANGUAGES["en"], LANGUAGES[language])
+        of_set = VERSION, name, split, language, languages, seed, queries
+        return _as_example_set(cached_sets(lambda: _retrieval_sets(name, split, language, seed, queries), *of_set))
     chosen = tuple(numbers or range(count))
 
     def generate() -> list[Example]:
@@ -147,7 +151,13 @@ def read(name: str, split: str, language: str = "en", *, limit: int = 0, seed: i
     """
     if not limit:
         return load(name, split, language)
-    return load(name, split, language, numbers=chosen_positions(range(SIZES[split]), limit, seed))
+    return load(name, split, language, numbers=_choose(SIZES[split], limit, seed))
+
+
+@lru_cache(maxsize=16)
+def _choose(size: int, limit: int, seed: int) -> list[int]:
+    # All languages share the choice: without this cache it took a quarter of a small run.
+    return chosen_positions(range(size), limit, seed)
 
 
 def checksums(name: str, split: str, language: str = "en") -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`stilts run`: the pair notebook, executed into the folder of its run."""
+"""`stilts run`: the pair notebook, executed into the folder of its run, or the run alone."""
 
 import fcntl
 import os
@@ -24,15 +24,30 @@ def run_pair(config: RunConfig) -> Record | None:
 
     Under torchrun all processes do the run together; then the first one executes the notebook, and the others get None.
     """
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:  # set by torchrun
-        from stilts_core.runs import pipeline
-        from stilts_core.training import distributed
-
-        with distributed.process_group():
-            pipeline.run(config)
-            if distributed.rank() > 0:
-                return None
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not run_without_page(config):  # set by torchrun
+        return None
     return run_notebook(config)
+
+
+def run_without_page(config: RunConfig) -> Record | None:
+    """Do one run in this process, without a notebook, unless the run is finished, and return its record.
+
+    Under torchrun all processes do the run together, and only the first one returns the record. Raises what
+    `pipeline.run` raises.
+    """
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        resolved = config.resolved()
+        check_encoder(resolved)
+        folder = run_folder(resolved, run_checksums(resolved))
+        if record := finished_record(folder):
+            return record
+        _say_what_is_wrong(folder)
+    from stilts_core.runs import pipeline  # imports PyTorch: not for a finished run
+    from stilts_core.training import distributed
+
+    with distributed.process_group():
+        record = pipeline.run(config)
+        return record if distributed.rank() == 0 else None
 
 
 def run_notebook(config: RunConfig) -> Record:

@@ -15,6 +15,7 @@ from stilts_core.config import LABORATORY, PROFILES
 from stilts_core.errors import ConfigError, RecordError
 from stilts_core.laboratory.language.design import LANGUAGES
 from stilts_core.laboratory.languages import get_language
+from stilts_core.report.analysis.centring import all_scores
 from stilts_core.report.tables.titles import row_title
 from stilts_core.runs.record import Amount, Count, Record, Score, read_record, value_of
 from stilts_core.tasks.auxiliaries import AUXILIARIES
@@ -62,7 +63,10 @@ def read_known(path: Path) -> Record:
         for task in [*record.cards, *(task for phase in record.phases for task in phase.tasks)]:
             if task not in AUXILIARIES:
                 get_task(task)
-        scored = {*record.scores, *record.unscored, *record.layers}
+        states = [code for scores in all_scores(record) for code in scores]
+        states += record.language_measures.texts if record.language_measures else ()
+        states += record.language_measures.before.mlm_loss if record.language_measures else ()
+        scored = {*record.scores, *record.unscored, *record.layers, *states}
         for code in scored | {mistake.language for mistake in record.errors}:
             get_language(code)
         if record.config.data_source == LABORATORY and (others := sorted(scored - LANGUAGES.keys())):
@@ -79,6 +83,11 @@ def _check_numbers(record: Record) -> None:
     """Raise ConfigError for numbers that do not go together in a figure or a mean."""
     if len({len(states) for states in record.layers.values()}) > 1:
         raise ConfigError("its languages have different numbers of hidden states")
+    states = [own for scores in all_scores(record) for own in scores.values()]
+    if record.retrieval and {len(own) for own in states} - {record.encoder.layers + 1}:
+        raise ConfigError("its retrieval scores are not those of its encoder's hidden states")
+    if record.retrieval and not 0 <= record.retrieval.state <= record.encoder.layers:
+        raise ConfigError(f"its encoder has no hidden state {record.retrieval.state}")
 
 
 def read_encoder(path: Path) -> dict[str, Any]:

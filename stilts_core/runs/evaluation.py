@@ -15,13 +15,15 @@ from stilts_core.families.retrieval import tune_threshold
 from stilts_core.families.setting import TaskSetting
 from stilts_core.families.table import get_family
 from stilts_core.runs.data import TargetData
+from stilts_core.runs.hidden_states import StateScorer, is_centred, no_scores, stream_states
+from stilts_core.runs.items import pack_items
 from stilts_core.runs.prediction import Predictor, predict
 from stilts_core.runs.record import Averages, LanguageScore, MeanScore, MistakeRecord, Unscored
-from stilts_core.scoring.bootstrap import Estimate, average, bootstrap_metrics
+from stilts_core.scoring.bootstrap import Estimate, Score, average, bootstrap_metrics
+from stilts_core.scoring.rankings import score_queries
 from stilts_core.submissions.files import write_predictions
 from stilts_core.training.compute import CPU_FP32, Compute
 
-LAYER_BYTES = 2**30  # hidden states of one set that are held at once
 MISTAKES = 10  # wrong predictions that a record shows
 
 
@@ -47,10 +49,24 @@ class Evaluation:
         self.family = get_family(setting.task)
         self.scores: dict[str, LanguageScore] = {}
         self.unscored: dict[str, Unscored] = {}
-        self.layers: dict[str, list[float]] = {}
+        self.states = no_scores()  # of targets of retrieval
         self.blind: frozenset[str] = frozenset()  # languages whose test part has no labels
         self._estimates: dict[str, Estimate] = {}
         self._mistakes: dict[str, list[MistakeRecord]] = {}
+
+    @property
+    def layers(self) -> dict[str, list[float]]:
+        """The score from every hidden state, by language, for a target that is scored without training."""
+        if self.setting.task.trained_on:
+            return {}
+        raw = self.states.raw.items()
+        return {language: [score for score in scores if score is not None] for language, scores in raw}
+
+    @property
+    def scored_state(self) -> int:
+        """The hidden state that the head reads."""
+        layer = self.predictor.head.layer
+        return self.predictor.encoder.layers if layer is None else layer
 
     @property
     def flops(self) -> float:
@@ -74,40 +90,43 @@ class Evaluation:
             return
         order = [(name, code) for code in data.tests for name in ("tests", "repaired") if code in features[name]]
         stream = self.predictor.stream([features[name][code] for name, code in order])
+        is_compared = is_centred(self.setting.task, features["tests"].values(), self.predictor.encoder)
+        held: dict[str, np.ndarray] = {}
         for language, test in data.tests.items():
-            self._score(language, test, features["tests"][language], next(stream), settings[language])
+            outputs = next(stream)
+            self._score(language, test, features["tests"][language], outputs, settings[language])
+            if is_compared:
+                held[language] = outputs
             if repaired := data.repaired.get(language):
                 columns, setting = features["repaired"][language], settings[language]
                 predictions = self.family.decode(next(stream), columns, repaired, setting)
                 score = self.family.score_predictions(repaired, predictions, setting, language)
                 self.scores[language].metrics["repaired"] = score.metrics[self.metric]
             yield language
+        if held:
+            states = self.predictor.encoder.layers + 1
+            scorer = StateScorer(self.setting, self.metric, self.scored_state, states, self.states)
+            scorer.add_scored_state(data.tests, features["tests"], held, self.blind)
 
     def _score_every_layer(
         self, tests: dict[str, list], features: dict[str, Features], settings: dict[str, TaskSetting]
     ) -> Iterator[str]:
-        """Score the head's hidden state, and beside it every other; of large sets a few hidden states at a time.
+        """Score the head's hidden state, and beside it every other, raw and centred.
 
         BUCC's threshold belongs to one hidden state. The comparison of all hidden states is therefore made without it.
         """
-        encoder, family = self.predictor.encoder, self.family
-        largest = max(len(columns) for columns in features.values())
-        at_once = max(1, LAYER_BYTES // (4 * encoder.hidden_size * largest))
-        for start in range(0, encoder.layers + 1, at_once):
-            layers = range(encoder.layers + 1)[start : start + at_once]
-            stream = self.predictor.stream(list(features.values()), layers)
-            for (language, test), outputs in zip(tests.items(), stream, strict=True):
-                for layer in layers:
-                    hidden = np.ascontiguousarray(outputs[:, layer - start])
-                    if layer == self.predictor.head.layer:
-                        self._score(language, test, features[language], hidden, settings[language])
-                    if language in self.blind:
-                        continue
-                    predictions = family.decode(hidden, features[language], test, self.setting)
-                    score = family.score_predictions(test, predictions, self.setting, language)
-                    self.layers.setdefault(language, []).append(score.metrics[self.metric])
-                if layers[-1] == encoder.layers:
-                    yield language
+        layers, scored = self.predictor.encoder.layers, self.scored_state
+        scorer = StateScorer(self.setting, self.metric, scored, layers + 1, self.states)
+        for language, states, outputs, mean in stream_states(self.predictor, features, tests):
+            (test,), columns = tests[language], features[language]
+            for place, state in enumerate(states):
+                if state == scored:
+                    hidden = np.ascontiguousarray(outputs[:, place])
+                    self._score(language, [test], columns, hidden, settings[language])
+                if language not in self.blind:
+                    scorer.add(test, columns, language, state, outputs[:, place], mean[place])
+            if states[-1] == layers:
+                yield language
 
     def _score(self, language: str, test: list, features: Features, outputs: np.ndarray, setting: TaskSetting) -> None:
         """Write the predictions of one language, and score them where its test part has labels."""
@@ -128,6 +147,7 @@ class Evaluation:
             n=score.n,
             predictions=written,
             cut=features.truncation,
+            items=pack_items(self._item_scores(test, predictions, score)),
         )
         self._mistakes[language] = [
             MistakeRecord(
@@ -135,6 +155,12 @@ class Evaluation:
             )
             for wrong in islice(family.mistakes(test, predictions), MISTAKES)
         ]
+
+    def _item_scores(self, test: list, predictions: list, score: Score) -> np.ndarray:
+        if self.setting.task.family != "retrieval":
+            return score.by_item(self.metric)
+        (whole,), (rankings,) = test, predictions
+        return score_queries([query.id for query in whole.queries], whole.gold, rankings, self.metric)
 
     def averages(self) -> Averages:
         """The mean over all languages, and over those that are not English."""

@@ -70,6 +70,7 @@ def train_phase(
         curve=cast(list[CurvePoint], phase.curve),
         dev={task.name: dev_score(encoder, heads[task.name], task, compute) for task in tasks if task.dev_examples},
         seconds=round(phase.seconds, 2),
+        processor_seconds=round(distributed.sum_numbers(phase.processor_seconds), 2),
         first_step_seconds=None if phase.first_step_seconds is None else round(phase.first_step_seconds, 2),
         tokens=phase.tokens,
         tokens_per_second=round(phase.tokens / phase.seconds, 1) if phase.seconds else None,

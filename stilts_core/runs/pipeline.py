@@ -16,10 +16,14 @@ from stilts_core.families.feature_cache import cached_features
 from stilts_core.families.features import Features, used_ids
 from stilts_core.families.head import Head
 from stilts_core.families.table import get_family
+from stilts_core.pretraining.recipe import pretraining_seed
 from stilts_core.runs.data import TargetData, read_intermediate, read_target
 from stilts_core.runs.encoders import check_encoder, load_encoder
 from stilts_core.runs.evaluation import Evaluation
+from stilts_core.runs.hidden_states import is_centred, pretrained_scores
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
+from stilts_core.runs.language_measures import LanguageMeter
+from stilts_core.runs.measures import Retrieval, StateScores
 from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, Link, intermediate_encoder, train_phase
 from stilts_core.runs.preparation import (
     TaskData,
@@ -92,6 +96,7 @@ class _Run:
     checksums: dict[str, str]
     folder: Path
     stopwatch: Stopwatch
+    unused_scale: float = 1.0  # by which the target phase shrank embeddings that its data did not use
 
     def compute(self) -> Record:
         """Do all parts of the run and return its record."""
@@ -103,6 +108,11 @@ class _Run:
         if data.unscored and distributed.rank() == 0:
             Progress("data", 1, quiet=compute.quiet).note(data.facts.notes[-1])
         self.stopwatch.end_stage("data")
+        before = _pretrained_scores(config, data, encoder, compute)
+        meter = _language_meter(config, data, encoder, compute)
+        pretrained = meter.measure_pretrained(encoder) if meter else None
+        if before or pretrained:
+            self.stopwatch.end_stage("pretrained encoder")
         encoder, phases, facts = intermediate_encoder(encoder, _chain(config), compute)
         joint = _intermediate_material(config, encoder) if config.mixed else None
         self.stopwatch.end_stage("intermediate")
@@ -118,7 +128,16 @@ class _Run:
         self.stopwatch.end_stage("target")
         evaluation = self._evaluate(encoder, head, target, data, features, compute)
         self.stopwatch.end_stage("evaluation")
-        return self._record(started, data, encoder, phases, facts, evaluation, compute)
+        trained = meter.measure_trained(encoder, self.unused_scale) if meter else None
+        if trained:
+            self.stopwatch.end_stage("languages")
+        record = self._record(started, data, encoder, phases, facts, evaluation, compute)
+        if before:
+            found = Retrieval(state=evaluation.scored_state, before=before, after=evaluation.states)
+            record = record.model_copy(update={"retrieval": found})
+        if meter and pretrained and trained:
+            record = record.model_copy(update={"language_measures": meter.compare(pretrained, trained)})
+        return record
 
     def _target_phase(
         self, encoder: Encoder, target: TaskData, joint: IntermediateMaterial | None, compute: Compute
@@ -132,19 +151,16 @@ class _Run:
         schedule, checkpoints = phase_schedule(self.config, "target", target.setting), self.folder / "checkpoint"
         if joint:
             own_steps = schedule.count_steps([len(target.train)])
-            schedule = replace(
-                schedule,
-                steps=own_steps + joint.count_steps(),
-                first_task_steps=own_steps,
-            )
+            steps = own_steps + joint.count_steps()
             record, heads, phase = train_phase(
-                *("joint", encoder, [target, *joint.tasks], schedule, compute, checkpoints),
+                *("joint", encoder, [target, *joint.tasks]),
+                *(replace(schedule, steps=steps, first_task_steps=own_steps), compute, checkpoints),
                 auxiliary=joint.auxiliary,
                 auxiliary_is_a_task=not joint.tasks,
             )
         else:
             record, heads, phase = train_phase("target", encoder, [target], schedule, compute, checkpoints)
-        head = heads[self.config.target]
+        head, self.unused_scale = heads[self.config.target], phase.unused_scale
         if self.config.keep_checkpoint and distributed.rank() == 0:
             _save_model(self.folder / "model", encoder, head, phase.unused_scale)
         return head, record
@@ -193,7 +209,7 @@ class _Run:
             config=config,
             notes=list(dict.fromkeys([*facts.notes, *data.facts.notes])),
             same_data=any(task.shares_training_with(get_task(name)) for name in config.intermediate_tasks),
-            encoder=EncoderFacts.model_validate(encoder.describe()),
+            encoder=_encoder_facts(config, encoder),
             phases=phases,
             metric=evaluation.metric,
             metrics=list(task.metrics),
@@ -205,6 +221,7 @@ class _Run:
             data=DataFacts(files=self.checksums, dropped=facts.dropped | data.facts.dropped),
             cost=Cost(
                 seconds=round(sum(self.stopwatch.seconds.values()), 2),
+                processor_seconds=round(distributed.sum_numbers(self.stopwatch.processor_seconds), 2),
                 seconds_by_part=self.stopwatch.seconds,
                 first_step_seconds=next((phase.first_step_seconds for phase in own_phases), None),
                 peak_memory_bytes=peak_memory_bytes(),
@@ -212,6 +229,36 @@ class _Run:
             ),
             environment=Environment.model_validate(environment(compute)),
         )
+
+
+def _pretrained_scores(
+    config: ResolvedConfig, data: TargetData, encoder: Encoder, compute: Compute
+) -> StateScores | None:
+    """Retrieval by the encoder before any phase; None for a target that is not reported so (see `is_centred`)."""
+    task, setting = get_task(config.target), task_setting(config.target, config, encoder)
+    if task.family != "retrieval":
+        return None
+    features = [cached_features(test, encoder.tokenizer, setting) for test in data.tests.values() if task.trained_on]
+    if not is_centred(task, features, encoder):
+        return None
+    metric, blind = task.metric_for(config.pos_metric), frozenset(data.unscored)
+    return pretrained_scores(encoder, data.tests, blind, setting, metric, compute)
+
+
+def _language_meter(
+    config: ResolvedConfig, data: TargetData, encoder: Encoder, compute: Compute
+) -> LanguageMeter | None:
+    """What measures languages at the last hidden state and at that of retrieval; None if not asked for, or no text."""
+    if not config.measure_languages:
+        return None
+    state = task_setting(config.target, config, encoder).layer
+    meter = LanguageMeter(config, list(data.tests), [encoder.layers, state or 0], compute)
+    return meter if meter.texts else None
+
+
+def _encoder_facts(config: ResolvedConfig, encoder: Encoder) -> EncoderFacts:
+    facts, seed = encoder.describe(), pretraining_seed(config.encoder)
+    return EncoderFacts.model_validate(facts if seed is None else facts | {"pretraining_seed": seed})
 
 
 def _test_features(data: TargetData, target: TaskData, encoder: Encoder) -> dict[str, dict[str, Features]]:

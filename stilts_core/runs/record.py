@@ -10,14 +10,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from stilts_core.config import RunConfig
 from stilts_core.errors import RecordError, shown
-from stilts_core.families.features import Truncation
 from stilts_core.parameters import LINK
+from stilts_core.runs.measures import Languages, PackedItems, Retrieval
+from stilts_core.runs.record_part import Amount, Bound, Count, Cut, RecordPart, Score, Seconds
 from stilts_core.storage.atomic import write_whole
 from stilts_core.tasks.auxiliaries import rename_replaced
 
@@ -26,34 +27,13 @@ RECORD = "record.json"  # the file's name in the folder of a run
 # What is used as a name of files, in links and in lists: letters, digits and signs that mean nothing to any of them.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 NAME_RULE = "a letter or digit, then up to 199 letters, digits, or any of _ . + -"
+LONGEST_ITEMS = 2048  # characters of one language's item scores in recorded results; longer ones are left out
 REMEDY = "; delete its folder and run again"  # the end of every message about a record that cannot be used
 
 PhaseName = Literal["intermediate", "target", "joint"]  # joint: the target with the last intermediate tasks
 
-# The numbers that can be: no table or figure has to ask whether it can show one.
-LARGEST_COUNT = 2**63 - 1
-Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
-Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]  # rates, operations, losses
-Seconds = Annotated[float, Field(ge=-1e9, le=1e12, allow_inf_nan=False)]  # below zero if a clock was set back
-Score = Annotated[float, Field(ge=-0.001, le=100.001)]  # 0 to 100, up to rounding
-Bound = Annotated[float, Field(ge=-1000, le=1000)]  # of an interval, which can end a little outside of 0 to 100
 
-
-def _check_counts(cut: Truncation) -> Truncation:
-    for field, number in vars(cut).items():
-        if not 0 <= number <= LARGEST_COUNT:
-            raise ValueError(f"{field} is {shown(number)}; it must be from 0 to {LARGEST_COUNT}")
-    return cut
-
-
-Cut = Annotated[Truncation, AfterValidator(_check_counts)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Interval(_Part):
+class Interval(RecordPart):
     """A score with its 95 % bootstrap interval over test items."""
 
     score: Score
@@ -64,16 +44,18 @@ class Interval(_Part):
 class LanguageScore(Interval):
     """The score of one language: its primary metric, all metrics, and the number of items that the bootstrap draws.
 
-    `predictions` is the prediction file, relative to the folder of the run; `cut` counts what truncation lost.
+    `predictions` is the prediction file, relative to the folder of the run; `cut` counts what truncation lost. `items`
+    has the primary metric of every item alone, in the order of the test set (see `item_scores`).
     """
 
     metrics: dict[str, Score]
     n: Count
     predictions: str
     cut: Cut
+    items: PackedItems | None = None
 
 
-class Unscored(_Part):
+class Unscored(RecordPart):
     """A language whose test part has no labels: its prediction file, the number of its items, and truncation."""
 
     n: Count
@@ -87,14 +69,14 @@ class MeanScore(Interval):
     languages: Count
 
 
-class Averages(_Part):
+class Averages(RecordPart):
     """The mean over all languages, as XTREME reports it, and over those that are not English; None without any."""
 
     all: MeanScore | None
     non_english: MeanScore | None
 
 
-class DevScore(_Part):
+class DevScore(RecordPart):
     """The English dev score of a task after a phase."""
 
     metric: str
@@ -119,12 +101,13 @@ class CurvePoint(TypedDict):
     accuracy: NotRequired[Amount]
 
 
-class PhaseRecord(_Part):
+class PhaseRecord(RecordPart):
     """One training phase.
 
     `examples`, `dev` and `cut` are by task. `reused`: the phase was computed by an earlier run, and its costs are that
-    run's. `first_step_seconds` counts from the start of the process to the end of its first step. `tokens` are
-    sub-words without padding. `texts` are the unlabelled texts by language that the phase had.
+    run's. `processor_seconds` are user and system time of all its processes. `first_step_seconds` counts from the start
+    of the process to the end of its first step. `tokens` are sub-words without padding. `texts` are the unlabelled
+    texts by language that the phase had.
     """
 
     name: PhaseName
@@ -136,6 +119,7 @@ class PhaseRecord(_Part):
     curve: list[CurvePoint]
     dev: dict[str, DevScore]
     seconds: Seconds
+    processor_seconds: Seconds | None = None
     first_step_seconds: Seconds | None = None
     tokens: Count
     tokens_per_second: Amount | None
@@ -146,8 +130,11 @@ class PhaseRecord(_Part):
     texts: dict[str, int] = {}
 
 
-class EncoderFacts(_Part):
-    """The encoder that was fine-tuned; `rows_used` counts the word embeddings that the data needed."""
+class EncoderFacts(RecordPart):
+    """The encoder that was fine-tuned; `rows_used` counts the word embeddings that the data needed.
+
+    `pretraining_seed` is that of an encoder of the laboratory.
+    """
 
     name: str
     fingerprint: str
@@ -157,16 +144,17 @@ class EncoderFacts(_Part):
     parameters: Count
     vocabulary_rows: Count
     rows_used: Count
+    pretraining_seed: Count | None = None
 
 
-class CardRecord(_Part):
+class CardRecord(RecordPart):
     """One example of a task for a reader: its texts by name, and the right answer."""
 
     text: dict[str, str]
     label: str
 
 
-class MistakeRecord(_Part):
+class MistakeRecord(RecordPart):
     """One wrong prediction for a reader."""
 
     language: str
@@ -176,24 +164,28 @@ class MistakeRecord(_Part):
     prediction: str
 
 
-class DataFacts(_Part):
+class DataFacts(RecordPart):
     """The SHA-256 of every file that was read, and the numbers of items that were left out, by reason."""
 
     files: dict[str, str]
     dropped: dict[str, Count]
 
 
-class Cost(_Part):
-    """Wall time by part in seconds, peak memory, and floating-point operations of what this run computed itself."""
+class Cost(RecordPart):
+    """Time in seconds, peak memory, and floating-point operations of what this run computed itself.
+
+    `seconds` is wall time, `processor_seconds` the user and system time of all processes of the run.
+    """
 
     seconds: Seconds
+    processor_seconds: Seconds | None = None
     seconds_by_part: dict[str, Seconds]
     first_step_seconds: Seconds | None = None
     peak_memory_bytes: Count
     flops: Amount
 
 
-class Environment(_Part):
+class Environment(RecordPart):
     """The machine and the software; `layers` says which code computed the transformer layers on a CPU."""
 
     python: str
@@ -209,14 +201,14 @@ class Environment(_Part):
     git_revision: str | None
 
 
-class Record(_Part):
+class Record(RecordPart):
     """One run: a configuration, what it did, and how it scored.
 
     `notes` are sentences that every table of the run must print (stand-ins, reduced sets). `same_data`: the
     intermediate task's training set holds the target's. `unscored` has the languages with predictions and no score.
-    `layers` has the retrieval score from every hidden state, by
-    language, for targets that are scored without training. `cards` and `errors` quote the data; recorded results leave
-    them and `folder` out.
+    `layers` has the retrieval score from every hidden state, by language, for targets that are scored without training;
+    `retrieval` has the same before any phase, too, and with centred embeddings. `language_measures` are there if the
+    configuration asks for them. `cards` and `errors` quote the data; recorded results leave them and `folder` out.
     """
 
     schema_version: int = Field(validation_alias=AliasChoices("schema", "schema_version"), serialization_alias="schema")
@@ -236,6 +228,8 @@ class Record(_Part):
     unscored: dict[str, Unscored] = {}
     averages: Averages
     layers: dict[str, list[Score]] = {}
+    retrieval: Retrieval | None = None
+    language_measures: Languages | None = None
     cards: dict[str, list[CardRecord]] = {}
     errors: list[MistakeRecord] = []
     data: DataFacts
@@ -271,8 +265,14 @@ class Record(_Part):
         return json.dumps(content, ensure_ascii=False, indent=indent, allow_nan=False)
 
     def without_text(self) -> "Record":
-        """The record without its quotations of the data and without the folder of the machine that made it."""
+        """The record without its quotations of the data and without the folder of the machine that made it.
+
+        It is for a repository: item scores of large test sets are left out, too.
+        """
         content = self.model_dump(by_alias=True, exclude_unset=True, exclude={"cards", "errors", "folder"})
+        for score in content["scores"].values():
+            if (items := score.get("items")) and len(items["packed"]) > LONGEST_ITEMS:
+                del score["items"]
         return Record.model_validate(content)
 
 
@@ -316,6 +316,13 @@ def _names(record: Record) -> Iterator[tuple[str, str]]:
     yield from (("scores", language) for language in record.scores)
     yield from (("unscored", language) for language in record.unscored)
     yield from (("layers", language) for language in record.layers)
+    for scores in (record.retrieval.before, record.retrieval.after) if record.retrieval else ():
+        for by_language in (scores.raw, scores.globally_centred, scores.language_centred):
+            yield from (("retrieval", language) for language in by_language)
+    if measured := record.language_measures:
+        yield from (("language_measures", language) for language in measured.texts)
+        for measures in (measured.before, measured.after):
+            yield from (("language_measures", name) for name in (*measures.probe, *measures.mlm_loss))
     yield from (("errors.language", mistake.language) for mistake in record.errors)
     yield from (("cards", task) for task in record.cards)
     yield from (("phases.tasks", task) for phase in record.phases for task in phase.tasks)

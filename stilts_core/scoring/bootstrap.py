@@ -23,13 +23,14 @@ class Score:
 
     `items` (n, k) holds k additive statistics of each item (correct or not; numbers of chunks). `statistic` maps their
     means (..., k) to metrics by name, each (...). A metric that is a ratio of sums, such as F1, is the same ratio of
-    means.
+    means. `vacuous` (n,) marks the items in which F1 has nothing to find and nothing was found.
 
     Raises DataError without items, because no items have no score.
     """
 
     items: np.ndarray
     statistic: Statistic
+    vacuous: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not len(self.items):
@@ -44,6 +45,11 @@ class Score:
     def metrics(self) -> dict[str, float]:
         """The metrics of the whole test set, by name."""
         return {name: float(value) for name, value in self.statistic(self.items.mean(axis=0)).items()}
+
+    def by_item(self, metric: str) -> np.ndarray:
+        """A metric of each item alone, (n,); the F1 of a vacuous item is 100, because nothing in it is wrong."""
+        scores = self.statistic(np.asarray(self.items, float))[metric]
+        return np.where(self.vacuous, 100.0, scores) if metric == "f1" and self.vacuous is not None else scores
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,25 @@ def score_rankings(gold: Mapping[str, Set[str]], rankings: Mapping[str, Sequence
     return mean_average_precision(gold, rankings)
 
 
+def score_queries(
+    queries: Sequence[str], gold: Mapping[str, Set[str]], rankings: Mapping[str, Sequence[str]], metric: str
+) -> np.ndarray:
+    """The metric of each query alone, on the scale 0 to 100, in the order of `queries`.
+
+    Queries without a right candidate are left out, except for 'f1': there such a query is right if nothing was
+    retrieved for it. So the items are the same for every model, which those of `score_rankings` are not.
+    """
+    if metric == "f1":
+        sides = [(gold.get(query, frozenset()), set(rankings.get(query, ()))) for query in queries]
+        return np.array([_f1_of_sets(right, found) for right, found in sides])
+    answered = {query: gold[query] for query in queries if gold.get(query)}
+    return score_rankings(answered, rankings, metric).by_item(metric)
+
+
+def _f1_of_sets(right: Set[str], found: Set[str]) -> float:
+    return 200 * len(right & found) / (len(right) + len(found)) if right or found else 100.0
+
+
 def pair_f1(gold: Mapping[str, Set[str]], retrieved: Mapping[str, Sequence[str]]) -> Score:
     """F1, precision and recall of (query, candidate) pairs; the items are the queries.
 

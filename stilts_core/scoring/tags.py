@@ -54,7 +54,9 @@ def score_tags(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
         count_by_tag(predicted_tags, is_token),
         count_by_tag(gold_tags, is_token),
     ]
-    return Score(np.concatenate([np.stack(counts, axis=1), *counts_by_tag], axis=1), _tag_metrics)
+    *_, predicted_chunks, gold_chunks = counts
+    vacuous = predicted_chunks + gold_chunks == 0
+    return Score(np.concatenate([np.stack(counts, axis=1), *counts_by_tag], axis=1), _tag_metrics, vacuous)
 
 
 def _tag_metrics(means: np.ndarray) -> dict[str, np.ndarray]:

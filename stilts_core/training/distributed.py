@@ -61,6 +61,11 @@ def sum_over_processes(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
+def sum_numbers(value: float) -> float:
+    """The sum of a number over all processes."""
+    return float(sum_over_processes(torch.tensor([value], dtype=torch.float64)))
+
+
 def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Replace every gradient by its sum over all processes. The same parameters must have gradients in all of them."""
     if world_size() == 1:

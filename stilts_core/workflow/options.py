@@ -19,6 +19,10 @@ class SweepOptions:
     )
     dry_run: bool = parameter(False, "only the numbers of finished and missing runs", decides="nothing")
 
+    no_page: bool = parameter(
+        False, "only records and predictions; a later sweep without this option adds the pages", decides="nothing"
+    )
+
     def __post_init__(self) -> None:
         """Read every field, whoever gave it. Raises ConfigError for a value that the field cannot have."""
         for f in fields(self):

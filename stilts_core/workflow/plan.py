@@ -1,5 +1,6 @@
 """The plan of a sweep: the runs of a grid, the checkpoints that they share, and which of both are missing."""
 
+import hashlib
 import json
 import shlex
 import shutil
@@ -17,7 +18,7 @@ from stilts_core.pretraining.recipe import locate_lab_encoder, pretraining_seed
 from stilts_core.pretraining.train import find_encoder_damage
 from stilts_core.runs.encoders import check_encoder
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
-from stilts_core.runs.record import finished_record
+from stilts_core.runs.record import RECORD, finished_record
 from stilts_core.storage.atomic import write_whole
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, get_task
 
@@ -31,7 +32,7 @@ FINISHED = "finished"  # the folder of marks beside the plan
 class Job:
     """One command of a sweep. Other jobs need nothing of it but `output`; it needs the outputs in `needs`.
 
-    `kind` is one of KINDS, `title` what the user sees, and `options` are the command's.
+    `kind` is one of KINDS, `title` what the user sees, and `options` are the command's. `config` is that of a run.
     """
 
     kind: str
@@ -39,6 +40,12 @@ class Job:
     output: Path
     options: tuple[str, ...]
     needs: tuple[Path, ...] = ()
+    config: RunConfig | None = None
+
+    @property
+    def page(self) -> bool:
+        """Whether a run has to have an executed notebook."""
+        return self.output.name == EXECUTED
 
     @property
     def name(self) -> str:
@@ -62,7 +69,34 @@ class Job:
     @property
     def failed_log(self) -> Path:
         """The log of a command that failed."""
-        return self.log.with_name(f"{self.log.name}.failed")
+        return failed_log_of(self.log)
+
+
+def failed_log_of(log: Path) -> Path:
+    """The name that the log of a command has after the command failed."""
+    return log.with_name(f"{log.name}.failed")
+
+
+@dataclass(frozen=True)
+class RunBatch:
+    """Short runs for one job of the plan; all of them need the same outputs of other jobs."""
+
+    jobs: tuple[Job, ...]
+
+    @property
+    def name(self) -> str:
+        """The name that the Snakefile knows the batch by."""
+        return hashlib.sha256("\n".join(job.name for job in self.jobs).encode()).hexdigest()[:16]
+
+    @property
+    def needs(self) -> tuple[Path, ...]:
+        """The outputs of other jobs that its runs need."""
+        return self.jobs[0].needs
+
+    def write(self, path: Path) -> None:
+        """Write what `batches.run_batch` reads."""
+        runs = [{"config": job.config.to_dict(), "log": str(job.log)} for job in self.jobs if job.config]
+        write_whole(path, json.dumps(runs, indent=1, allow_nan=False), durable=False)
 
 
 def grid(base: RunConfig, rows: Sequence[str], targets: Sequence[str], seeds: Sequence[int]) -> list[RunConfig]:
@@ -101,19 +135,21 @@ def read_seeds(text: str) -> list[int]:
     return seeds
 
 
-def jobs_of(configs: Iterable[RunConfig]) -> list[Job]:
+def jobs_of(configs: Iterable[RunConfig], *, page: bool = True) -> list[Job]:
     """Return every job of the configs' runs, finished or not, in the order of computation.
+
+    Without `page` a run is finished when it has its record and its predictions, with or without a notebook.
 
     Raises ConfigError for a config that cannot run.
     """
     configs = list(configs)
     for config in configs:
         check_encoder(config.resolved())  # a wrong value is found at once, and not after the checksums of other rows
-    jobs = {job.output: job for config in configs for job in _jobs_of_run(config)}
+    jobs = {job.output: job for config in configs for job in _jobs_of_run(config, page)}
     return sorted(jobs.values(), key=lambda job: list(KINDS).index(job.kind))
 
 
-def _jobs_of_run(config: RunConfig) -> list[Job]:
+def _jobs_of_run(config: RunConfig, page: bool) -> list[Job]:
     """The jobs of one run: the last one is the run, the others are what it shares with other runs."""
     resolved, options = config.resolved(), options_of(config)
     row = f"{config.row}{f', seed {config.seed}' * bool(config.seed)}"
@@ -121,7 +157,7 @@ def _jobs_of_run(config: RunConfig) -> list[Job]:
 
     def add(kind: str, title: str, output: Path, options: Sequence[str]) -> None:
         needs = tuple(job.output for job in jobs)
-        jobs.append(Job(kind, title, output.absolute(), tuple(options), needs))
+        jobs.append(Job(kind, title, output.absolute(), tuple(options), needs, config if kind == "pair" else None))
 
     if (seed := pretraining_seed(resolved.encoder)) is not None:
         pretrain_options = ("--seed", str(seed), "--runs-dir", config.runs_dir)
@@ -129,8 +165,9 @@ def _jobs_of_run(config: RunConfig) -> list[Job]:
     for phase in config.shared_phases:
         title = f"{phase.row}{f', seed {config.seed}' * bool(config.seed)} (intermediate phase)"
         add("intermediate", title, checkpoint_folder(phase.resolved()), options_of(phase))
-    # The executed notebook is what a run writes last.
-    add("pair", f"{row} → {config.target}", run_folder(resolved, run_checksums(resolved)) / EXECUTED, options)
+    # What a run writes last: the executed notebook, or the record.
+    output = run_folder(resolved, run_checksums(resolved)) / (EXECUTED if page else RECORD)
+    add("pair", f"{row} → {config.target}", output, options if page else [*options, "--no-page"])
     return jobs
 
 
@@ -144,17 +181,33 @@ def options_of(config: RunConfig) -> list[str]:
     return options
 
 
-def write_plan(path: Path, jobs: Sequence[Job]) -> None:
+def write_plan(path: Path, jobs: Sequence[Job], batches: Sequence[RunBatch] = ()) -> None:
     """Write the plan that the Snakefile reads: the jobs, and what each of them needs of the others.
+
+    Runs that are in one of `batches` have no job of their own.
 
     Snakemake knows a finished job by an empty file, its mark, in the folder `finished` beside the plan. The marks of
     earlier sweeps are removed: which jobs are missing is decided here, and Snakemake never deletes a result.
     """
-    entries: dict[str, dict[str, dict]] = {kind: {} for kind in KINDS}
-    shutil.rmtree(path.with_name(FINISHED), ignore_errors=True)
+    entries: dict[str, dict[str, dict]] = {rule: {} for rule in (*KINDS, "batch")}
+    batch_folder = path.absolute().with_name("batches")
+    for folder in (path.with_name(FINISHED), batch_folder):
+        shutil.rmtree(folder, ignore_errors=True)
     # Relative to Snakemake's folder: it would take braces in the path of that folder for wildcards.
     marks = {job.output: f"{FINISHED}/{job.kind}/{job.name}" for job in jobs}
+    for batch in batches:
+        file = batch_folder / f"{batch.name}.json"
+        batch.write(file)
+        entries["batch"][batch.name] = {
+            "mark": f"{FINISHED}/batch/{batch.name}",
+            "needs": [marks[need] for need in batch.needs if need in marks],
+            "options": shlex.quote(str(file)),
+            "log": str(file.with_suffix(".log")),
+        }
+    in_batches = {job.output for batch in batches for job in batch.jobs}
     for job in jobs:
+        if job.output in in_batches:
+            continue
         needs = [marks[need] for need in job.needs if need in marks]
         options, log = shlex.join(job.options), str(job.log)
         entries[job.kind][job.name] = {"mark": marks[job.output], "needs": needs, "options": options, "log": log}

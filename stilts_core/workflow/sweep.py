@@ -13,6 +13,7 @@ from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, SweepError, shown
 from stilts_core.pretraining.record import copy_record
 from stilts_core.storage.locks import lock_on
+from stilts_core.workflow.batches import group_runs
 from stilts_core.workflow.lifeline import lifeline
 from stilts_core.workflow.options import SweepOptions
 from stilts_core.workflow.plan import KINDS, Job, jobs_of, write_plan
@@ -20,6 +21,7 @@ from stilts_core.workflow.warm_process import AVAILABLE, WarmProcess
 from stilts_core.workflow.watch import Watch
 
 HERE = Path(__file__).parent
+CLUSTER_JOBS = 16  # jobs at once on a cluster, at which the sizes of batches aim
 
 
 def sweep(
@@ -29,19 +31,20 @@ def sweep(
     executor: str = "local",
     jobs_per_gpu: int = 1,
     dry_run: bool = False,
+    no_page: bool = False,
     snakemake_options: tuple[str, ...] = (),
 ) -> None:
     """Compute all missing runs of `configs`, and what they share; a dry run only checks the plan.
 
-    `cores` jobs run at once (default: one for each core), and `jobs_per_gpu` of them share a GPU. A sweep waits until
-    no other one uses the folder.
+    `cores` jobs run at once (default: one for each core), and `jobs_per_gpu` of them share a GPU. With `no_page` runs
+    leave only record and predictions. A sweep waits until no other one uses the folder.
 
     Raises ConfigError, before anything is computed, for a value that an option cannot have (see `SweepOptions`), for no
     configs, and for configs of several profiles or `runs_dir`; SweepError if a job failed.
     """
-    chosen = SweepOptions(cores=cores, executor=executor, jobs_per_gpu=jobs_per_gpu, dry_run=dry_run)
+    chosen = SweepOptions(cores=cores, executor=executor, jobs_per_gpu=jobs_per_gpu, dry_run=dry_run, no_page=no_page)
     _require_one_folder(configs)
-    jobs = jobs_of(configs)
+    jobs = jobs_of(configs, page=not chosen.no_page)
     profile, runs_dir = configs[0].resolved().profile, Path(configs[0].runs_dir).absolute()
     plan, error = runs_dir / profile / (".dry-run" if chosen.dry_run else ".sweep") / "plan.json", None
     with _only_sweep(plan.parent):
@@ -49,7 +52,8 @@ def sweep(
         print(_summary(jobs, missing, profile), flush=True)
         if missing:
             gpus = visible_gpus() if chosen.executor == "local" and configs[0].device != "cpu" else []
-            write_plan(plan, missing)
+            at_once = chosen.cores or available_cores() if chosen.executor == "local" else CLUSTER_JOBS
+            write_plan(plan, missing, group_runs(missing, at_once))
             options, settings = _snakemake_options(plan, chosen, profile, len(gpus))
             options += snakemake_options
             if chosen.dry_run:

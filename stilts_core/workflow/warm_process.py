@@ -40,7 +40,10 @@ IMPORTS = (
     "matplotlib_inline.backend_inline",
     "rich.console",
     "rich.table",
-    *(f"stilts_core.{name}" for name in ("notebooks.execution", "notebooks.pair", "runs.pipeline", "terminal")),
+    *(
+        f"stilts_core.{name}"
+        for name in ("notebooks.execution", "notebooks.pair", "runs.pipeline", "terminal", "workflow.batches")
+    ),
     *(f"stilts_core.families.{name}" for name in ("choice", "mlm", "pair", "retrieval", "span", "tagging")),
     *(f"stilts_core.report.{name}" for name in ("tables.cards", "tables.run", "figures.run")),
 )

@@ -11,6 +11,7 @@ from stilts_core.runs.record import RECORD, read_record
 from stilts_core.workflow.plan import Job
 
 INTERVAL = 0.3  # seconds between two looks at the jobs' files
+LARGEST_SHARE = 0.05  # of the time is spent looking: with thousands of jobs it looks less often
 
 
 class Watch(threading.Thread):
@@ -34,15 +35,22 @@ class Watch(threading.Thread):
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         self.stopped.set()
         self.join()
         self.report()
+        if error is None:  # no command runs any more: one that left its log under its first name was killed
+            for job in [job for job in self.remaining if job.log.exists()]:
+                job.log.replace(job.failed_log)
+            self.report()
 
     def run(self) -> None:
         """Report until the context ends."""
-        while not self.stopped.wait(INTERVAL):
+        pause = INTERVAL
+        while not self.stopped.wait(pause):
+            started = time.monotonic()
             self.report()
+            pause = max(INTERVAL, (time.monotonic() - started) / LARGEST_SHARE)
 
     def report(self) -> None:
         """Print a line for each job that has ended since the last report."""

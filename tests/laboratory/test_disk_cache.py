@@ -64,6 +64,25 @@ def test_every_type_of_example_is_read_back_equal_and_hashable(example):
         assert cached == example and hash(cached) == hash(example)
 
 
+@pytest.mark.parametrize(
+    "name, language", [("tatoeba", "qlu"), ("bucc2018", "qlu"), ("lareqa", "qlu"), ("lareqa", "mul")]
+)
+def test_retrieval_set_is_generated_once_and_read_back_equal(name, language, monkeypatch):
+    made = generator.load(name, "test", language, examples=4).items
+    monkeypatch.setattr(generator, "_retrieval_sets", lambda *_: pytest.fail("generated again"))
+    read = generator.load(name, "test", language, examples=4).items
+    assert read == made
+    assert [list(each.gold) for each in read] == [list(each.gold) for each in made]
+
+
+def test_damaged_retrieval_set_is_replaced(cache, capsys):
+    (made,) = generator.load("tatoeba", "test", "qlu", examples=4).items
+    (path,) = cache.iterdir()
+    write_entry(path, [["qlu", [], [["1"]], []]])
+    assert generator.load("tatoeba", "test", "qlu", examples=4).items == [made]
+    assert "holds other values" in capsys.readouterr().err
+
+
 def test_entry_with_another_number_of_fields_is_replaced(cache, capsys):
     text = TextExample("1", "en", "text")
     cached_examples(lambda: [text], TextExample)

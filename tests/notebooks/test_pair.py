@@ -15,6 +15,7 @@ import toy_data
 from click.testing import CliRunner
 from papermill.cli import papermill as papermill_command
 from record_fixture import synthetic_record, with_values
+from toy_data import scores_of
 
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError
@@ -153,3 +154,22 @@ def test_damaged_record_is_computed_again_though_the_notebook_exists(executions,
     (path.parent / record.scores["de"].predictions).unlink()
     assert pair.run_notebook(RunConfig()) == record and len(executions) == 3
     assert "which does not exist" in capsys.readouterr().err
+
+
+def test_run_without_a_page_leaves_no_notebook_and_a_later_page_trains_nothing(tmp_path, tiny_xlmr, monkeypatch):
+    monkeypatch.setenv("STILTS_KERNELS", "off")
+    sizes = {"target_examples": 8, "dev_examples": 4, "test_examples": 4, "target_epochs": 1}
+    config = RunConfig(
+        profile="small", encoder=str(tiny_xlmr), source="laboratory", languages="en,qbe", quiet=True,
+        runs_dir=str(tmp_path), **sizes,
+    )  # fmt: skip
+    record = pair.run_without_page(config)
+    assert record
+    (path,) = tmp_path.glob("small/*/record.json")
+    written = path.stat().st_mtime_ns
+    assert not list(tmp_path.rglob("*.ipynb"))
+    monkeypatch.setattr("stilts_core.runs.pipeline.run", lambda config: pytest.fail("done again"))
+    for run in (pair.run_without_page, pair.run_pair):
+        again = run(config)
+        assert again and scores_of(again) == scores_of(record)
+    assert (path.parent / pair.EXECUTED).exists() and path.stat().st_mtime_ns == written

@@ -154,6 +154,10 @@ def test_damaged_record_is_skipped_with_one_line_that_names_file_and_remedy(tmp_
     assert str(other) in lines[1] and "delete its folder and run again" in lines[1]
 
 
+def retrieval(state: int, raw: dict) -> dict:
+    return {"state": state, "before": {"raw": raw}, "after": {"raw": {}}}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -165,6 +169,9 @@ def test_damaged_record_is_skipped_with_one_line_that_names_file_and_remedy(tmp_
         {"scores": {}, "layers": {"xx": [1.0]}},
         {"unscored": {"de": {"n": 1, "predictions": "x", "cut": {}}}},
         {"unscored": {"xx": {"n": 1, "predictions": "x", "cut": {}}}},
+        {"retrieval": retrieval(9, {"de": [1.0] * 3})},
+        {"retrieval": retrieval(1, {"de": [1.0] * 2})},
+        {"retrieval": retrieval(1, {"xx": [1.0] * 3})},
     ],
 )
 def test_record_that_no_table_can_show_is_skipped(tmp_path, record, capsys, change):

@@ -11,7 +11,7 @@ from transformers import AutoModel
 from stilts_core.families.features import Features
 from stilts_core.families.retrieval import RetrievalHead
 from stilts_core.families.table import get_family
-from stilts_core.runs import evaluation, prediction
+from stilts_core.runs import prediction
 from stilts_core.runs.data import TargetData
 from stilts_core.runs.encoders import load_encoder
 from stilts_core.runs.evaluation import Evaluation
@@ -188,8 +188,8 @@ def test_layers_scored_some_at_a_time_are_scored_as_all_at_once(encoder, tmp_pat
         for language, share in (("de", 3), ("sw", 2))
     }
     at_once = scored(encoder, "tatoeba", tests, tmp_path, layer=2)
-    monkeypatch.setattr(evaluation, "LAYER_BYTES", 1)
+    monkeypatch.setattr("stilts_core.runs.hidden_states.STATE_BYTES", 1)
     one_by_one = scored(encoder, "tatoeba", tests, tmp_path, layer=2)
-    assert one_by_one.layers == at_once.layers and one_by_one.scores == at_once.scores
+    assert one_by_one.states == at_once.states and one_by_one.scores == at_once.scores
     for language in tests:
         assert at_once.layers[language][2] == at_once.scores[language].score

@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from stilts_core.report.figures.run import scores_finding
 from stilts_core.report.tables import run as run_tables
 from stilts_core.runs.encoders import load_encoder
 from stilts_core.runs.inputs import run_checksums
+from stilts_core.runs.items import item_scores
 from stilts_core.runs.pipeline import intermediate, run
 from stilts_core.runs.preparation import phase_schedule
 from stilts_core.runs.record import RECORD, read_record
@@ -51,6 +53,23 @@ def test_cost_counts_reading_and_the_time_to_the_first_step(do):
     assert cost.seconds == pytest.approx(sum(cost.seconds_by_part.values()))
     assert 0 < cost.first_step_seconds < process_seconds()
     assert do(target="tatoeba").cost.first_step_seconds is None  # nothing is left to train
+
+
+def test_processor_time_is_counted_beside_wall_time(do):
+    started = time.process_time()
+    record = do()
+    used = time.process_time() - started
+    assert 0 < record.cost.processor_seconds <= used + 0.5  # children, such as git, count too
+    assert all(0 < phase.processor_seconds <= used for phase in record.phases)
+    assert do(target="tatoeba").phases[0].processor_seconds == record.phases[0].processor_seconds  # a reused phase
+
+
+@pytest.mark.parametrize("target", ["xnli", "tatoeba"])
+def test_items_of_a_record_are_those_of_its_scores(do, target):
+    record = do(target=target)
+    for language, score in record.scores.items():
+        items = item_scores(record, language)
+        assert len(items) == score.n and items.mean() == pytest.approx(score.score)
 
 
 @pytest.mark.parametrize("what", [run, intermediate])

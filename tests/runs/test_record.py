@@ -72,6 +72,7 @@ def test_record_of_another_schema_is_an_error_that_names_both(tmp_path, record, 
         ({"scores": {"de": {"score": 1.0}}}, "scores.de.low"),
         ({"unheard_of": 1}, "unheard_of"),
         ({"config": {"target": "xnli", "unheard_of": 1}}, "unheard_of"),
+        ({"retrieval": {"state": 0, "before": {}, "after": {"raw": {"de": [1e300]}}}}, "retrieval.after.raw.de.0"),
     ],
 )
 def test_field_that_does_not_fit_is_named(tmp_path, record, change, named):

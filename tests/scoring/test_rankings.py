@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from stilts_core.errors import DataError
-from stilts_core.scoring.rankings import mean_average_precision, pair_f1, score_rankings
+from stilts_core.scoring.rankings import mean_average_precision, pair_f1, score_queries, score_rankings
 
 
 def test_pair_f1_equals_precision_and_recall_of_the_sets_of_pairs():
@@ -59,3 +59,13 @@ def test_candidate_that_is_ranked_twice_is_an_error_that_names_query_and_candida
 def test_gold_without_right_candidates_is_an_error(metric, gold):
     with pytest.raises(DataError, match=r"no right candidate|no gold pair|no items"):
         score_rankings(gold, {"q": ["a"]}, metric)
+
+
+def test_items_are_the_queries_in_the_order_of_the_set_whatever_was_retrieved():
+    gold = {"b": frozenset({"1"}), "a": frozenset({"2"})}
+    queries = ["a", "c", "b"]
+    assert score_queries(queries, gold, {"a": ["2"], "b": ["2"]}, "accuracy").tolist() == [100, 0]
+    assert score_queries(queries, gold, {"a": ["1", "2"], "b": ["1"]}, "map").tolist() == [50, 100]
+    assert score_queries(queries, gold, {"a": ["2"]}, "f1").tolist() == [100, 100, 0]
+    assert score_queries(queries, gold, {"a": ["2"], "c": ["1"]}, "f1").tolist() == [100, 0, 0]
+    assert score_queries(queries, gold, {"a": ["2", "1"]}, "f1").tolist() == [pytest.approx(200 / 3), 100, 0]

@@ -112,3 +112,11 @@ def test_sentence_without_gold_tags_and_empty_tag_are_errors():
         score_tags([["O"]], [[""]])
     with pytest.raises(DataError, match="no items to score"):
         score_tags([], [])
+
+
+def test_item_of_a_sentence_is_its_own_score_and_a_sentence_without_chunks_is_right():
+    gold = [["B-PER", "O"], ["O", "O"], ["O", "B-LOC"], ["O"]]
+    predicted = [["B-PER", "O"], ["O", "O"], ["B-LOC", "B-LOC"], ["B-PER"]]
+    score = score_tags(gold, predicted)
+    assert score.by_item("f1").tolist() == [100, 100, pytest.approx(200 / 3), 0]
+    assert score.by_item("accuracy").tolist() == [100, 100, 50, 0]

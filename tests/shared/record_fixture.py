@@ -65,6 +65,17 @@ def with_dev_score(record: Record, score: float) -> Record:
     return with_values(record, {"phases": phases})
 
 
+def with_retrieval(record: Record, after: float = 30.0) -> Record:
+    """A copy of a record with retrieval from every hidden state; centring by language adds 20."""
+    states = record.encoder.layers + 1
+
+    def scores(raw: float) -> dict:
+        kinds = {"raw": raw, "globally_centred": raw + 2, "language_centred": raw + 20}
+        return {kind: {code: [value] * states for code in record.scores} for kind, value in kinds.items()}
+
+    return with_values(record, {"retrieval": {"state": 1, "before": scores(25.0), "after": scores(after)}})
+
+
 def encoder_facts(seed: int = 0) -> dict:
     """The invented `pretraining.json` of a laboratory encoder."""
     generator = random.Random(seed)

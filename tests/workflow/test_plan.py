@@ -169,6 +169,20 @@ def test_shell_reads_the_options_of_a_chain_as_one_word(base):
     assert "'qqp>mlm'" in shlex.join(job.options) and ">" not in job.name
 
 
+def test_option_no_page_does_the_run_without_its_notebook(monkeypatch):
+    configs = []
+    monkeypatch.setattr("stilts_core.notebooks.pair.run_without_page", configs.append)
+    monkeypatch.setattr("stilts_core.notebooks.pair.run_pair", lambda config: pytest.fail("with a notebook"))
+    done = CliRunner().invoke(cli.main, ["run", "--no-page", "--seed", "3"])
+    assert done.exit_code == 0 and configs == [RunConfig(seed=3)]
+
+
+def test_run_without_a_page_needs_only_its_record(base):
+    (page,), (plain,) = (jobs_of(grid(base, ["none"], ["xnli"], [0]), page=page) for page in (True, False))
+    assert (page.output.name, plain.output.name) == ("pair.ipynb", RECORD)
+    assert page.name == plain.name and plain.options == (*page.options, "--no-page")
+
+
 def test_plan_has_only_missing_jobs_which_need_only_missing_outputs(base, tmp_path):
     jobs = jobs_of(grid(base, ["mnli"], ["xnli", "tatoeba"], [0]))
     shared, first, second = jobs

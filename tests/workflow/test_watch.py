@@ -58,3 +58,17 @@ def test_failed_log_of_an_earlier_sweep_is_not_a_failure(jobs):
     watch = Watch(jobs)
     watch.report()
     assert watch.failed == [] and len(watch.remaining) == 3
+
+
+def test_command_that_was_killed_counts_as_failed(jobs):
+    with Watch(jobs) as watch:
+        jobs[1].log.write_text("Loading\n")
+    assert watch.failed == [jobs[1]] and "Loading" in watch.summary()
+    assert not jobs[1].log.exists()
+
+
+def test_interrupted_sweep_leaves_the_logs_as_they_are(jobs):
+    with pytest.raises(KeyboardInterrupt), Watch(jobs) as watch:
+        jobs[1].log.touch()
+        raise KeyboardInterrupt
+    assert watch.failed == [] and jobs[1].log.exists()

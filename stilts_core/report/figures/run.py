@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from stilts_core.laboratory.languages import get_language
 from stilts_core.report.analysis.distances import sort_by_distance
+from stilts_core.report.figures.centring import draw_centring
 from stilts_core.report.figures.style import (
     COLOURS,
     FEW_ROWS,
@@ -96,7 +97,12 @@ def draw_loss_curves(curves: Mapping[str, Sequence[CurvePoint]]) -> SVG:
 
 
 def draw_layers(record: Record) -> SVG | None:
-    """Draw the retrieval score from every hidden state, by language and on average; None for a run without them."""
+    """Draw the retrieval score from every hidden state; None for a run without them.
+
+    A record of an earlier version has raw scores after the phases only: they are drawn by language and on average.
+    """
+    if centred := draw_centring(record):
+        return centred
     sweeps = record.layers
     if not sweeps:
         return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from stilts_core.report.analysis.centring import EXPLANATION
 from stilts_core.report.analysis.grid import BASELINE, Average, Grid, row_sort_key
 from stilts_core.report.colours import colour_limit
 from stilts_core.report.figures.grid import draw_heat_map
@@ -9,6 +10,7 @@ from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import choice
 from stilts_core.report.pages.csv_numbers import format_columns, name_columns
 from stilts_core.report.tables import grid as grid_table
+from stilts_core.report.tables.centring import centring_table
 from stilts_core.report.tables.grid import (
     MISSING_CELL,
     Link,
@@ -55,6 +57,7 @@ def build_page(grid: Grid, writer: PageWriter, link: Link) -> str:
         "## What does it change in the other languages?",
         "XTREME's averages include English, the language of all training data. This is the same grid without English.",
         _main_table(grid, writer, link, "non_english", "results-without-english", limit),
+        *_centring(grid),
         *_claims(grid),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -151,6 +154,15 @@ def _heat_map(grid: Grid, writer: PageWriter) -> list[str]:
     writer.write("generated/heat-map.svg", figure)
     alt = "The table above as a heat map: rows by mean difference, best on top; cells with the same data in italics."
     return ["## Which intermediate task helps which target?", f"![{alt}](generated/heat-map.svg)"]
+
+
+def _centring(grid: Grid) -> list[str]:
+    """Raw and centred scores of the targets that are scored by retrieval without training."""
+    tables = {target: centring_table(grid.column(target)) for target in grid.targets}
+    if not any(tables.values()):
+        return []
+    parts = [part for target, table in tables.items() if table for part in (f"**{get_task(target).title}**", table)]
+    return ["## Does retrieval change by alignment, or by an offset of languages?", *parts, EXPLANATION]
 
 
 def _claims(grid: Grid) -> list[str]:

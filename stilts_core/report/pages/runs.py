@@ -166,6 +166,7 @@ def _from_record(record: Record, title: str, links: str, explanation: str) -> st
         run_tables.phases(record).data,
         "## Scores by language",
         run_tables.scores(record).data,
+        *(part.data for part in (run_tables.retrieval(record), run_tables.languages(record)) if part),
         "## Cost and provenance",
         run_tables.cost(record).data,
         run_tables.provenance(record).data,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from stilts_core.config import LABORATORY
 from stilts_core.laboratory.languages import get_language
+from stilts_core.report.analysis.centring import EXPLANATION
 from stilts_core.report.analysis.distances import (
     describe_distance,
     distance_to_english,
@@ -18,6 +19,7 @@ from stilts_core.report.figures.grid import draw_gains, draw_layers
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.csv_numbers import format_columns
 from stilts_core.report.tables import grid as grid_table
+from stilts_core.report.tables.centring import centring_table
 from stilts_core.report.tables.grid import Link, header_cell, number_cell
 from stilts_core.report.tables.html import markdown_table, metric_name
 from stilts_core.report.tables.titles import short_title
@@ -47,6 +49,8 @@ def build_page(grid: Grid, target: str, writer: PageWriter, link: Link) -> str:
         writer.write(f"generated/{target}-layers.svg", figure)
         alt = "Mean score over languages from every hidden state, one line for each row."
         parts += ["## Which hidden state retrieves best?", f"![{alt}](../{target}-layers.svg)"]
+    if table := centring_table(cells):
+        parts += ["## How much of retrieval does an offset of languages hide?", table, EXPLANATION]
     if source != LABORATORY:
         parts += _published(cells, target)
     return "\n\n".join(parts) + "\n"

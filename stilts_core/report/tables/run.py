@@ -7,12 +7,14 @@ from IPython.display import HTML
 
 from stilts_core.config import PROFILES, RunConfig
 from stilts_core.laboratory.languages import get_language
+from stilts_core.report.analysis.centring import EXPLANATION, KINDS, When, mean_by_state
 from stilts_core.report.analysis.distances import describe_distance, sort_by_distance
 from stilts_core.report.escape import html_text
 from stilts_core.report.tables.html import CellValue, format_duration, format_number, metric_name, table
 from stilts_core.runs.record import DevScore, Interval, Record
 
 MISSING = "–"  # in place of a score, where there is none
+WHEN: tuple[When, ...] = ("before", "after")
 
 
 def phases(record: Record) -> HTML:
@@ -51,10 +53,49 @@ def scores(record: Record) -> HTML:
     return table(columns, rows, [explanation, *record.notes], totals=len(means))
 
 
+def retrieval(record: Record) -> HTML | None:
+    """Retrieval from every hidden state, raw and centred, before and after the phases; None for a run without it."""
+    columns = [mean_by_state(record, when, kind) for kind in KINDS for when in WHEN]
+    if not any(columns):
+        return None
+    scored = record.retrieval.state if record.retrieval else None
+    rows: list[list[CellValue]] = [
+        [f"{state}{' (scored)' * (state == scored)}", *scores]
+        for state, scores in enumerate(zip(*columns, strict=True))
+    ]
+    headings = [f"{name}, {when}" for name in KINDS.values() for when in WHEN]
+    return table(["hidden state", *headings], rows, [EXPLANATION])
+
+
+def languages(record: Record) -> HTML | None:
+    """A language probe and masked-LM losses, before and after the phases; None for a run that did not measure them."""
+    measured = record.language_measures
+    if measured is None:
+        return None
+    before, after = measured.before, measured.after
+    rows: list[list[CellValue]] = [
+        [f"language told from hidden state {html_text(state)}, % right", share, after.probe.get(state)]
+        for state, share in before.probe.items()
+    ]
+    rows += [
+        [f"masked-LM loss, {html_text(get_language(code).name)} ({code})", f"{loss:.3f}", f"{after.mlm_loss[code]:.3f}"]
+        for code, loss in before.mlm_loss.items()
+        if code in after.mlm_loss
+    ]
+    remark = (
+        f"A fresh linear probe on the frozen encoder, and the loss of its pretrained MLM head in nats, on "
+        f"{sum(measured.texts.values()):,} texts in {len(measured.texts)} languages"
+    )
+    remark += "." if measured.held_out else ", some of which the intermediate phase may have trained on."
+    return table(["measure", "before the phases", "after"], rows, [remark])
+
+
 def cost(record: Record) -> HTML:
     """Time, memory and arithmetic of the run, and the machine."""
     used, machine = record.cost, record.environment
     rows = [["whole run", format_duration(used.seconds)]]
+    if used.processor_seconds is not None:
+        rows.append(["processor time", format_duration(used.processor_seconds)])
     rows += [[html_text(name), format_duration(seconds)] for name, seconds in used.seconds_by_part.items()]
     rows += [
         [f"sub-words per second, {phase.name} phase", format_number(phase.tokens_per_second, 0)]
@@ -89,6 +130,8 @@ def provenance(record: Record) -> HTML:
         ["packages", html_text(f"Python {machine.python}, {packages}")],
         ["revision", html_text(machine.git_revision)],
     ]
+    if encoder.pretraining_seed is not None:
+        rows.append(["pretraining seed", str(encoder.pretraining_seed)])
     rows += [[f"dropped: {html_text(reason)}", count] for reason, count in record.data.dropped.items()]
     rows.append(["to run it again", f"<code>{html_text(format_command(record.config))}</code>"])
     return HTML(table(["provenance", ""], rows, record.notes).data + _list_checksums(record.data.files))

@@ -1,11 +1,12 @@
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from record_fixture import synthetic_record, with_values
+from record_fixture import synthetic_record, with_retrieval, with_values
 
 from stilts_core.laboratory.language.design import LANGUAGES
 from stilts_core.laboratory.languages import get_language
 from stilts_core.report.figures import run as figures
+from stilts_core.report.figures.centring import centring_finding
 from stilts_core.report.figures.style import COLOURS, MARKERS
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS
 from stilts_core.tasks.languages import languages
@@ -59,6 +60,22 @@ def test_layers_are_drawn_only_for_runs_that_scored_every_hidden_state():
     assert figures.draw_layers(synthetic_record()) is None
     record = with_values(synthetic_record(), {"layers": {"de": [10.0, 40.0, 30.0], "sw": [20.0, 30.0, 10.0]}})
     assert is_svg(figures.draw_layers(record).data)
+
+
+def test_centred_retrieval_is_drawn_before_and_after_the_phases():
+    record = with_retrieval(synthetic_record(target="tatoeba", languages=("de", "sw")))
+    svg = figures.draw_layers(record).data
+    assert is_svg(svg)
+    assert centring_finding(record) == "Hidden state 1 retrieves 30.0, and 50.0 without the offsets of languages"
+    untrained = figures.draw_layers(with_values(record, {"phases": []})).data
+    assert is_svg(untrained) and len(untrained) < len(svg)
+
+
+def test_hidden_states_that_were_not_centred_leave_a_gap():
+    record = with_retrieval(synthetic_record(target="tatoeba", languages=("de", "sw")))
+    record = with_values(record, {"retrieval.after.language_centred": {"de": [None, 1.0, None], "sw": [None] * 3}})
+    assert is_svg(figures.draw_layers(record).data)
+    assert centring_finding(record) == "Retrieval from every hidden state"
 
 
 def test_every_task_of_a_phase_has_its_own_colour_and_line_style():

@@ -5,7 +5,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from record_fixture import ROWS, XTREME, grid_records
+from record_fixture import ROWS, XTREME, grid_records, with_retrieval
 
 from stilts_core.report.analysis.grid import BASELINE, Grid
 from stilts_core.report.page_writer import PageWriter
@@ -141,3 +141,13 @@ def test_published_gains_are_beside_ours_and_in_no_mean(book, grid):
     assert f"| +5.4 | +{sum(gains) / len(XTREME):.1f} (" in section
     for row in ("squad", "mnli", "hellaswag", "all"):
         assert f"{grid.average(row).value:+.1f}".replace("-", "−") in section
+
+
+def test_retrieval_is_shown_centred_beside_raw_for_every_target_that_has_it(book, tmp_path):
+    assert "offset of languages" not in book[1]  # records of an earlier version
+    records = grid_records(rows=("none", "qqp"), targets=("xnli", "tatoeba", "bucc2018"))
+    grid = Grid([with_retrieval(record) if record.layers else record for record in records])
+    page = results.build_page(grid, PageWriter(tmp_path), link)
+    section = page.split("## Does retrieval change by alignment, or by an offset of languages?")[1].split("\n## ")[0]
+    assert section.count("| before any phase | 25.0 | 27.0 | 45.0 |") == 2
+    assert "**Tatoeba**" in section and "**BUCC 2018**" in section and "XNLI" not in section

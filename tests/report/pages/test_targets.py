@@ -3,7 +3,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from record_fixture import grid_records
+from record_fixture import grid_records, with_retrieval
 
 from stilts_core.laboratory.language.design import LANGUAGES
 from stilts_core.report.analysis.distances import sort_by_distance
@@ -82,3 +82,12 @@ def test_only_real_data_are_compared_with_published_scores(tmp_path):
 def test_only_languages_of_the_laboratory_link_to_their_pages(tmp_path):
     assert 'href="../languages/qal.html"' in build_page(tmp_path)[1]
     assert "languages/" not in build_page(tmp_path, profile="small")[1]
+
+
+def test_retrieval_is_shown_raw_and_centred_before_and_after(tmp_path):
+    assert "offset of languages" not in build_page(tmp_path, "tatoeba")[1]  # records of an earlier version
+    grid = Grid([with_retrieval(record) for record in grid_records("lab", ROWS, ("tatoeba",))])
+    page = targets.build_page(grid, "tatoeba", PageWriter(tmp_path), link)
+    lines = [line for line in page.splitlines() if line.startswith("| ")]
+    assert "| before any phase | 25.0 | 27.0 | 45.0 |" in lines
+    assert f"| {short_title('qqp')} | 30.0 | 32.0 | 50.0 |" in lines

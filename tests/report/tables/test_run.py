@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner
 from IPython.display import HTML
-from record_fixture import NOTE, synthetic_record, with_values
+from record_fixture import NOTE, synthetic_record, with_retrieval, with_values
 
 from stilts_core import cli
 from stilts_core.config import RunConfig
@@ -91,3 +91,19 @@ def test_provenance_lists_all_data_files():
     record = synthetic_record()
     html = tables.provenance(record).data
     assert all(file in html for file in record.data.files)
+
+
+def test_retrieval_has_a_row_for_each_hidden_state_and_marks_the_scored_one():
+    assert tables.retrieval(synthetic_record()) is None
+    html = tables.retrieval(with_retrieval(synthetic_record(target="tatoeba", languages=("de", "sw")))).data
+    assert html.count("<tr>") == 4 and html.count("(scored)") == 1 and "1 (scored)" in html
+    assert html.count(">25.0<") == html.count(">50.0<") == 3
+    assert "means come from the texts of the test sets themselves" in html
+
+
+def test_processor_time_and_pretraining_seed_are_shown_where_they_are_known():
+    record = synthetic_record()
+    assert "processor time" not in tables.cost(record).data and "pretraining seed" not in tables.provenance(record).data
+    record = with_values(record, {"cost.processor_seconds": 75.0, "encoder.pretraining_seed": 3})
+    assert "1 min 15 s" in tables.cost(record).data
+    assert re.search(r"pretraining seed</td><td[^>]*>3<", tables.provenance(record).data)

@@ -1,0 +1,148 @@
+"""What an encoder shows of the language of a text, and how well it models languages, before and after the phases.
+
+Two measures, on texts that come neither from the intermediate nor from the target task. A fresh linear probe tells the
+language of a text from its frozen, mean-pooled hidden state; an adversary's own accuracy would not show what is left to
+find. The masked-LM loss uses the encoder's own MLM head, as it was pretrained, on the embeddings of the moment.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from stilts_core.config import LABORATORY, ResolvedConfig
+from stilts_core.encoders.cpu.kernels import find_deviation
+from stilts_core.encoders.encoder import WORD_EMBEDDINGS, Encoder
+from stilts_core.errors import DataNotFound
+from stilts_core.families.batches import collate
+from stilts_core.families.feature_cache import cached_text_features
+from stilts_core.families.features import Features
+from stilts_core.families.mlm import MLMHead
+from stilts_core.families.retrieval import RetrievalHead
+from stilts_core.laboratory import generator
+from stilts_core.runs.measures import LanguageMeasures, Languages
+from stilts_core.runs.prediction import TOKEN_BUDGETS, Predictor
+from stilts_core.sources.parts import SOURCES
+from stilts_core.storage.cache import cache_folder, read_entry, report_damage, write_entry
+from stilts_core.tasks.examples import TextExample
+from stilts_core.training import distributed
+from stilts_core.training.batching import split_within_budget
+from stilts_core.training.compute import Compute
+
+TEXTS = 200  # of each language; the probe learns from every other one and is tested on the rest
+SEED = 1  # of generated texts that no encoder is pretrained on, and of the masks
+MAX_LENGTH = 128  # sub-words of a text
+RIDGE = 1.0  # penalty of the probe, whose inputs have variance 1
+VERSION = "1"  # raise it when the same encoder and texts would give other measures
+
+Texts = Mapping[str, list[TextExample]]
+
+
+class LanguageMeter:
+    """Measures encoders on the texts of one run's languages: the scored ones and English, if they have text.
+
+    `states` are the hidden states that the probe reads.
+    """
+
+    def __init__(self, config: ResolvedConfig, languages: list[str], states: list[int], compute: Compute):
+        self.texts = _read_texts(config.source, list(dict.fromkeys(["en", *languages])))
+        self.states, self.compute = sorted(set(states)), compute
+        self.held_out = config.source == LABORATORY or not config.reads_text
+
+    def compare(self, before: LanguageMeasures, after: LanguageMeasures) -> Languages:
+        """What a record stores."""
+        counts = {language: len(texts) for language, texts in self.texts.items()}
+        return Languages(texts=counts, held_out=self.held_out, before=before, after=after)
+
+    def measure_pretrained(self, encoder: Encoder) -> LanguageMeasures:
+        """The measures of the encoder before any phase, from the cache if they were taken before."""
+        path = cache_folder() / "languages" / f"{self._key(encoder)}.json"
+        measures = None
+        if (entry := read_entry(path)) is not None:
+            try:
+                measures = LanguageMeasures.model_validate(entry)
+            except ValidationError:
+                report_damage(path, "it holds other values")
+        if distributed.sum_numbers(measures is None) or measures is None:  # all processes measure, or none
+            measures = self.measure(encoder.reload())
+            if distributed.rank() == 0:
+                write_entry(path, measures.model_dump())
+        return measures
+
+    def measure_trained(self, encoder: Encoder, unused_scale: float) -> LanguageMeasures:
+        """The measures of a trained encoder; `unused_scale` is that of `Encoder.expand_embeddings`."""
+        whole = encoder.reload()  # of the pretrained one, with its full vocabulary
+        state = {name: tensor.cpu() for name, tensor in encoder.model.state_dict().items()}
+        whole.model.load_state_dict(state | {WORD_EMBEDDINGS: encoder.expand_embeddings(unused_scale)})
+        return self.measure(whole)
+
+    def measure(self, encoder: Encoder) -> LanguageMeasures:
+        """The measures of an encoder with its full vocabulary."""
+        features = {
+            code: cached_text_features(texts, encoder.tokenizer, MAX_LENGTH) for code, texts in self.texts.items()
+        }
+        predictor = Predictor(encoder, RetrievalHead(), self.compute)
+        stream = predictor.stream(list(features.values()), self.states)
+        outputs = dict(zip(features, stream, strict=True))
+        probe = {
+            str(state): probe_accuracy({code: one[:, place] for code, one in outputs.items()})
+            for place, state in enumerate(self.states)
+        }
+        if encoder.read_mlm_head() is None:
+            return LanguageMeasures(probe=probe, mlm_loss={})
+        head = MLMHead(encoder).to(self.compute.device)
+        losses = {code: _mlm_loss(encoder, head, columns, self.compute) for code, columns in features.items()}
+        return LanguageMeasures(probe=probe, mlm_loss=losses)
+
+    def _key(self, encoder: Encoder) -> str:
+        facts = [VERSION, encoder.fingerprint, encoder.tokenizer.fingerprint, str(self.states), self.compute.device]
+        facts += [self.compute.precision, str(find_deviation()), torch.__version__]
+        digest = hashlib.sha256(repr(facts).encode())
+        for language, texts in self.texts.items():
+            digest.update(repr((language, texts)).encode())
+        return digest.hexdigest()[:32]
+
+
+def probe_accuracy(states: Mapping[str, np.ndarray]) -> float:
+    """The percentage of held-out texts whose language a linear probe tells from its states (texts, k), by language.
+
+    The probe is a ridge regression on one column a language, on standardised inputs, learnt from every other text.
+    """
+    learnt = np.concatenate([own[::2] for own in states.values()]).astype(float)
+    tested = np.concatenate([own[1::2] for own in states.values()]).astype(float)
+    learnt_labels, tested_labels = (
+        np.repeat(np.arange(len(states)), [len(own[start::2]) for own in states.values()]) for start in (0, 1)
+    )
+    mean, deviation = learnt.mean(0), learnt.std(0) + 1e-12
+    inputs, others = ((side - mean) / deviation for side in (learnt, tested))
+    targets = np.eye(len(states))[learnt_labels]
+    centre = targets.mean(0)
+    weights = np.linalg.solve(inputs.T @ inputs + RIDGE * np.eye(inputs.shape[1]), inputs.T @ (targets - centre))
+    return 100 * float(np.mean((others @ weights + centre).argmax(1) == tested_labels))
+
+
+@torch.inference_mode()
+def _mlm_loss(encoder: Encoder, head: MLMHead, features: Features, compute: Compute) -> float:
+    """The mean loss of a masked sub-word, in nats; the same sub-words are masked for every encoder."""
+    total, terms = 0.0, 0
+    for chosen in split_within_budget(features, np.arange(len(features)), TOKEN_BUDGETS[compute.device]):
+        batch = head.prepare(collate(features, chosen, encoder.tokenizer.pad), (SEED,)).to(compute.device)
+        if count := head.count_terms(batch):
+            with compute.autocast():
+                total += float(head.loss(encoder.hidden(**batch.inputs), batch))
+            terms += count
+    return total / max(1, terms)
+
+
+def _read_texts(source: str, languages: list[str]) -> dict[str, list[TextExample]]:
+    """TEXTS texts of each language that has text; generated ones are none of those that training reads."""
+    if source == LABORATORY:
+        return {code: generator.unlabelled(code, seed=SEED, examples=TEXTS).items for code in languages}
+    try:
+        available = SOURCES[source].text_languages()
+        texts = {code: SOURCES[source].unlabelled(code).items[-TEXTS:] for code in languages if code in available}
+    except DataNotFound:
+        return {}
+    return {code: own for code, own in texts.items() if len(own) > 1}
