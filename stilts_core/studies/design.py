@@ -56,14 +56,17 @@ def _cells(protocol: Protocol) -> Iterator[DesignCell]:
     for name, arm in protocol.arms.items():
         for names in product(*factors.values()):
             levels = dict(zip(factors, names, strict=True))
-            fields = _merge_fields(protocol, name, arm, levels)
+            fields = merge_fields(protocol, name, arm, levels)
             for target, encoder, seed in product(arm.targets or protocol.targets, protocol.encoders, protocol.seeds):
                 run = fields | {"target": target, "encoder": encoder, "seed": seed}
                 yield DesignCell(name, levels, target, encoder, seed, drop_idle_fields(run))
 
 
-def _merge_fields(protocol: Protocol, name: str, arm: Arm, levels: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of an arm at some levels: the base, then the levels, then the arm's own, then its sums."""
+def merge_fields(protocol: Protocol, name: str, arm: Arm, levels: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of an arm at some levels: the base, then the levels, then the arm's own, then its sums.
+
+    Raises ConfigError for a sum of fields that have no number.
+    """
     fields = dict(protocol.base)
     for factor, level in levels.items():
         fields |= protocol.factors[factor][level]

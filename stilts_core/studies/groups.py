@@ -1,6 +1,7 @@
 """Groups of languages over which an endpoint is a mean, and the endpoint of one run."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -70,3 +71,17 @@ def transfer_gap(scores: np.ndarray, codes: list[str], group: str) -> np.ndarray
     if ENGLISH not in codes:
         raise ConfigError("endpoint is 'transfer-gap', and English was not scored; choose the endpoint 'score'")
     return scores[..., codes.index(ENGLISH)] - group_mean(scores, codes, group)
+
+
+def language_distances(codes: Sequence[str]) -> np.ndarray:
+    """Return the languages' syntactic distances to English, (languages,)."""
+    return np.array([get_language(code).syntax_distance_en for code in codes])
+
+
+def language_sizes(codes: Sequence[str]) -> np.ndarray:
+    """Return log10(1 + pretraining size): of texts in the laboratory, of MiB of CC-100 otherwise, (languages,)."""
+    sizes = []
+    for code in codes:
+        language = get_language(code)
+        sizes.append(language.texts if language.texts is not None else 1024 * language.cc100_gib)
+    return np.log10(1 + np.array(sizes, float))

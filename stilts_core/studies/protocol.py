@@ -55,10 +55,11 @@ class Arm(_Part):
 class Contrast(_Part):
     """One comparison: treatment minus control, on one target, over one group of languages.
 
-    `metric` is `score` (the target's primary metric) or the name of another metric of the records. `levels` keeps only
-    some levels of factors. `sesoi` is the smallest effect of interest and `sd` the standard deviation of a difference
-    between encoders that pilots showed, both in points (for a slope: in points a doubling). A `confirmatory`
-    contrast belongs to the family over which Holm's correction runs.
+    `metric` is `score` (the target's primary metric) or the name of another metric of the records. The control may have
+    another one (`control_metric`), as where retrieval after training is compared with centring without training.
+    `levels` keeps only some levels of factors. `sesoi` is the smallest effect of interest and `sd` the standard
+    deviation of a difference between encoders that pilots showed, both in points (for a slope: in points a doubling). A
+    `confirmatory` contrast belongs to the family over which Holm's correction runs.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Contrast(_Part):
     control: str
     target: str
     metric: str = "score"
+    control_metric: str = ""
     group: Group = "non-english"
     endpoint: Literal["score", "transfer-gap"] = "score"
     levels: dict[str, tuple[str, ...]] = {}

@@ -71,7 +71,8 @@ def minimum_detectable(protocol: Protocol, contrast: Contrast) -> float | None:
     """Return the smallest effect that a contrast will detect with power .9, or the smallest margin of equivalence.
 
     The replicates are the encoders, or the seeds if there is one encoder; for latency they are the blocks. The contrast
-    states the expected standard deviation; None with one replicate. The level is that of Holm's first step over the confirmatory family.
+    states the expected standard deviation. The level is that of Holm's first step over the confirmatory family. None
+    with one replicate.
     """
     replicates = len(protocol.encoders) if len(protocol.encoders) > 1 else len(protocol.seeds)
     if protocol.latency:

@@ -1,0 +1,213 @@
+"""Q3: does typology help to choose the intermediate task for low-resource languages, beyond a placebo?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stilts_core.errors import StudyError
+from stilts_core.laboratory.languages import get_language
+from stilts_core.studies.differences import require_arms
+from stilts_core.studies.effects import EffectMap, map_effects
+from stilts_core.studies.findings import Finding, conclude, judge_effects
+from stilts_core.studies.groups import ENGLISH, language_distances, language_sizes
+from stilts_core.studies.inference import Effect, compare_equivalence, compare_means
+from stilts_core.studies.protocol import Contrast, Protocol
+from stilts_core.studies.registration import Standing
+from stilts_core.studies.results import StudyTable
+from stilts_core.studies.selection import discounted_gain, regret
+from stilts_core.studies.variance import Components, explained_share, halve, split_components
+
+CONTROL = "direct"
+PERMUTATIONS = 40  # of the placebo
+SPLITS = 50  # ways to halve the encoders
+MEASURE = "selector:"  # begins the metric of a transferability score in the table
+RULES = ("random", "always-mnli", "english", "global", "size", "typology", "placebo", "oracle")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Whether there is anything to choose for languages: the components of the effects on one target.
+
+    `interval` is the 95 % interval of the interaction's standard deviation, by the jackknife over encoders. `by_size`
+    and `by_distance` are the shares of the interaction that the properties explain.
+    """
+
+    target: str
+    components: Components
+    interval: tuple[float, float]
+    by_size: float
+    by_distance: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a rule of choice achieves on one target, for a group of languages, on encoders that it did not see.
+
+    `gains` (encoders,) are realised gains in points over no intermediate training; `regret_1`, `regret_3` (points) and
+    `ndcg` are means over encoders and languages.
+    """
+
+    rule: str
+    target: str
+    gains: np.ndarray
+    regret_1: float
+    regret_3: float
+    ndcg: float
+
+
+def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = None) -> list[Finding]:
+    """Return the findings of the study, the primary one first. Raises StudyError if arms are missing."""
+    tasks = candidate_arms(protocol)
+    require_arms(table, protocol, [_need(arm, target) for arm in tasks for target in protocol.targets])
+    of_rules = [contrast for contrast in protocol.contrasts if contrast.treatment in protocol.selectors]
+    maps = {target: map_effects(table, target, tasks, CONTROL, group="all") for target in protocol.targets}
+    effects = []
+    for contrast in of_rules:
+        gains = [
+            realise(maps[contrast.target], rule, contrast.group, _measured(table, rule, maps[contrast.target])).gains
+            for rule in (contrast.treatment, contrast.control)
+        ]
+        effects.append(_compare(contrast, gains[0], gains[1]))
+    findings = judge_effects(of_rules, effects, [None] * len(of_rules), standing)
+    others = [contrast for contrast in protocol.contrasts if contrast not in of_rules]
+    return findings + (conclude(table, protocol, standing, others) if others else [])
+
+
+def candidate_arms(protocol: Protocol) -> list[str]:
+    """Return the arms to choose from: all but the control and the shams."""
+    return [name for name, arm in protocol.arms.items() if not arm.control and name != CONTROL]
+
+
+def measure_gate(effects: EffectMap, seed: int = 0) -> Gate:
+    """Return the variance components of the effects in all languages but English, with the jackknife's interval.
+
+    Halves differ in their encoders and, where items were recorded, in their items.
+    """
+    columns = effects.columns("non-english")
+    values = effects.values[..., columns]
+    halves = values[None].repeat(2, axis=0) if effects.items is None else effects.items[..., columns]
+    components = _components(halves, seed)
+    n = len(effects.encoders)
+    without = [_components(np.delete(halves, place, axis=1), seed).interaction for place in range(n)]
+    error = float(np.sqrt((n - 1) / n * np.sum((np.array(without) - np.mean(without)) ** 2)))
+    bounds = [components.interaction - 1.96 * error, components.interaction + 1.96 * error]
+    low, high = (float(np.sqrt(max(0.0, bound))) for bound in bounds)
+    mean, codes = values.mean(axis=0), [effects.codes[column] for column in columns]
+    size, distance = language_sizes(codes), language_distances(codes)
+    shares = [explained_share(mean, facts) for facts in (size, distance)]
+    return Gate(effects.target, components, (low, high), *shares)
+
+
+def _components(halves: np.ndarray, seed: int) -> Components:
+    """Components of (2 halves of items, encoders, tasks, languages), averaged over ways to halve the encoders."""
+    chosen = halve(halves.shape[1], SPLITS, seed).astype(float)
+    first = np.einsum("se,etl->stl", chosen / chosen.sum(axis=1, keepdims=True), halves[0])
+    others = 1 - chosen
+    second = np.einsum("se,etl->stl", others / others.sum(axis=1, keepdims=True), halves[1])
+    return split_components(first, second)
+
+
+def realise(
+    effects: EffectMap, rule: str, group: str, measured: np.ndarray | None = None, permutations: int = PERMUTATIONS
+) -> Choice:
+    """Return what a rule achieves for a group of languages.
+
+    Each encoder is left out in turn: the rule learns from the others, chooses a task for every language, and gains what
+    that task gains on the encoder that was left out. `measured` (tasks, languages) are the scores of a rule that does
+    not learn from effects. The placebo is the typology rule with permuted languages, averaged over `permutations`.
+    """
+    columns = effects.columns(group)
+    gains, regrets, ranks = [], [], []
+    for place in range(len(effects.encoders)):
+        held_out = effects.values[place]
+        scores = _scores(rule, effects, place, measured, permutations)[..., columns]
+        truth = np.swapaxes(np.broadcast_to(held_out[:, columns], scores.shape), -1, -2)
+        ranked = np.swapaxes(scores, -1, -2)
+        if rule == "random":
+            gain = truth.mean()
+            losses = [float((truth.max(axis=-1) - truth.mean(axis=-1)).mean())] * 2
+        else:
+            gain = np.take_along_axis(truth, ranked.argmax(axis=-1)[..., None], axis=-1).mean()
+            losses = [float(regret(truth, ranked, k).mean()) for k in (1, 3)]
+        gains.append(float(gain))
+        regrets.append(losses)
+        ranks.append(float(discounted_gain(truth, ranked).mean()))
+    first, third = np.mean(regrets, axis=0)
+    return Choice(rule, effects.target, np.array(gains), float(first), float(third), float(np.mean(ranks)))
+
+
+def _scores(rule: str, effects: EffectMap, held_out: int, measured: np.ndarray | None, permutations: int) -> np.ndarray:
+    """The scores (…, tasks, languages) by which a rule chooses, learnt without the encoder `held_out`."""
+    learnt = np.delete(effects.values, held_out, axis=0).mean(axis=0)
+    codes = effects.codes
+    if measured is not None:
+        return measured
+    if rule == "random":
+        return np.zeros_like(learnt)
+    if rule == "oracle":
+        return effects.values[held_out]
+    if rule == "always-mnli":
+        return np.array([float(arm == "mnli") for arm in effects.arms])[:, None].repeat(len(codes), axis=1)
+    if rule in ("english", "global"):
+        group = "english" if rule == "english" else "non-english"
+        return learnt[:, effects.columns(group)].mean(axis=1, keepdims=True).repeat(len(codes), axis=1)
+    if rule == "size":
+        return predict_effects(learnt, language_sizes(codes), codes)
+    if rule == "typology":
+        return predict_effects(learnt, language_distances(codes), codes)
+    if rule == "placebo":
+        rng = np.random.default_rng(held_out)
+        distances = language_distances(codes)
+        others = np.array([code != ENGLISH for code in codes])
+        drawn = []
+        for _ in range(permutations):
+            permuted = distances.copy()
+            permuted[others] = rng.permutation(distances[others])
+            drawn.append(predict_effects(learnt, permuted, codes))
+        return np.stack(drawn)
+    raise StudyError(f"there is no rule {rule!r} and no metric {MEASURE}{rule} in the table; known: {', '.join(RULES)}")
+
+
+def predict_effects(learnt: np.ndarray, property_: np.ndarray, codes: Sequence[str]) -> np.ndarray:
+    """Return effects (tasks, languages) predicted by a line in a property of languages, fitted for every task.
+
+    A language is predicted from languages of other families: real languages are left out by family, generated ones one
+    by one. English is never fitted.
+    """
+    families = [_family(code) for code in codes]
+    predicted = np.empty_like(learnt)
+    for place, family in enumerate(families):
+        rows = [i for i, code in enumerate(codes) if families[i] != family and code != ENGLISH]
+        design = np.column_stack([np.ones(len(rows)), property_[rows]])
+        line = np.linalg.lstsq(design, learnt[:, rows].T, rcond=None)[0]
+        predicted[:, place] = line[0] + line[1] * property_[place]
+    return predicted
+
+
+def _family(code: str) -> str:
+    language = get_language(code)
+    return code if language.texts is not None or code == ENGLISH else language.family
+
+
+def _measured(table: StudyTable, rule: str, effects: EffectMap) -> np.ndarray | None:
+    """A transferability score from the table by task and language; a score on English counts for all languages."""
+    frame = table.frame
+    frame = frame[(frame["metric"] == MEASURE + rule) & (frame["target"] == effects.target)]
+    if frame.empty:
+        return None
+    mean = frame.groupby(["arm", "language"])["score"].mean().unstack("language").reindex(effects.arms)
+    if mean.isna().any(axis=None):
+        raise StudyError(f"metric {MEASURE}{rule} on {effects.target} is not there for every arm; measure all of them")
+    columns = [code if code in mean.columns else ENGLISH for code in effects.codes]
+    return mean[columns].to_numpy(float)
+
+
+def _compare(contrast: Contrast, treatment: np.ndarray, control: np.ndarray) -> Effect:
+    if contrast.test == "equivalence":
+        return compare_equivalence(treatment, control, contrast.sesoi, contrast.alpha)
+    return compare_means(treatment - control, contrast.direction, contrast.alpha)
+
+
+def _need(arm: str, target: str) -> Contrast:
+    return Contrast(name=arm, treatment=arm, control=CONTROL, target=target, test="difference", sesoi=1.0, sd=1.0)

@@ -1,0 +1,91 @@
+"""Two-stage regressions over pairs: one slope for each encoder, then a test over encoders.
+
+The slopes of one encoder share its pretraining, so they are summarised before they are tested. The test over encoders
+is then exact for normal slopes, whatever varies within an encoder.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stilts_core.errors import StudyError
+from stilts_core.studies.design import merge_fields
+from stilts_core.studies.differences import Pairs
+from stilts_core.studies.inference import Effect, compare_means
+from stilts_core.studies.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class LackOfFit:
+    """The F test of a straight line against a free mean for every cell of the design."""
+
+    f: float
+    p: float
+    degrees: tuple[int, int]
+
+
+def steps_of_pairs(pairs: Pairs, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
+    """Return log2 of the intermediate and of the target steps of every pair, two arrays (pairs,).
+
+    Raises StudyError where the treatment has no steps.
+    """
+    arm = pairs.contrast.treatment
+    steps = {}
+    for names in set(pairs.levels):
+        fields = merge_fields(protocol, arm, protocol.arms[arm], dict(zip(pairs.factors, names, strict=True)))
+        values = [fields.get(name) for name in ("intermediate_steps", "target_steps")]
+        if not all(isinstance(value, int) and value > 0 for value in values):
+            raise StudyError(f"arm {arm!r} has no steps at {names}; set intermediate_steps and target_steps")
+        steps[names] = np.log2(np.array(values, float))
+    table = np.array([steps[names] for names in pairs.levels])
+    return table[:, 0], table[:, 1]
+
+
+def slopes_by_unit(pairs: Pairs, factors: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+    """Return the least-squares slopes of every replicate, (units, factors) or (units, factors, ...).
+
+    `factors` is (pairs, factors), `values` (pairs, ...) are the endpoint's differences by default. An intercept is
+    fitted for each replicate. Raises StudyError if the factors do not vary within a replicate.
+    """
+    values = pairs.endpoint if values is None else values
+    units = pairs.encoders if pairs.unit == "encoder" else pairs.seeds
+    slopes = []
+    for name in sorted(set(units)):
+        rows = units == name
+        design = np.column_stack([np.ones(rows.sum()), factors[rows]])
+        if np.linalg.matrix_rank(design) < design.shape[1]:
+            raise StudyError(f"contrast {pairs.contrast.name!r}: {pairs.unit} {name} has too few levels for a slope")
+        slopes.append(np.linalg.lstsq(design, values[rows].reshape(rows.sum(), -1), rcond=None)[0][1:])
+    return np.stack(slopes).reshape(len(slopes), factors.shape[1], *values.shape[1:])
+
+
+def lack_of_fit(pairs: Pairs, factor: np.ndarray) -> LackOfFit:
+    """Return the F test of lack of fit of a straight line in `factor` (pairs,), with an intercept for every replicate.
+
+    The full model has a free mean for every combination of levels (statsmodels `anova_lm`).
+    """
+    import pandas as pd
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
+    units = pairs.encoders if pairs.unit == "encoder" else pairs.seeds.astype(str)
+    cells = [" ".join(names) for names in pairs.levels]
+    frame = pd.DataFrame({"difference": pairs.endpoint, "unit": units, "factor": factor, "cell": cells})
+    if frame["factor"].nunique() < 3:
+        raise StudyError(f"contrast {pairs.contrast.name!r}: a lack of fit needs at least three levels")
+    line = ols("difference ~ C(unit) + factor", frame).fit()
+    free = ols("difference ~ C(unit) + C(cell)", frame).fit()
+    table = anova_lm(line, free)
+    degrees = (int(table["df_diff"].iloc[1]), int(table["df_resid"].iloc[1]))
+    return LackOfFit(float(table["F"].iloc[1]), float(table["Pr(>F)"].iloc[1]), degrees)
+
+
+def moderation(slopes: np.ndarray, moderators: np.ndarray) -> list[Effect]:
+    """Return how slopes by language depend on properties of languages: an effect for every moderator.
+
+    `slopes` is (units, languages), `moderators` (languages, moderators). Each replicate is regressed on its own, with
+    an intercept, and the coefficients are tested over replicates.
+    """
+    design = np.column_stack([np.ones(len(moderators)), moderators])
+    coefficients = np.linalg.lstsq(design, slopes.T, rcond=None)[0][1:]
+    return [compare_means(row) for row in coefficients]
