@@ -54,7 +54,7 @@ def expand(protocol: Protocol) -> Design:
 def _cells(protocol: Protocol) -> Iterator[DesignCell]:
     factors = {factor: list(levels) for factor, levels in protocol.factors.items()}
     for name, arm in protocol.arms.items():
-        for names in product(*factors.values()):
+        for names in product(*(arm.levels.get(factor, levels) for factor, levels in factors.items())):
             levels = dict(zip(factors, names, strict=True))
             fields = merge_fields(protocol, name, arm, levels)
             for target, encoder, seed in product(arm.targets or protocol.targets, protocol.encoders, protocol.seeds):

@@ -1,9 +1,8 @@
 """Paired differences: treatment minus control on the same encoder, seed and level of every factor."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,9 +10,6 @@ from stilts_core.errors import StudyError
 from stilts_core.studies.groups import group_mean, in_group, transfer_gap
 from stilts_core.studies.protocol import Contrast, Protocol
 from stilts_core.studies.results import FACTOR, StudyTable, unpack_items
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FEWEST_ENCODERS = 3  # with fewer, the spread between encoders cannot be estimated
 FEWEST_PAIRS = 3
@@ -102,66 +98,80 @@ def pair_runs(table: StudyTable, contrast: Contrast) -> Pairs:
     A pair counts if neither run is excluded. All pairs have the same languages: those that every run scored. Raises
     StudyError if fewer than FEWEST_PAIRS pairs remain.
     """
-    factors = table.factors
     frame = table.frame
-    chosen = frame["target"] == contrast.target
+    chosen = (frame["target"] == contrast.target).to_numpy()
     for factor, levels in contrast.levels.items():
-        chosen &= frame[FACTOR + factor].isin(levels)
-    frame = frame[chosen]
-    keys = ["encoder", "seed", *(FACTOR + factor for factor in factors)]
+        chosen &= frame[FACTOR + factor].isin(levels).to_numpy()
     metrics = {contrast.treatment: contrast.metric, contrast.control: contrast.control_metric or contrast.metric}
-    sides = [frame[(frame["arm"] == arm) & (frame["metric"] == metric)] for arm, metric in metrics.items()]
-    wide = [_score_matrix(side[side["excluded"] == ""], keys) for side in sides]
-    common = wide[0].index.intersection(wide[1].index).sort_values()
-    every = _score_matrix(sides[0], keys).index.intersection(_score_matrix(sides[1], keys).index)
+    treatment, control = (
+        _runs_by_key(table, chosen & ((frame["arm"] == arm) & (frame["metric"] == metric)).to_numpy())
+        for arm, metric in metrics.items()
+    )
+    every = sorted(treatment.keys() & control.keys())
+    common = [key for key in every if not (treatment[key].excluded or control[key].excluded)]
     if len(common) < FEWEST_PAIRS:
         raise StudyError(
             f"contrast {contrast.name!r} on {contrast.target} has {len(common)} pairs of {contrast.treatment} and "
             f"{contrast.control} with metric {contrast.metric!r} ({len(every) - len(common)} excluded); at least "
             f"{FEWEST_PAIRS} are needed: run more encoders or seeds"
         )
-    scores = [side.loc[common] for side in wide]
-    complete = scores[0].notna().all() & scores[1].reindex(columns=scores[0].columns).notna().all()
-    codes = [str(code) for code in scores[0].columns[complete]]
-    names = common.to_frame(index=False)
+    sides = [[side[key] for key in common] for side in (treatment, control)]
+    codes = sorted(set.intersection(*(set(run.scores) for side in sides for run in side)))
+    scores = [np.array([[run.scores[code] for code in codes] for run in side], float) for side in sides]
     return Pairs(
         contrast=contrast,
-        factors=tuple(factors),
-        encoders=names["encoder"].to_numpy(str),
-        seeds=names["seed"].to_numpy(int),
-        levels=list(names[keys[2:]].itertuples(index=False, name=None)),
+        factors=tuple(table.factors),
+        encoders=np.array([key[0] for key in common]),
+        seeds=np.array([key[1] for key in common]),
+        levels=[key[2:] for key in common],
         codes=codes,
-        treatment=scores[0][codes].to_numpy(float),
-        control=scores[1][codes].to_numpy(float),
-        items=_item_differences(sides, keys, common, codes),
+        treatment=scores[0],
+        control=scores[1],
+        items=_item_differences(sides[0], sides[1], codes),
         dropped=len(every) - len(common),
     )
 
 
-def _score_matrix(side: "pd.DataFrame", keys: list[str]) -> "pd.DataFrame":
-    """Scores by run (rows, named by `keys`) and language (columns)."""
-    return side.set_index([*keys, "language"])["score"].unstack("language")
+@dataclass
+class _Run:
+    """The scores and the packed items of one run by language."""
+
+    excluded: bool
+    scores: dict[str, float] = field(default_factory=dict)
+    items: dict[str, tuple[bytes | None, int]] = field(default_factory=dict)
 
 
-def _item_differences(
-    sides: "list[pd.DataFrame]", keys: list[str], common: "pd.MultiIndex", codes: list[str]
-) -> list[np.ndarray] | None:
-    """Differences of items in points, a list over languages of (pairs, items); None if any run lacks them."""
-    if any(side["items"].isna().any() for side in sides) or not codes:
-        return None
-    packed = [side.set_index([*keys, "language"])[["items", "n"]] for side in sides]
+def _runs_by_key(table: StudyTable, chosen: np.ndarray) -> dict[tuple, _Run]:
+    """The runs in the chosen rows by encoder, seed and levels."""
+    names = [
+        "language",
+        "score",
+        "items",
+        "n",
+        "excluded",
+        "encoder",
+        "seed",
+        *(FACTOR + name for name in table.factors),
+    ]
+    runs: dict[tuple, _Run] = {}
+    columns = [table.frame[name].to_numpy()[chosen].tolist() for name in names]
+    for language, score, items, n, excluded, *key in zip(*columns, strict=True):
+        run = runs.setdefault(tuple(key), _Run(bool(excluded)))
+        run.scores[language] = score
+        run.items[language] = (items, n)
+    return runs
+
+
+def _item_differences(treatment: list[_Run], control: list[_Run], codes: list[str]) -> list[np.ndarray] | None:
+    """Differences of items in points, a list over languages of (pairs, items); None unless all runs scored the same."""
     differences = []
     for code in codes:
-        values = []
-        for table in packed:
-            of_language = table.xs(code, level="language").loc[common]
-            if of_language["n"].nunique() > 1:
-                return None
-            values.append([unpack_items(bits, n) for bits, n in of_language.itertuples(index=False)])
-        try:
-            differences.append(100.0 * (np.array(values[0], float) - np.array(values[1], float)))
-        except ValueError:  # the two arms scored different numbers of items
+        packed = [[run.items[code] for run in side] for side in (treatment, control)]
+        counts = {n for side in packed for _, n in side}
+        if len(counts) > 1 or any(items is None for side in packed for items, _ in side):
             return None
+        correct = [np.array([unpack_items(items, n) for items, n in side if items], float) for side in packed]
+        differences.append(100 * (correct[0] - correct[1]))
     return differences
 
 

@@ -17,7 +17,7 @@ from stilts_core.studies.power import (
 )
 from stilts_core.studies.protocol import Contrast, Protocol
 from stilts_core.studies.registration import Standing
-from stilts_core.studies.regression import slopes_by_unit, steps_of_pairs
+from stilts_core.studies.regression import ratio_and_size, slopes_by_unit
 from stilts_core.studies.results import StudyTable
 
 Verdict = Literal["supported", "not supported", "cannot tell"]
@@ -117,8 +117,9 @@ def evaluate(pairs: Pairs, protocol: Protocol) -> Effect:
     """Return the effect that the test of a contrast asks for, over encoders (or over seeds of one encoder)."""
     contrast = pairs.contrast
     if contrast.test in ("slope", "flat-slope"):
-        intermediate, target = steps_of_pairs(pairs, protocol)
-        slopes = slopes_by_unit(pairs, (intermediate - target)[:, None])[:, 0]
+        ratio, size = ratio_and_size(pairs, protocol)
+        factors = [ratio] if contrast.regressor == "ratio" else [size, ratio]
+        slopes = slopes_by_unit(pairs, np.column_stack(factors))[:, 0]
         if contrast.test == "slope":
             return compare_means(slopes, contrast.direction, contrast.alpha)
         return compare_equivalence(slopes, np.zeros_like(slopes), contrast.sesoi, contrast.alpha)

@@ -75,9 +75,11 @@ def _moments(differences: np.ndarray) -> tuple[int, float, float]:
 
 def adjust(p_values: Sequence[float], method: str = "holm") -> list[float]:
     """Return p values corrected for multiplicity, in their order: `holm`, or `fdr_bh` (Benjamini–Hochberg)."""
-    from statsmodels.stats.multitest import multipletests
+    if len(p_values) < 2:
+        return list(p_values)
+    from statsmodels.stats.multitest import multipletests  # which collects garbage at every call: 0.1 s
 
-    return [float(p) for p in multipletests(list(p_values), method=method)[1]] if len(p_values) else []
+    return [float(p) for p in multipletests(list(p_values), method=method)[1]]
 
 
 def hierarchical_bootstrap(

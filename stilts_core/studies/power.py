@@ -4,6 +4,7 @@ A replicate is an encoder (or a block of processes), `sd` the standard deviation
 """
 
 import math
+from functools import cache
 from typing import Literal
 
 Direction = Literal["greater", "less", "two-sided"]
@@ -20,10 +21,15 @@ def power_of_difference(effect: float, sd: float, n: int, alpha: float, directio
 
 def detectable_effect(sd: float, n: int, alpha: float, direction: Direction, power: float = POWER) -> float:
     """Return the smallest effect (its absolute value) that a paired t test of `n` replicates detects at `power`."""
+    return sd * _detectable_size(n, alpha, _alternative(direction), power)
+
+
+@cache  # of findings with the same number of replicates
+def _detectable_size(n: int, alpha: float, alternative: str, power: float) -> float:
+    """The detectable effect in standard deviations."""
     from statsmodels.stats.power import TTestPower
 
-    size = TTestPower().solve_power(nobs=n, alpha=alpha, power=power, alternative=_alternative(direction))
-    return sd * float(size)
+    return float(TTestPower().solve_power(nobs=n, alpha=alpha, power=power, alternative=alternative))
 
 
 def replicates_for_difference(effect: float, sd: float, alpha: float, direction: Direction) -> int:

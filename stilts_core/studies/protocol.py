@@ -32,14 +32,15 @@ class Arm(_Part):
     """One treatment: the fields that it sets, and whether it is a control.
 
     `sums` sets a field to the sum of other fields: *more target* takes the summed steps. `targets` limits the arm to
-    some targets. `cost` is the cost of one of its intermediate steps, relative to a plain step. `note` says why the
-    arm is there.
+    some targets, and `levels` to some levels of factors. `cost` is the cost of one of its intermediate steps, relative
+    to a plain step. `note` says why the arm is there.
     """
 
     fields: Fields = {}
     control: bool = False
     sums: dict[str, tuple[str, ...]] = {}
     targets: tuple[str, ...] = ()
+    levels: dict[str, tuple[str, ...]] = {}
     cost: Positive = 1.0
     note: str = ""
 
@@ -57,7 +58,8 @@ class Contrast(_Part):
 
     `metric` is `score` (the target's primary metric) or the name of another metric of the records. The control may have
     another one (`control_metric`), as where retrieval after training is compared with centring without training.
-    `levels` keeps only some levels of factors. `sesoi` is the smallest effect of interest and `sd` the standard
+    `levels` keeps only some levels of factors. A slope is that on log2 of the ratio of the phases' steps, or on their
+    `size` at a fixed ratio. `sesoi` is the smallest effect of interest and `sd` the standard
     deviation of a difference between encoders that pilots showed, both in points (for a slope: in points a doubling). A
     `confirmatory` contrast belongs to the family over which Holm's correction runs.
     """
@@ -72,6 +74,7 @@ class Contrast(_Part):
     endpoint: Literal["score", "transfer-gap"] = "score"
     levels: dict[str, tuple[str, ...]] = {}
     test: Literal["difference", "equivalence", "slope", "flat-slope"]
+    regressor: Literal["ratio", "size"] = "ratio"
     direction: Literal["greater", "less", "two-sided"] = "two-sided"
     sesoi: Positive
     sd: Positive
@@ -191,8 +194,8 @@ class Protocol(_Part):
             _check_fields(f"arms.{name}", arm.fields)
             _check_fields(f"arms.{name}.sums", [*arm.sums, *(part for parts in arm.sums.values() for part in parts)])
             _check_names(f"arms.{name}.targets", arm.targets, self.targets)
+            self._check_levels(f"arms.{name}", arm.levels)
         _check_names("targets", self.targets, TARGET_TASKS)
-        _check_names("primary", [self.primary.name], [self.primary.name])
         for key, contrast in [("primary", self.primary), *((f"secondary.{c.name}", c) for c in self.secondary)]:
             self._check_contrast(key, contrast)
         for number, rule in enumerate(self.exclusions):
@@ -213,7 +216,10 @@ class Protocol(_Part):
             arm = self.arms.get(name)
             if arm and arm.targets and contrast.target not in arm.targets:
                 raise ValueError(f"{key}.target: arm {name!r} has no runs on {contrast.target!r}")
-        for factor, levels in contrast.levels.items():
+        self._check_levels(key, contrast.levels)
+
+    def _check_levels(self, key: str, chosen: Mapping[str, tuple[str, ...]]) -> None:
+        for factor, levels in chosen.items():
             _check_names(f"{key}.levels", [factor], self.factors)
             _check_names(f"{key}.levels.{factor}", levels, self.factors[factor])
 

@@ -10,7 +10,14 @@ from stilts_core.studies.groups import in_group, language_distances, language_si
 from stilts_core.studies.inference import Effect, adjust, compare_means
 from stilts_core.studies.protocol import Contrast, Protocol
 from stilts_core.studies.registration import Standing
-from stilts_core.studies.regression import LackOfFit, lack_of_fit, moderation, slopes_by_unit, steps_of_pairs
+from stilts_core.studies.regression import (
+    LackOfFit,
+    lack_of_fit,
+    moderation,
+    ratio_and_size,
+    slopes_by_unit,
+    steps_of_pairs,
+)
 from stilts_core.studies.results import StudyTable
 
 
@@ -29,9 +36,9 @@ class RatioModel:
     """How an effect depends on the steps of both phases, in points a doubling.
 
     `ratio` is the slope on log2 of intermediate over target steps. `intermediate` and `target` are the slopes of the
-    model with both numbers. `size` is the slope on log2 of their product at a fixed ratio: if it is zero, the effect
-    depends on the ratio alone. `fit` tests the straight line. `by_distance` and `by_size` are the changes of the slope
-    with the language's distance and log10 pretraining size. `cells` has every combination.
+    model with both numbers. `size` is the slope for a doubling of both numbers at a fixed ratio: if it is zero, the
+    effect depends on the ratio alone. `fit` tests the straight line. `by_distance` and `by_size` are the changes of the
+    slope with the language's distance and log10 pretraining size. `cells` has every combination.
     """
 
     contrast: Contrast
@@ -57,9 +64,9 @@ def fit_ratio(table: StudyTable, protocol: Protocol, contrast: Contrast) -> Rati
     """
     pairs = pair_runs(table, contrast)
     intermediate, target = steps_of_pairs(pairs, protocol)
-    ratio = intermediate - target
+    ratio, size = ratio_and_size(pairs, protocol)
     both = slopes_by_unit(pairs, np.column_stack([intermediate, target]))
-    at_fixed_ratio = slopes_by_unit(pairs, np.column_stack([ratio, intermediate + target]))[:, 1]
+    at_fixed_ratio = slopes_by_unit(pairs, np.column_stack([size, ratio]))[:, 0]
     columns = [place for place, code in enumerate(pairs.codes) if in_group(code, "non-english")]
     codes = [pairs.codes[column] for column in columns]
     by_language = slopes_by_unit(pairs, ratio[:, None], pairs.by_language[:, columns])[:, 0]

@@ -41,6 +41,15 @@ def steps_of_pairs(pairs: Pairs, protocol: Protocol) -> tuple[np.ndarray, np.nda
     return table[:, 0], table[:, 1]
 
 
+def ratio_and_size(pairs: Pairs, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
+    """Return log2 of the ratio and of the geometric mean of both phases' steps, two arrays (pairs,).
+
+    At a fixed ratio, one unit of the second is a doubling of both numbers.
+    """
+    intermediate, target = steps_of_pairs(pairs, protocol)
+    return intermediate - target, (intermediate + target) / 2
+
+
 def slopes_by_unit(pairs: Pairs, factors: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
     """Return the least-squares slopes of every replicate, (units, factors) or (units, factors, ...).
 

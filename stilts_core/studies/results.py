@@ -71,10 +71,11 @@ def make_frame(rows: list[dict[str, Any]], factors: list[str]) -> "pd.DataFrame"
     for name in names:
         kind = COLUMNS.get(name, "text")
         if kind == "text":
-            frame[name] = frame[name].fillna("").astype("str")
+            texts = frame[name].astype(object)
+            frame[name] = texts.where(texts.notna(), "").astype("str")
         elif kind == "binary":
-            frame[name] = frame[name].astype(object)
-            frame[name] = frame[name].where(frame[name].notna(), None)
+            packed = frame[name].astype(object)
+            frame[name] = packed.where(packed.notna(), None)
         else:
             frame[name] = frame[name].astype(kind)
     keys = ["arm", *names[len(COLUMNS) :], "target", "encoder", "seed", "metric", "language", "run"]

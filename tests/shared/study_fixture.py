@@ -1,0 +1,109 @@
+"""Invented studies for tests: small protocols, and tables of results with a known answer."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+
+from stilts_core.studies.design import DesignCell, expand
+from stilts_core.studies.protocol import Protocol, make_protocol
+from stilts_core.studies.results import FACTOR, StudyTable, make_frame, pack_items
+
+CODES = ("en", "qal", "qbe", "qco", "qdu", "qes", "qfa", "qge", "qha", "qil", "qja", "qko", "qlu", "qme", "qno",
+         "qor", "qpa")  # fmt: skip
+CONTENT: dict[str, Any] = {
+    "name": "invented",
+    "question": "Does an invented task help?",
+    "hypothesis": "It helps.",
+    "base": {"profile": "lab", "target_steps": 250},
+    "arms": {
+        "direct": {"intermediate": "none", "control": True},
+        "mnli": {"intermediate": "mnli", "intermediate_steps": 400},
+    },
+    "targets": ["udpos"],
+    "encoders": [f"lab-{number}" for number in range(12)],
+    "seeds": [0],
+    "primary": {
+        "name": "mnli against direct", "treatment": "mnli", "control": "direct", "target": "udpos",
+        "test": "difference", "sesoi": 1.0, "sd": 1.0,
+    },
+    "costs": {"run": 1.0, "target_step": 0.01, "intermediate_step": 0.02},
+}  # fmt: skip
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    """The content of the invented protocol with other tables; `primary` only changes the keys that it has."""
+    made = deepcopy(CONTENT)
+    made["primary"] |= changes.pop("primary", {})
+    return made | changes
+
+
+def invented(**changes: Any) -> Protocol:
+    """The invented protocol with other tables."""
+    return make_protocol(content(**changes), "invented.toml")
+
+
+class Simulation:
+    """Tables of a protocol's results: the rows are made once, and every table draws its own noise.
+
+    `effect` gives the true effect (languages,) of a cell, in points. The standard deviations are those of an encoder's
+    own effect (`encoder`), of a run (`run`), and of a score (`score`). All scores of one encoder share a level, which
+    differences must remove.
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        effect: Callable[[DesignCell], float | np.ndarray],
+        encoder: float = 0.6,
+        run: float = 0.0,
+        score: float = 0.0,
+        items: int = 0,
+    ):
+        self.protocol, self.deviations, self.items = protocol, (encoder, run, score), items
+        self.cells = expand(protocol).cells
+        rows = [self._row(cell, code) for cell in self.cells for code in CODES]
+        frame = make_frame([row | {"low": place} for place, row in enumerate(rows)], list(protocol.factors))
+        self.order = frame["low"].to_numpy(int)
+        self.frame = frame.assign(low=np.nan)
+        self.truth = np.array([np.broadcast_to(effect(cell), len(CODES)) for cell in self.cells], float)
+
+    @staticmethod
+    def _row(cell: DesignCell, code: str) -> Mapping[str, Any]:
+        levels = {FACTOR + name: level for name, level in cell.levels.items()}
+        name = f"{cell.arm}-{'-'.join(cell.levels.values())}-{cell.target}-{cell.encoder}-{cell.seed}"
+        return levels | {
+            "run": name, "arm": cell.arm, "encoder": cell.encoder, "seed": cell.seed, "target": cell.target,
+            "language": code, "metric": "score", "score": 0.0, "n": 200,
+        }  # fmt: skip
+
+    def table(self, seed: int = 0) -> StudyTable:
+        """A table of results, drawn with `seed`."""
+        rng = np.random.default_rng(seed)
+        encoder, run, score = self.deviations
+        level = {name: rng.normal(50, 5, len(CODES)) for name in self.protocol.encoders}
+        own = {}  # the effect of an arm on one encoder: the same at all levels, for all targets
+        values = np.empty_like(self.truth)
+        for place, cell in enumerate(self.cells):
+            key = (cell.arm, cell.encoder)
+            if key not in own:
+                own[key] = rng.normal(0, encoder / np.sqrt(2))
+            values[place] = level[cell.encoder] + own[key] + rng.normal(0, run) + rng.normal(0, score, len(CODES))
+        values += self.truth
+        frame = self.frame.assign(score=values.ravel()[self.order])
+        if self.items:
+            shares = np.clip(frame["score"].to_numpy() / 100, 0, 1)
+            correct = rng.random((len(frame), self.items)) < shares[:, None]
+            frame["items"] = [pack_items(row) for row in correct]
+            frame["score"] = 100 * correct.mean(axis=1)
+            frame["n"] = self.items
+        return StudyTable(frame, {"study": self.protocol.name})
+
+
+def rejection_bounds(rate: float, count: int) -> tuple[float, float]:
+    """The shares between which 99.9 % of `count` simulations with this rate of rejection fall."""
+    from scipy.stats import binom
+
+    low, high = binom.ppf([0.0005, 0.9995], count, rate)
+    return low / count, high / count
