@@ -97,11 +97,6 @@ def change_protocol(protocol: Protocol, changes: Mapping[str, str], seeds: int |
             content["factors"][name] = _choose(name, content["factors"][name], values)
         elif name == "arms":
             content["arms"] = _choose(name, content["arms"], values)
-            kept = {*content["arms"], *protocol.selectors}
-            contrasts = [dump for dump in content["secondary"] if {dump["treatment"], dump["control"]} <= kept]
-            content["secondary"] = tuple(contrasts)
-            for rule in content["exclusions"]:
-                rule["arms"] = tuple(arm for arm in rule["arms"] if arm in content["arms"])
         elif name in ("targets", "encoders"):
             content[name] = tuple(values)
         elif name in field_names():
@@ -113,7 +108,39 @@ def change_protocol(protocol: Protocol, changes: Mapping[str, str], seeds: int |
         first = list(protocol.seeds)
         first += range(max(first) + 1, max(first) + 1 + max(0, seeds - len(first)))
         content["seeds"] = tuple(first[:seeds])
+    _drop_impossible_parts(content)
     return make_protocol(content, f"protocol {protocol.name} with changes")
+
+
+def _drop_impossible_parts(content: dict[str, Any]) -> None:
+    """Remove what names an arm, a target or a level that is gone, but never the primary contrast."""
+    factors, targets = content["factors"], content["targets"]
+    for name, arm in list(content["arms"].items()):
+        _restrict_levels(arm, factors)
+        own = tuple(target for target in arm["targets"] if target in targets)
+        if (arm["targets"] and not own) or not all(arm["levels"].values()):
+            del content["arms"][name]
+        arm["targets"] = own
+    sides = {*content["arms"], *content["selectors"]}
+    for contrast in (content["primary"], *content["secondary"]):
+        _restrict_levels(contrast, factors)
+    content["secondary"] = tuple(
+        contrast
+        for contrast in content["secondary"]
+        if {contrast["treatment"], contrast["control"]} <= sides
+        and contrast["target"] in targets
+        and all(contrast["levels"].values())
+    )
+    named = [rule for rule in content["exclusions"] if rule["arms"]]
+    for rule in named:
+        rule["arms"] = tuple(arm for arm in rule["arms"] if arm in content["arms"])
+    # A rule without arms holds for all: one that has lost its arms goes.
+    content["exclusions"] = tuple(rule for rule in content["exclusions"] if rule["arms"] or rule not in named)
+
+
+def _restrict_levels(part: dict[str, Any], factors: Mapping[str, Any]) -> None:
+    levels = part["levels"].items()
+    part["levels"] = {factor: tuple(name for name in names if name in factors[factor]) for factor, names in levels}
 
 
 def _choose(name: str, table: Mapping[str, Any], values: list[str]) -> dict[str, Any]:

@@ -120,6 +120,21 @@ def hierarchical_bootstrap(
     return np.concatenate(means)
 
 
+def expanded_interval(means: np.ndarray, replicates: int, alpha: float = 0.05) -> tuple[float, float]:
+    """Return the expanded percentile interval of resampled means, with coverage 1 - `alpha`.
+
+    The plain percentile interval is too narrow for few replicates (with twelve encoders it covers .91 instead of .95).
+    The percentiles are moved so that the interval of a normal mean has Student's width (Hesterberg 2015, What Teachers
+    Should Know About the Bootstrap, section 4.2.2). `replicates` is the number of encoders.
+    """
+    from scipy import stats
+
+    width = stats.t.ppf(1 - alpha / 2, replicates - 1) * np.sqrt(replicates / (replicates - 1))
+    tail = float(stats.norm.cdf(-width))
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
 def _draw_runs(rng: np.random.Generator, differences: np.ndarray, count: int) -> np.ndarray:
     """The weight of each run in each resample, (count, encoders, seeds): encoders first, then seeds within each."""
     present = ~np.isnan(differences).all(axis=2)

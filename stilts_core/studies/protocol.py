@@ -222,6 +222,10 @@ class Protocol(_Part):
         for factor, levels in chosen.items():
             _check_names(f"{key}.levels", [factor], self.factors)
             _check_names(f"{key}.levels.{factor}", levels, self.factors[factor])
+            if not levels:
+                raise ValueError(
+                    f"{key}.levels.{factor}: no level is left; name one of {', '.join(self.factors[factor])}"
+                )
 
     @property
     def contrasts(self) -> tuple[Contrast, ...]:
