@@ -101,7 +101,7 @@ def pair_runs(table: StudyTable, contrast: Contrast) -> Pairs:
     frame = table.frame
     chosen = (frame["target"] == contrast.target).to_numpy()
     for factor, levels in contrast.levels.items():
-        chosen &= frame[FACTOR + factor].isin(levels).to_numpy()
+        chosen = chosen & frame[FACTOR + factor].isin(levels).to_numpy()
     metrics = {contrast.treatment: contrast.metric, contrast.control: contrast.control_metric or contrast.metric}
     treatment, control = (
         _runs_by_key(table, chosen & ((frame["arm"] == arm) & (frame["metric"] == metric)).to_numpy())

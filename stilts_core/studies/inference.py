@@ -70,7 +70,8 @@ def _moments(differences: np.ndarray) -> tuple[int, float, float]:
     n = len(differences)
     if n < 2:
         raise StudyError(f"{n} replicate cannot show a spread; run at least two encoders or seeds")
-    return n, float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(n))
+    mean, error = float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(n))
+    return n, mean, error if error > 1e-12 * max(1.0, abs(mean)) else 0.0  # less is rounding: the differences are equal
 
 
 def adjust(p_values: Sequence[float], method: str = "holm") -> list[float]:

@@ -1,13 +1,16 @@
 """Invented studies for tests: small protocols, and tables of results with a known answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from stilts_core.studies.design import DesignCell, expand
-from stilts_core.studies.protocol import Protocol, make_protocol
+from stilts_core.studies.differences import Pairs, pair_runs
+from stilts_core.studies.findings import Finding, evaluate, judge_effects
+from stilts_core.studies.protocol import Contrast, Protocol, make_protocol
 from stilts_core.studies.results import FACTOR, StudyTable, make_frame, pack_items
 
 CODES = ("en", "qal", "qbe", "qco", "qdu", "qes", "qfa", "qge", "qha", "qil", "qja", "qko", "qlu", "qme", "qno",
@@ -67,6 +70,10 @@ class Simulation:
         frame = make_frame([row | {"low": place} for place, row in enumerate(rows)], list(protocol.factors))
         self.order = frame["low"].to_numpy(int)
         self.frame = frame.assign(low=np.nan)
+        keys = [(cell.arm, cell.encoder) for cell in self.cells]
+        self.encoder, self.arm = (
+            np.unique(names, axis=0, return_inverse=True)[1] for names in ([key[1] for key in keys], keys)
+        )
         self.truth = np.array([np.broadcast_to(effect(cell), len(CODES)) for cell in self.cells], float)
 
     @staticmethod
@@ -78,27 +85,43 @@ class Simulation:
             "language": code, "metric": "score", "score": 0.0, "n": 200,
         }  # fmt: skip
 
-    def table(self, seed: int = 0) -> StudyTable:
-        """A table of results, drawn with `seed`."""
+    def draw(self, seed: int) -> np.ndarray:
+        """Scores (cells, languages), drawn with `seed`."""
         rng = np.random.default_rng(seed)
         encoder, run, score = self.deviations
-        level = {name: rng.normal(50, 5, len(CODES)) for name in self.protocol.encoders}
-        own = {}  # the effect of an arm on one encoder: the same at all levels, for all targets
-        values = np.empty_like(self.truth)
-        for place, cell in enumerate(self.cells):
-            key = (cell.arm, cell.encoder)
-            if key not in own:
-                own[key] = rng.normal(0, encoder / np.sqrt(2))
-            values[place] = level[cell.encoder] + own[key] + rng.normal(0, run) + rng.normal(0, score, len(CODES))
-        values += self.truth
-        frame = self.frame.assign(score=values.ravel()[self.order])
+        level = rng.normal(50, 5, (self.encoder.max() + 1, len(CODES)))
+        own = rng.normal(0, encoder / np.sqrt(2), self.arm.max() + 1)  # the same at all levels and for all targets
+        values = self.truth + level[self.encoder] + own[self.arm][:, None] + rng.normal(0, run, (len(self.cells), 1))
+        return values + rng.normal(0, score, self.truth.shape)
+
+    def table(self, seed: int = 0) -> StudyTable:
+        """A table of results, drawn with `seed`."""
+        frame = self.frame.assign(score=self.draw(seed).ravel()[self.order])
         if self.items:
             shares = np.clip(frame["score"].to_numpy() / 100, 0, 1)
-            correct = rng.random((len(frame), self.items)) < shares[:, None]
+            correct = np.random.default_rng(seed).random((len(frame), self.items)) < shares[:, None]
             frame["items"] = [pack_items(row) for row in correct]
             frame["score"] = 100 * correct.mean(axis=1)
             frame["n"] = self.items
         return StudyTable(frame, {"study": self.protocol.name})
+
+    def pairs(self, contrast: Contrast, seeds: Iterable[int]) -> Iterator[Pairs]:
+        """The pairs of `pair_runs(self.table(seed), contrast)`, without making the tables."""
+        places = pair_runs(StudyTable(self.frame.assign(score=self.order.astype(float)), {}), contrast)
+        treatment, control = places.treatment.astype(int), places.control.astype(int)
+        for seed in seeds:
+            values = self.draw(seed).ravel()
+            yield replace(places, treatment=values[treatment], control=values[control])
+
+    def findings(self, seeds: Iterable[int], contrast: Contrast | None = None) -> list[Finding]:
+        """The finding of a contrast (default: the primary one, as if it were alone) for every seed."""
+        contrast = contrast or self.protocol.primary
+        every = [(pairs, evaluate(pairs, self.protocol)) for pairs in self.pairs(contrast, seeds)]
+        return [judge_effects([contrast], [effect], [pairs], None)[0] for pairs, effect in every]
+
+    def support(self, count: int = 200) -> float:
+        """The share of tables in which the primary contrast is supported."""
+        return float(np.mean([finding.verdict == "supported" for finding in self.findings(range(count))]))
 
 
 def rejection_bounds(rate: float, count: int) -> tuple[float, float]:

@@ -5,6 +5,7 @@ import pytest
 from study_fixture import Simulation, invented, rejection_bounds
 
 from stilts_core.errors import StudyError
+from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.findings import conclude, decide
 from stilts_core.studies.inference import Effect
 from stilts_core.studies.power import detectable_margin, power_of_difference, power_of_equivalence
@@ -14,15 +15,22 @@ from stilts_core.studies.results import StudyTable
 COUNT = 200
 
 
-def simulate_verdicts(protocol, effect, **deviations) -> np.ndarray:
-    simulation = Simulation(protocol, lambda cell: effect * (cell.arm == "mnli"), **deviations)
-    return np.array([conclude(simulation.table(1000 + seed), protocol)[0].verdict for seed in range(COUNT)])
+def support(protocol, effect, **deviations) -> float:
+    return Simulation(protocol, lambda cell: effect * (cell.arm == "mnli"), **deviations).support(COUNT)
+
+
+def test_simulated_pairs_are_those_of_the_simulated_table():
+    simulation = Simulation(invented(), lambda cell: 1.0, encoder=1.0, score=1.0)
+    (fast,) = simulation.pairs(invented().primary, [7])
+    slow = pair_runs(simulation.table(7), invented().primary)
+    assert np.array_equal(fast.by_language, slow.by_language) and np.array_equal(fast.encoders, slow.encoders)
+    (finding,) = simulation.findings([7])
+    assert finding == conclude(simulation.table(7), invented())[0]
 
 
 def test_null_data_are_rejected_at_the_stated_level():
-    verdicts = simulate_verdicts(invented(), 0.0, encoder=1.0, score=1.0)
+    rate = support(invented(), 0.0, encoder=1.0, score=1.0)
     low, high = rejection_bounds(0.05, COUNT)
-    rate = np.mean(verdicts == "supported")
     print(f"difference, null: rejected {rate:.3f} (level .05)")
     assert low <= rate <= high
 
@@ -30,8 +38,7 @@ def test_null_data_are_rejected_at_the_stated_level():
 def test_planted_effect_is_found_at_the_stated_power():
     sd = np.sqrt(1.0 + 2 * 1.0 / 16)  # between encoders, and of the mean over sixteen languages
     stated = power_of_difference(1.0, sd, 12, 0.05, "greater")
-    verdicts = simulate_verdicts(invented(primary={"direction": "greater"}), 1.0, encoder=1.0, score=1.0)
-    rate = np.mean(verdicts == "supported")
+    rate = support(invented(primary={"direction": "greater"}), 1.0, encoder=1.0, score=1.0)
     print(f"difference, planted 1.0: found {rate:.3f} (stated power {stated:.3f})")
     low, high = rejection_bounds(stated, COUNT)
     assert low <= rate <= high
@@ -40,7 +47,7 @@ def test_planted_effect_is_found_at_the_stated_power():
 @pytest.mark.parametrize(("effect", "share"), [(0.0, "power"), (1.0, "level")])
 def test_equivalence_has_its_stated_power_for_no_effect_and_its_level_at_the_margin(effect, share):
     protocol = invented(primary={"test": "equivalence", "sesoi": 1.0})
-    rate = np.mean(simulate_verdicts(protocol, effect, encoder=1.0) == "supported")
+    rate = support(protocol, effect, encoder=1.0)
     stated = power_of_equivalence(1.0, 1.0, 12, 0.05) if share == "power" else 0.05
     print(f"equivalence, effect {effect}: supported {rate:.3f} (stated {share} {stated:.3f})")
     low, high = rejection_bounds(stated, COUNT)
