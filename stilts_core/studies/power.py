@@ -63,6 +63,15 @@ def replicates_for_equivalence(margin: float, sd: float, alpha: float) -> int:
     return math.ceil(float(n))
 
 
+def overlap_factor(n: int) -> float:
+    """Return the factor for the standard deviation of results of leave-one-out over `n` replicates.
+
+    The variance of a mean over test sets is s² (1 / n + tested / learnt), and not s² / n, because the sets that were
+    learnt from overlap (Nadeau and Bengio 2003, Inference for the Generalization Error).
+    """
+    return math.sqrt(1 + n / (n - 1))
+
+
 def _alternative(direction: Direction) -> str:
     # Effects in the direction `less` are turned round before they come here.
     return "two-sided" if direction == "two-sided" else "larger"

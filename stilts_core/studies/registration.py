@@ -16,7 +16,7 @@ from stilts_core.errors import RecordError, shown
 from stilts_core.storage.atomic import write_whole
 from stilts_core.studies.design import expand
 from stilts_core.studies.forecast import forecast
-from stilts_core.studies.power import detectable_effect, detectable_margin
+from stilts_core.studies.power import detectable_effect, detectable_margin, overlap_factor
 from stilts_core.studies.protocol import Contrast, Protocol
 
 SCHEMA = 1
@@ -81,9 +81,10 @@ def minimum_detectable(protocol: Protocol, contrast: Contrast) -> float | None:
     alpha = contrast.alpha / count
     if replicates < 2:
         return None
+    sd = contrast.sd * (overlap_factor(replicates) if contrast.treatment in protocol.selectors else 1)
     if contrast.test in ("equivalence", "flat-slope"):
-        return detectable_margin(contrast.sd, replicates, alpha)
-    return detectable_effect(contrast.sd, replicates, alpha, contrast.direction)
+        return detectable_margin(sd, replicates, alpha)
+    return detectable_effect(sd, replicates, alpha, contrast.direction)
 
 
 def register(protocol: Protocol, path: Path, revision: Revision | None = None) -> Registration:
