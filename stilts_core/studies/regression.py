@@ -4,6 +4,7 @@ The slopes of one encoder share its pretraining, so they are summarised before t
 is then exact for normal slopes, whatever varies within an encoder.
 """
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,22 +72,37 @@ def slopes_by_unit(pairs: Pairs, factors: np.ndarray, values: np.ndarray | None 
 def lack_of_fit(pairs: Pairs, factor: np.ndarray) -> LackOfFit:
     """Return the F test of lack of fit of a straight line in `factor` (pairs,), with an intercept for every replicate.
 
-    The full model has a free mean for every combination of levels (statsmodels `anova_lm`).
+    The full model has a free mean for every combination of levels. Raises StudyError with fewer than three levels of
+    the factor, or without a residual.
     """
-    import pandas as pd
-    from statsmodels.formula.api import ols
-    from statsmodels.stats.anova import anova_lm
+    from scipy import stats
 
     units = pairs.encoders if pairs.unit == "encoder" else pairs.seeds.astype(str)
-    cells = [" ".join(names) for names in pairs.levels]
-    frame = pd.DataFrame({"difference": pairs.endpoint, "unit": units, "factor": factor, "cell": cells})
-    if frame["factor"].nunique() < 3:
+    if len(np.unique(factor)) < 3:
         raise StudyError(f"contrast {pairs.contrast.name!r}: a lack of fit needs at least three levels")
-    line = ols("difference ~ C(unit) + factor", frame).fit()
-    free = ols("difference ~ C(unit) + C(cell)", frame).fit()
-    table = anova_lm(line, free)
-    degrees = (int(table["df_diff"].iloc[1]), int(table["df_resid"].iloc[1]))
-    return LackOfFit(float(table["F"].iloc[1]), float(table["Pr(>F)"].iloc[1]), degrees)
+    intercepts = _indicators(units.tolist())
+    rest = [
+        _residual(np.column_stack([intercepts, more]), pairs.endpoint) for more in (factor, _indicators(pairs.levels))
+    ]
+    (line, line_degrees), (free, free_degrees) = rest
+    degrees = (line_degrees - free_degrees, free_degrees)
+    if min(degrees) < 1:
+        raise StudyError(
+            f"contrast {pairs.contrast.name!r}: a lack of fit needs more cells than a line, and replicates"
+        )
+    f = (line - free) / degrees[0] / (free / degrees[1])
+    return LackOfFit(float(f), float(stats.f.sf(f, *degrees)), degrees)
+
+
+def _indicators(names: Sequence[Hashable]) -> np.ndarray:
+    """A column of zeros and ones for every different name, (names, different names)."""
+    return np.array([[float(name == level) for level in dict.fromkeys(names)] for name in names])
+
+
+def _residual(design: np.ndarray, values: np.ndarray) -> tuple[float, int]:
+    """The sum of squares that a least-squares fit leaves, and its degrees of freedom."""
+    fitted, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
+    return float(((values - design @ fitted) ** 2).sum()), len(values) - int(rank)
 
 
 def moderation(slopes: np.ndarray, moderators: np.ndarray) -> list[Effect]:

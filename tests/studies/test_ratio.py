@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from statsmodels.stats.anova import anova_lm
 from study_fixture import CODES, Simulation, invented, rejection_bounds
 
 from stilts_core.errors import StudyError
@@ -91,10 +92,23 @@ def test_lack_of_fit_is_found_and_otherwise_rejected_at_its_level():
         every = simulation.pairs(protocol.primary, range(count))
         return np.array([lack_of_fit(pairs, ratio_and_size(pairs, protocol)[0]).p for pairs in every])
 
-    rate = np.mean(p_values(straight, 100) < 0.05)
-    low, high = rejection_bounds(0.05, 100)
+    rate = np.mean(p_values(straight, 200) < 0.05)
+    low, high = rejection_bounds(0.05, 200)
     print(f"lack of fit, straight line: rejected {rate:.3f} (level .05)")
     assert low <= rate <= high and p_values(bent, 3).max() < 0.01
+
+
+def test_lack_of_fit_agrees_with_the_analysis_of_variance_of_statsmodels():
+    protocol = study()
+    (pairs,) = Simulation(protocol, law(-0.5, 0.3), run=1.0).pairs(protocol.primary, [3])
+    ratio = ratio_and_size(pairs, protocol)[0]
+    columns = {"y": pairs.endpoint, "unit": pairs.encoders, "x": ratio, "cell": [" ".join(n) for n in pairs.levels]}
+    frame = pd.DataFrame(columns)
+    line, free = (smf.ols(f"y ~ C(unit) + {term}", frame).fit() for term in ("x", "C(cell)"))
+    table = anova_lm(line, free)
+    found = lack_of_fit(pairs, ratio)
+    assert (found.f, found.p) == pytest.approx((table["F"].iloc[1], table["Pr(>F)"].iloc[1]))
+    assert found.degrees == (table["df_diff"].iloc[1], table["df_resid"].iloc[1])
 
 
 def test_slopes_agree_with_statsmodels_encoder_by_encoder():
