@@ -1,10 +1,12 @@
 """`stilts study`: what a study will do, its registration, its runs, and what they show."""
 
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stilts_core.errors import StudyError
 from stilts_core.runs.record import find_records
 from stilts_core.studies import adversary, choice, continued, latency, ratio
 from stilts_core.studies.collection import collect
@@ -15,6 +17,7 @@ from stilts_core.studies.forecast import Forecast, forecast
 from stilts_core.studies.latency_blocks import measure_blocks
 from stilts_core.studies.protocol import Contrast, Protocol, locate_protocol, read_protocol
 from stilts_core.studies.registration import (
+    Origin,
     Registration,
     Standing,
     judge,
@@ -100,9 +103,9 @@ def conduct(study: Study, execute: Execute, runs_dir: Path) -> list[Finding]:
     """
     registration = None if study.changed else register(study.protocol, registration_path(study.path))
     execute(study.design.configs)
-    table, started = gather(study, runs_dir)
+    table, origins = gather(study, runs_dir)
     write_table(study.results_path(runs_dir), table)
-    standing = judge(study.protocol, registration, started, changed=study.changed)
+    standing = judge(study.protocol, registration, origins, changed=study.changed)
     return analyse(table, study.protocol, standing)
 
 
@@ -111,8 +114,8 @@ def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = N
     return ANALYSES.get(protocol.name, conclude)(table, protocol, standing)
 
 
-def gather(study: Study, runs_dir: Path) -> tuple[StudyTable, list[str]]:
-    """Return the table of a study, and the start times of the records that its primary contrast uses.
+def gather(study: Study, runs_dir: Path) -> tuple[StudyTable, list[Origin]]:
+    """Return the table of a study, and the origins of the records that its primary contrast uses.
 
     A study of latency measures the trained encoders of its runs; finished measurements are reused.
     """
@@ -125,19 +128,25 @@ def gather(study: Study, runs_dir: Path) -> tuple[StudyTable, list[str]]:
     ]
     used = {protocol.primary.treatment, protocol.primary.control} & set(protocol.arms) or set(protocol.arms)
     primary = {cell.identity for cell in study.design.cells if cell.arm in used}
-    started = [
-        record.started
+    origins = [
+        Origin(record.started, record.environment.git_revision)
         for cell, record in records
         if cell.identity in primary and cell.target == protocol.primary.target
     ]
+    scores = collect(protocol, [record for _, record in records])
     if not protocol.latency:
-        return collect(protocol, [record for _, record in records]), started
+        return scores, origins
     path = study.results_path(runs_dir)
     if path.exists() and (table := read_table(path)).provenance.get("digest") == protocol.digest:
-        return table, started
-    runs = {cell.identity: runs_dir / record.profile / record.run_id / "model" for cell, record in records}
-    folders = {(cell.arm, cell.encoder): runs[cell.identity] for cell in study.design.cells if cell.identity in runs}
-    return measure_blocks(protocol, folders), started
+        return table, origins
+    models = {cell.identity: runs_dir / record.profile / record.run_id / "model" for cell, record in records}
+    if missing := [folder for folder in models.values() if not folder.is_dir()]:
+        raise StudyError(f"{missing[0]} not found: the run kept no encoder; delete the run's folder and run again")
+    folders = {
+        (cell.arm, cell.encoder): models[cell.identity] for cell in study.design.cells if cell.identity in models
+    }
+    facts = {"machine": platform.platform(), "runs": dict(scores.provenance)}
+    return measure_blocks(protocol, folders, provenance=facts), origins
 
 
 def _status(study: Study) -> str:

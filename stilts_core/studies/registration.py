@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stilts_core.errors import RecordError, shown
 from stilts_core.storage.atomic import write_whole
@@ -30,6 +30,13 @@ class Revision:
 
     commit: str | None
     clean: bool
+
+
+class Origin(NamedTuple):
+    """When a record's run was started (ISO 8601, UTC), and at which revision; `-dirty` ends that of changed sources."""
+
+    started: str
+    revision: str | None
 
 
 @dataclass(frozen=True)
@@ -137,12 +144,12 @@ def read_registration(path: Path) -> Registration:
 
 
 def judge(
-    protocol: Protocol, registration: Registration | None, started: Iterable[str], *, changed: bool = False
+    protocol: Protocol, registration: Registration | None, origins: Iterable[Origin], *, changed: bool = False
 ) -> Standing:
     """Return whether the primary result is confirmatory.
 
-    `started` has the start times of the records that the primary contrast uses (ISO 8601, UTC). `changed`: options of
-    the command changed the protocol (`--set`, `--seeds`).
+    `origins` are those of the records that the primary contrast uses. `changed`: options of the command changed the
+    protocol (`--set`, `--seeds`).
     """
     if registration is None:
         return Standing(False, ("the study was not registered",))
@@ -153,9 +160,11 @@ def judge(
         reasons.append("the protocol was changed after its registration")
     if not registration.clean:
         reasons.append("the source tree was not clean when the study was registered")
-    registered = _time(registration.time)
-    if old := [time for time in started if _time(time) < registered]:
-        reasons.append(f"{len(old)} records of the primary contrast are older than the registration")
+    registered, origins = _time(registration.time), list(origins)
+    if old := sum(_time(origin.started) < registered for origin in origins):
+        reasons.append(f"{old} records of the primary contrast are older than the registration")
+    if unclean := sum((origin.revision or "-dirty").endswith("-dirty") for origin in origins):
+        reasons.append(f"{unclean} records of the primary contrast come from changed or unknown sources")
     return Standing(not reasons, tuple(reasons))
 
 

@@ -1,6 +1,8 @@
 """`stilts study`: a dry run prints and writes nothing; a study registers, runs what is missing, and concludes."""
 
+import random
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from stilts_core.errors import ConfigError, StiltsError, StudyError
 from stilts_core.runs.record import write_record
 from stilts_core.studies import registration
 from stilts_core.studies.conduct import conduct, describe, open_study
+from stilts_core.studies.latency_blocks import measure_blocks
 from stilts_core.studies.registration import Revision, read_registration
 from stilts_core.studies.results import read_table
 
@@ -147,6 +150,28 @@ def test_command_passes_the_runs_to_a_sweep(protocols, tmp_path, monkeypatch):
     result = CliRunner().invoke(cli.main, ["study", "invented", *options], catch_exceptions=False)
     assert result.exit_code == 0 and "supported (confirmatory" in result.output
     assert len(seen) == 8 and set(seen) == {(name, str(tmp_path / "runs"), True, 1) for name in ("none", "mnli")}
+
+
+def test_study_of_latency_measures_trained_encoders_once(protocols, tmp_path, monkeypatch):
+    table = "[latency]\nblocks = 4\nbatch_sizes = [1]\nlengths = [8]\n"
+    text = TEXT.replace('test = "difference"', 'test = "equivalence"\nmetric = "processor_seconds"')
+    (protocols / "slow.toml").write_text(text.replace('name = "invented"', 'name = "latency"') + table)
+    study, runs_dir = open_study("slow", protocols), tmp_path / "runs"
+    with pytest.raises(StudyError, match="model not found: the run kept no encoder"):
+        conduct(study, fake_runs(runs_dir), runs_dir)
+    for number in range(8):
+        (runs_dir / "lab" / f"run-{number}" / "model").mkdir()
+    folders, draw = [], random.Random(0)
+
+    def measure_once(request):
+        folders.append(request.folder)
+        return {"processor_seconds": (1 + 0.2 * request.extra_layer) * draw.uniform(0.999, 1.001)}
+
+    monkeypatch.setattr("stilts_core.studies.conduct.measure_blocks", partial(measure_blocks, measure=measure_once))
+    (finding,) = conduct(study, fake_runs(runs_dir), runs_dir)
+    assert finding.verdict == "supported" and finding.confirmatory and finding.unit_of_value == "%"
+    assert len(folders) == 4 * 4 and all(folder.is_dir() for folder in folders)
+    assert conduct(study, fake_runs(runs_dir), runs_dir) == [finding] and len(folders) == 4 * 4
 
 
 def test_wrong_options_are_errors(protocols):

@@ -10,6 +10,7 @@ from study_fixture import invented
 from stilts_core.errors import RecordError
 from stilts_core.studies.power import detectable_effect
 from stilts_core.studies.registration import (
+    Origin,
     Revision,
     judge,
     minimum_detectable,
@@ -19,7 +20,16 @@ from stilts_core.studies.registration import (
 )
 
 CLEAN, DIRTY = Revision("a" * 40, True), Revision("a" * 40, False)
-LATER, EARLIER = "2999-01-01T00:00:00Z", "1999-01-01T00:00:00Z"
+LATER, EARLIER = Origin("2999-01-01T00:00:00Z", "b" * 12), Origin("1999-01-01T00:00:00Z", "b" * 12)
+CASES = {
+    "unregistered": "not registered",
+    "changed protocol": "changed after",
+    "dirty": "not clean",
+    "old record": "1 records .* older",
+    "changed sources": "1 records .* from changed or unknown sources",
+    "unknown sources": "1 records .* from changed or unknown sources",
+    "options": "options of the command",
+}
 
 
 def test_registration_says_what_was_fixed(tmp_path):
@@ -38,20 +48,23 @@ def test_unchanged_study_is_confirmatory(tmp_path):
     assert judge(protocol, registration, [LATER]).confirmatory
 
 
-@pytest.mark.parametrize("case", ["unregistered", "changed protocol", "dirty", "old record", "options"])
+@pytest.mark.parametrize("case", CASES)
 def test_anything_else_is_exploratory_and_says_why(tmp_path, case):
     protocol = invented()
     registration = register(protocol, tmp_path / "r.json", DIRTY if case == "dirty" else CLEAN)
+    origins = {
+        "old record": [LATER, EARLIER],
+        "changed sources": [LATER, LATER._replace(revision="b" * 12 + "-dirty")],
+        "unknown sources": [LATER._replace(revision=None)],
+    }
     standing = judge(
         invented(seeds=[1]) if case == "changed protocol" else protocol,
         None if case == "unregistered" else registration,
-        [LATER, EARLIER] if case == "old record" else [LATER],
+        origins.get(case, [LATER]),
         changed=case == "options",
     )
-    words = {"unregistered": "not registered", "changed protocol": "changed after", "dirty": "not clean",
-             "old record": "1 records .* older", "options": "options of the command"}  # fmt: skip
     assert not standing.confirmatory
-    assert len(standing.reasons) == 1 and re.search(words[case], standing.reasons[0])
+    assert len(standing.reasons) == 1 and re.search(CASES[case], standing.reasons[0])
 
 
 def test_first_registration_stands_until_the_protocol_changes(tmp_path):
