@@ -15,7 +15,7 @@ from stilts_core.studies.fields import identify
 from stilts_core.studies.findings import Finding, conclude
 from stilts_core.studies.forecast import Forecast, forecast
 from stilts_core.studies.latency_blocks import measure_blocks
-from stilts_core.studies.protocol import Contrast, Protocol, locate_protocol, read_protocol
+from stilts_core.studies.protocol import Contrast, Protocol, locate_protocol, read_protocol, registration_path
 from stilts_core.studies.registration import (
     Origin,
     Registration,
@@ -24,7 +24,6 @@ from stilts_core.studies.registration import (
     minimum_detectable,
     read_registration,
     register,
-    registration_path,
 )
 from stilts_core.studies.results import StudyTable, read_table, write_table
 

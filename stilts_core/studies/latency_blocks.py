@@ -20,7 +20,7 @@ _LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
-class Request:
+class LatencyRequest:
     """One measurement: an arm's encoder folder, the sizes, and the seed of the inputs, which all arms of a block share.
 
     `extra_layer`: one layer more is computed.
@@ -36,10 +36,10 @@ class Request:
     extra_layer: bool = False
 
 
-Measure = Callable[[Request], Mapping[str, float]]
+Measure = Callable[[LatencyRequest], Mapping[str, float]]
 
 
-def run_process(request: Request) -> dict[str, float]:
+def run_process(request: LatencyRequest) -> dict[str, float]:
     """Measure in a fresh process. Raises StudyError with the last lines that it printed if it fails."""
     options = ["--batch", request.batch, "--length", request.length, "--seconds", request.seconds]
     options += ["--threads", request.threads, "--seed", request.seed]
@@ -90,7 +90,7 @@ def measure_blocks(
             for arm in order:
                 folder = folders[measured[arm], encoder]
                 extra = arm == plan.positive_control
-                request = Request(arm, folder, batch, length, plan.seconds, plan.threads, block, extra)
+                request = LatencyRequest(arm, folder, batch, length, plan.seconds, plan.threads, block, extra)
                 shared = {
                     "run": f"{arm}-{encoder}-{block}-{batch}-{length}",
                     "arm": arm,

@@ -16,6 +16,9 @@ from stilts_core.studies.groups import check_group
 from stilts_core.tasks.catalogue import TARGET_TASKS
 
 PROTOCOLS = Path("protocols")
+REGISTERED = "registered"  # the folder of registrations beside the protocols
+# A wheel has the protocols beside this module (see pyproject.toml), a checkout has them at its root.
+_INSTALLED = Path(__file__).with_name("files")
 _CHECKOUT = Path(__file__).resolve().parents[2] / "protocols"
 Value = bool | int | float | str
 Fields = dict[str, Value]
@@ -245,16 +248,22 @@ class Protocol(_Part):
 
 
 def locate_protocol(name: str, folder: Path | None = None) -> Path:
-    """Return the path of a protocol: in `folder`, else in protocols/ here, else in the checkout of this package.
+    """Return the path of a protocol: in `folder`, else in protocols/ here, else among those of this package.
 
     Raises ConfigError that lists the known protocols.
     """
-    folders = [folder] if folder else [PROTOCOLS, _CHECKOUT]
+    folders = [folder] if folder else [PROTOCOLS, _INSTALLED, _CHECKOUT]
     for place in folders:
         if (path := place / f"{name}.toml").is_file():
             return path
     known = sorted({path.stem for place in folders for path in place.glob("*.toml")})
     raise ConfigError(f"no protocol {shown(name)} in {folders[0]}; known: {', '.join(known) or 'none'}")
+
+
+def registration_path(path: Path) -> Path:
+    """Return where the registration of the protocol at `path` is: beside it, or here if it is the package's own."""
+    folder = PROTOCOLS if path.parent == _INSTALLED else path.parent
+    return folder / REGISTERED / f"{path.stem}.json"
 
 
 def read_protocol(path: Path) -> Protocol:

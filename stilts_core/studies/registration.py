@@ -17,10 +17,9 @@ from stilts_core.storage.atomic import write_whole
 from stilts_core.studies.design import expand
 from stilts_core.studies.forecast import forecast
 from stilts_core.studies.power import detectable_effect, detectable_margin, overlap_factor
-from stilts_core.studies.protocol import Contrast, Protocol
+from stilts_core.studies.protocol import REGISTERED, Contrast, Protocol
 
 SCHEMA = 1
-FOLDER = "registered"  # beside the protocols
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -70,7 +69,7 @@ class Standing:
 def read_revision(folder: Path = _PACKAGE) -> Revision:
     """Return the git revision of the repository of `folder`; files of registrations do not count as changes."""
     commit = _git(folder, "rev-parse", "HEAD")
-    changes = _git(folder, "status", "--porcelain", "--", ":/", f":(exclude,top)protocols/{FOLDER}")
+    changes = _git(folder, "status", "--porcelain", "--", ":/", f":(exclude,top)protocols/{REGISTERED}")
     return Revision(commit, commit is not None and changes == "")
 
 
@@ -122,11 +121,6 @@ def register(protocol: Protocol, path: Path, revision: Revision | None = None) -
     )
     write_whole(path, json.dumps(asdict(registration), indent=1, allow_nan=False) + "\n")
     return registration
-
-
-def registration_path(protocol_path: Path) -> Path:
-    """Return where the registration of a protocol is."""
-    return protocol_path.parent / FOLDER / f"{protocol_path.stem}.json"
 
 
 def read_registration(path: Path) -> Registration:

@@ -12,7 +12,7 @@ from stilts_core.encoders.encoder import read_encoder
 from stilts_core.errors import StudyError
 from stilts_core.studies.inference import compare_equivalence
 from stilts_core.studies.latency import analyse, check_gate, percent_differences, summarise
-from stilts_core.studies.latency_blocks import Request, block_orders, measure_blocks, run_process
+from stilts_core.studies.latency_blocks import LatencyRequest, block_orders, measure_blocks, run_process
 from stilts_core.studies.latency_process import add_layer, measure
 from stilts_core.studies.power import power_of_equivalence
 from stilts_core.studies.protocol import make_protocol, read_protocol
@@ -32,9 +32,9 @@ class Machine:
 
     def __init__(self, seed=0, sd=SD, layer=11.0, **percent):
         self.rng, self.sd, self.layer, self.percent = np.random.default_rng(seed), sd, layer, percent
-        self.requests: list[Request] = []
+        self.requests: list[LatencyRequest] = []
 
-    def __call__(self, request: Request) -> dict[str, float]:
+    def __call__(self, request: LatencyRequest) -> dict[str, float]:
         self.requests.append(request)
         shared = np.random.default_rng(request.seed).normal(0, 10)  # all arms of a block share the block's load
         cost = self.percent.get(request.arm.replace("-", "_"), 0.0) + self.layer * request.extra_layer
@@ -165,7 +165,7 @@ def test_measurement_reports_consistent_rates(tiny_xlmr):
 
 
 def test_fresh_process_measures_and_a_failing_one_is_an_error(tiny_xlmr):
-    request = Request("direct", tiny_xlmr, batch=2, length=16, seconds=0.1, threads=1, seed=0)
+    request = LatencyRequest("direct", tiny_xlmr, batch=2, length=16, seconds=0.1, threads=1, seed=0)
     assert run_process(request)["processor_seconds"] > 0
     with pytest.raises(StudyError, match=r"measuring direct on .* failed; last lines"):
         run_process(replace(request, batch=-1))
