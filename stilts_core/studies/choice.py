@@ -153,6 +153,8 @@ def tabulate_choices(table: StudyTable, protocol: Protocol, target: str, group: 
     metrics = table.frame.loc[table.frame["target"] == target, "metric"].unique()
     measured = sorted(name.removeprefix(MEASURE) for name in metrics if name.startswith(MEASURE))
     rules = dict.fromkeys([*protocol.selectors, *measured])
+    if ENGLISH not in effects.codes:  # as of retrieval, which pairs English with the others
+        rules.pop("english", None)
     return [realise(effects, rule, group, _measured(table, rule, effects)) for rule in rules]
 
 
@@ -164,7 +166,7 @@ def _scores(rule: str, effects: EffectMap, held_out: int, measured: np.ndarray |
         return measured[None]
     if rule == "oracle":
         return effects.values[held_out][None]
-    if rule == "always-mnli":
+    if rule == "always-mnli" and "mnli" in effects.arms:
         return np.array([float(arm == "mnli") for arm in effects.arms])[None, :, None].repeat(len(codes), axis=2)
     if rule in ("english", "global"):
         group = "english" if rule == "english" else "non-english"

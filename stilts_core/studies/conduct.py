@@ -1,13 +1,15 @@
 """`stilts study`: what a study will do, its registration, its runs, and what they show."""
 
+import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from stilts_core.errors import StudyError
 from stilts_core.runs.record import find_records
+from stilts_core.storage.atomic import write_whole
 from stilts_core.studies import adversary, choice, continued, latency, ratio
 from stilts_core.studies.collection import collect
 from stilts_core.studies.design import Design, change_protocol, expand
@@ -96,16 +98,20 @@ def describe(study: Study) -> str:
 
 
 def conduct(study: Study, execute: Execute, runs_dir: Path) -> list[Finding]:
-    """Register a study, execute its runs, write the table of its results, and return its findings.
+    """Register a study, execute its runs, write the table of its results and its findings, and return the findings.
 
     A changed study is not registered. `execute` raises an error if a run failed; then the same command resumes.
     """
     registration = None if study.changed else register(study.protocol, registration_path(study.path))
     execute(study.design.configs)
     table, origins = gather(study, runs_dir)
-    write_table(study.results_path(runs_dir), table)
+    path = study.results_path(runs_dir)
+    write_table(path, table)
     standing = judge(study.protocol, registration, origins, changed=study.changed)
-    return analyse(table, study.protocol, standing)
+    findings = analyse(table, study.protocol, standing)
+    content = {"standing": asdict(standing), "findings": [finding.to_dict() for finding in findings]}
+    write_whole(path.with_suffix(".json"), json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    return findings
 
 
 def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = None) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -25,7 +26,7 @@ class DesignCell:
     seed: int
     config: Mapping[str, Any]
 
-    @property
+    @cached_property
     def identity(self) -> tuple[tuple[str, Any], ...]:
         """What decides the run of the cell (see `fields.identify`)."""
         return identify(self.config)
@@ -37,7 +38,7 @@ class Design:
 
     cells: tuple[DesignCell, ...]
 
-    @property
+    @cached_property
     def configs(self) -> list[dict[str, Any]]:
         """The fields of every run, in the order of its first cell."""
         runs: dict[tuple, dict[str, Any]] = {}

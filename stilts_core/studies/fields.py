@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from stilts_core.config import PROFILES, RunConfig
+from stilts_core.errors import ConfigError
 from stilts_core.tasks.catalogue import TASKS
 
 # Fields that RunConfig is about to gain, with their defaults. Delete this table when it has them.
@@ -42,16 +43,22 @@ def drop_idle_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(sorted(kept.items()))
 
 
+def _fill(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a run with the values of its profile, as a record has them."""
+    try:
+        return RunConfig.from_dict(dict(config)).resolved().to_dict()
+    except ConfigError:  # a field, a task or a profile that is still to come
+        defaults = PROFILES.get(config.get("profile", RunConfig.profile), {})
+        return dict(config) | {name: value for name, value in defaults.items() if config.get(name) is None}
+
+
 def identify(config: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """Return what decides the result of a run: names and values that differ from the defaults.
 
     `config` is what a protocol asks for, or the configuration of a record, whose profile's values are filled in. Both
     have the same identity if they are the same run.
     """
-    filled = dict(config)
-    defaults = PROFILES.get(filled.get("profile", RunConfig.profile), {})
-    filled |= {name: value for name, value in defaults.items() if filled.get(name) is None}
-    kept = drop_idle_fields(filled)
+    kept = drop_idle_fields(_fill(config))
     missing = object()
     return tuple(
         (name, value) for name, value in kept.items() if name not in _IDLE and value != _DEFAULTS.get(name, missing)

@@ -51,8 +51,8 @@ class Simulation:
     """Tables of a protocol's results: the rows are made once, and every table draws its own noise.
 
     `effect` gives the true effect (languages,) of a cell, in points. The standard deviations are those of an encoder's
-    own effect (`encoder`), of a run (`run`), and of a score (`score`). All scores of one encoder share a level, which
-    differences must remove.
+    own effect (`encoder`), of a run (`run`), and of a score (`score`). Cells that share a run share its noise. All
+    scores of one encoder share a level, which differences must remove.
     """
 
     def __init__(
@@ -74,6 +74,8 @@ class Simulation:
         self.encoder, self.arm = (
             np.unique(names, axis=0, return_inverse=True)[1] for names in ([key[1] for key in keys], keys)
         )
+        numbers: dict[tuple, int] = {}
+        self.run = np.array([numbers.setdefault(cell.identity, len(numbers)) for cell in self.cells])
         self.truth = np.array([np.broadcast_to(effect(cell), len(CODES)) for cell in self.cells], float)
 
     @staticmethod
@@ -91,8 +93,9 @@ class Simulation:
         encoder, run, score = self.deviations
         level = rng.normal(50, 5, (self.encoder.max() + 1, len(CODES)))
         own = rng.normal(0, encoder / np.sqrt(2), self.arm.max() + 1)  # the same at all levels and for all targets
-        values = self.truth + level[self.encoder] + own[self.arm][:, None] + rng.normal(0, run, (len(self.cells), 1))
-        return values + rng.normal(0, score, self.truth.shape)
+        runs = self.run.max() + 1
+        noise = rng.normal(0, run, (runs, 1)) + rng.normal(0, score, (runs, len(CODES)))
+        return self.truth + level[self.encoder] + own[self.arm][:, None] + noise[self.run]
 
     def table(self, seed: int = 0) -> StudyTable:
         """A table of results, drawn with `seed`."""

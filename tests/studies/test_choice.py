@@ -1,5 +1,6 @@
 """Q3: the gate finds planted interactions, rules are judged on encoders that they did not see."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,17 @@ def test_analysis_of_a_table_supports_the_placebo_and_lists_every_rule():
     choices = {choice.rule: choice for choice in tabulate_choices(table, PROTOCOL, "udpos", "little-text")}
     assert set(choices) == {*PROTOCOL.selectors, "logme"}
     assert choices["logme"].gains.mean() == pytest.approx(3, abs=0.4)
+
+
+def test_rule_without_its_task_or_without_english_is_refused_or_left_out():
+    effects = effect_map(np.zeros((9, 17)))
+    other = replace(effects, arms=[name.replace("mnli", "other") for name in TASKS])
+    with pytest.raises(StudyError, match="there is no rule 'always-mnli'"):
+        realise(other, "always-mnli", "far")
+    table = Simulation(PROTOCOL, lambda cell: 0.0).table()
+    without = StudyTable(table.frame[table.frame["language"] != "en"], {})
+    rules = {choice.rule for choice in tabulate_choices(without, PROTOCOL, "udpos", "far")}
+    assert rules == set(PROTOCOL.selectors) - {"english"}
 
 
 @pytest.mark.parametrize("arm", ["direct", "qqp"])

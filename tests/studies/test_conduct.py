@@ -1,5 +1,6 @@
 """`stilts study`: a dry run prints and writes nothing; a study registers, runs what is missing, and concludes."""
 
+import json
 import random
 import shutil
 from functools import partial
@@ -100,7 +101,11 @@ def test_study_registers_runs_and_concludes_confirmatorily(protocols, tmp_path):
     assert finding.value == pytest.approx(20.4)
     made = read_registration(protocols / "registered" / "invented.json")
     assert (made.digest, made.runs, made.core_hours, made.clean) == (study.protocol.digest, 8, 8.0, True)
-    assert read_table(study.results_path(tmp_path / "runs")).provenance["records"] == 8
+    path = study.results_path(tmp_path / "runs")
+    assert read_table(path).provenance["records"] == 8
+    written = json.loads(path.with_suffix(".json").read_text())
+    assert written["standing"] == {"confirmatory": True, "reasons": []}
+    assert written["findings"][0]["sentence"] == finding.sentence and written["findings"][0]["value"] == finding.value
     assert f"registered {made.time} at cccccccccccc" in describe(study)
 
 
@@ -116,7 +121,7 @@ def test_changed_study_is_not_registered_and_keeps_its_own_table(protocols, tmp_
     assert "exploratory, because options change the protocol" in describe(study)
     (finding,) = conduct(study, fake_runs(tmp_path / "runs"), tmp_path / "runs")
     assert not finding.confirmatory and not (protocols / "registered").exists()
-    assert [path.name for path in (tmp_path / "runs" / "studies").iterdir()] == ["invented-changed.parquet"]
+    assert {path.stem for path in (tmp_path / "runs" / "studies").iterdir()} == {"invented-changed"}
 
 
 def test_protocol_that_changes_after_its_registration_says_so(protocols):

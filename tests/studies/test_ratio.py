@@ -44,10 +44,16 @@ def law(intermediate=0.0, target=0.0, by_distance=0.0):
     return effect
 
 
-def slope_deviation(run):
-    """The standard deviation of one encoder's slope, for runs with this one: both arms of seven pairs."""
-    ratio = np.array([i - t for i, t in LOGS.values()])
-    return run * np.sqrt(2) / np.sqrt(((ratio - ratio.mean()) ** 2).sum())
+def slope_deviation(run, factors, column=0):
+    """The standard deviation of one encoder's slope on a factor (cells, factors), for runs with this deviation.
+
+    Cells with the same target steps share the run of the control.
+    """
+    design = np.column_stack([np.ones(len(factors)), factors])
+    weights = np.linalg.pinv(design)[1 + column]
+    targets = np.array([target for _, target in LOGS.values()])
+    shared = [weights[targets == target].sum() for target in set(targets)]
+    return run * np.sqrt((weights**2).sum() + np.square(shared).sum())
 
 
 def test_null_slope_is_rejected_at_its_level():
@@ -58,7 +64,9 @@ def test_null_slope_is_rejected_at_its_level():
 
 
 def test_planted_slope_is_found_at_its_power():
-    stated = power_of_difference(-0.5, slope_deviation(3.0), 12, 0.05, "less")
+    stated = power_of_difference(
+        -0.5, slope_deviation(3.0, np.array([[i - t] for i, t in LOGS.values()])), 12, 0.05, "less"
+    )
     rate = Simulation(study(), law(-0.5, 0.5), encoder=1.0, run=3.0).support(COUNT)
     low, high = rejection_bounds(stated, COUNT)
     print(f"ratio slope, planted -0.5: found {rate:.3f} (stated power {stated:.3f})")
@@ -70,10 +78,7 @@ def test_law_of_the_ratio_alone_is_supported_at_its_power_and_another_law_at_the
     """The slope at a fixed ratio is zero under the law, and as large as the margin under the other one."""
     protocol = study(primary=PRIMARY | {"test": "flat-slope", "regressor": "size", "direction": "two-sided"})
     simulation = Simulation(protocol, law(-0.5 + slope / 2, 0.5 + slope / 2), run=1.5)
-    pairs = pair_runs(simulation.table(), protocol.primary)
-    ratio, size = ratio_and_size(pairs, protocol)
-    design = np.column_stack([np.ones(7), size[:7], ratio[:7]])
-    deviation = 1.5 * np.sqrt(2) * np.sqrt(np.linalg.inv(design.T @ design)[1, 1])
+    deviation = slope_deviation(1.5, np.array([[(i + t) / 2, i - t] for i, t in LOGS.values()]))
     stated = 0.05 if slope else power_of_equivalence(0.5, deviation, 12, 0.05)
     rate = simulation.support(COUNT)
     print(f"size at a fixed ratio, slope {slope}: equivalent {rate:.3f} (stated {stated:.3f})")
