@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from stilts_core.config import RunConfig
 from stilts_core.errors import StudyError
 from stilts_core.runs.record import find_records
 from stilts_core.storage.atomic import write_whole
@@ -100,8 +101,11 @@ def describe(study: Study) -> str:
 def conduct(study: Study, execute: Execute, runs_dir: Path) -> list[Finding]:
     """Register a study, execute its runs, write the table of its results and its findings, and return the findings.
 
-    A changed study is not registered. `execute` raises an error if a run failed; then the same command resumes.
+    A changed study is not registered. `execute` raises an error if a run failed; then the same command resumes. Raises
+    ConfigError, before anything is registered, for a run that cannot be done.
     """
+    for config in study.design.configs:
+        RunConfig.from_dict(dict(config)).resolved()
     registration = None if study.changed else register(study.protocol, registration_path(study.path))
     execute(study.design.configs)
     table, origins = gather(study, runs_dir)

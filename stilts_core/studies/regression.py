@@ -73,9 +73,9 @@ def lack_of_fit(pairs: Pairs, factor: np.ndarray) -> LackOfFit:
     """Return the F test of lack of fit of a straight line in `factor` (pairs,), with an intercept for every replicate.
 
     The full model has a free mean for every combination of levels. The test takes the cells of a replicate as
-    independent. Those that share a control or an intermediate phase are nearly so: simulated tables with shared controls
-    were rejected in .055 at the level .05. Raises StudyError with fewer than three levels of the factor, or without a
-    residual.
+    independent. Those that share a control or an intermediate phase are nearly so: simulated tables with shared
+    controls were rejected in .055 at the level .05. Raises StudyError with fewer than three levels of the factor, or
+    without a residual.
     """
     from scipy import stats
 

@@ -133,6 +133,21 @@ def test_protocol_that_changes_after_its_registration_says_so(protocols):
     )
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('profile = "lab"', 'profile = "lab-narrow"', "unknown profile 'lab-narrow'"),
+        ('intermediate = "mnli"', 'intermediate = "mnlii"', "no task 'mnlii'"),
+    ],
+)
+def test_study_that_cannot_run_is_not_registered(protocols, tmp_path, old, new, message):
+    (protocols / "invented.toml").write_text(TEXT.replace(old, new))
+    execute = fake_runs(tmp_path / "runs")
+    with pytest.raises(ConfigError, match=message):
+        conduct(open_study("invented", protocols), execute, tmp_path / "runs")
+    assert execute.calls == [] and not (protocols / "registered").exists()
+
+
 def test_study_whose_runs_failed_is_refused(protocols, tmp_path):
     def execute(configs):
         fake_runs(tmp_path / "runs")([config for config in configs if config["intermediate"] == "none"])
