@@ -152,6 +152,7 @@ def sweep(
 @main.command()
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="only the runs, the forecast in core-hours and the detectable effects")
+@click.option("--register", is_flag=True, help="only the registration (of all studies before the first one runs)")
 @click.option("--seeds", type=click.IntRange(1), help="number of seeds (default: the protocol's); exploratory")
 @click.option(
     "--set",
@@ -166,6 +167,7 @@ def sweep(
 def study(
     name: str,
     dry_run: bool,
+    register: bool,
     seeds: int | None,
     changes: tuple[str, ...],
     cores: int | None,
@@ -174,16 +176,19 @@ def study(
 ) -> None:
     """Register the study NAME, do its runs, and print its findings.
 
-    A study is the file protocols/NAME.toml. Finished runs are reused; an interrupted study resumes. Its table is
-    written to RUNS_DIR/studies/. A changed study is not registered, and its findings are exploratory.
+    A study is the file protocols/NAME.toml. Finished runs are reused, also those of other studies; an interrupted study
+    resumes. Its table and its findings are written to RUNS_DIR/studies/. A changed study is not registered, and its
+    findings are exploratory.
     """
-    from stilts_core.studies.conduct import conduct, describe, open_study
+    from stilts_core.studies.conduct import conduct, describe, open_study, register_study
 
     if wrong := [change for change in changes if "=" not in change]:
         raise ConfigError(f"--set is {wrong[0]!r}; write NAME=VALUES, such as targets=udpos,panx")
     opened = open_study(name, protocols_dir, dict(change.split("=", 1) for change in changes), seeds)
+    if register and not dry_run:
+        register_study(opened)
     click.echo(describe(opened))
-    if dry_run:
+    if dry_run or register:
         return
 
     def execute(configs: Sequence[Mapping[str, Any]]) -> None:

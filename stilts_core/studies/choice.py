@@ -1,6 +1,6 @@
 """Q3: does typology help to choose the intermediate task for low-resource languages, beyond a placebo?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import comb
@@ -9,9 +9,9 @@ import numpy as np
 
 from stilts_core.errors import StudyError
 from stilts_core.laboratory.languages import get_language
-from stilts_core.studies.differences import require_arms
+from stilts_core.studies.differences import Pairs, pair_runs, require_arms
 from stilts_core.studies.effects import EffectMap, map_effects
-from stilts_core.studies.findings import Finding, conclude, judge_effects
+from stilts_core.studies.findings import Finding, evaluate, judge_effects
 from stilts_core.studies.groups import ENGLISH, language_distances, language_sizes
 from stilts_core.studies.inference import Effect, compare_equivalence, compare_means
 from stilts_core.studies.power import overlap_factor
@@ -63,18 +63,25 @@ def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = N
     """Return the findings of the study, the primary one first. Raises StudyError if arms are missing."""
     tasks = candidate_arms(protocol)
     require_arms(table, protocol, [_need(arm, target) for arm in tasks for target in protocol.targets])
-    of_rules = [contrast for contrast in protocol.contrasts if contrast.treatment in protocol.selectors]
+    require_arms(table, protocol, protocol.contrasts)
     maps = {target: map_effects(table, target, tasks, CONTROL, group="all") for target in protocol.targets}
-    effects = []
-    for contrast in of_rules:
-        gains = [
-            realise(maps[contrast.target], rule, contrast.group, _measured(table, rule, maps[contrast.target])).gains
-            for rule in (contrast.treatment, contrast.control)
-        ]
-        effects.append(compare_rules(contrast, gains[0], gains[1]))
-    findings = judge_effects(of_rules, effects, [None] * len(of_rules), standing)
-    others = [contrast for contrast in protocol.contrasts if contrast not in of_rules]
-    return findings + (conclude(table, protocol, standing, others) if others else [])
+    effects: list[Effect] = []
+    every: list[Pairs | None] = []
+    for contrast in protocol.contrasts:
+        of_arms = contrast.treatment in protocol.arms
+        every.append(pair_runs(table, contrast) if of_arms else None)
+        effects.append(evaluate(every[-1], protocol) if every[-1] else _judge_rules(table, contrast, maps))
+    return judge_effects(protocol.contrasts, effects, every, standing)
+
+
+def _judge_rules(table: StudyTable, contrast: Contrast, maps: Mapping[str, EffectMap]) -> Effect:
+    """The effect of a contrast between two rules."""
+    effects = maps[contrast.target]
+    treatment, control = (
+        realise(effects, rule, contrast.group, _measured(table, rule, effects)).gains
+        for rule in (contrast.treatment, contrast.control)
+    )
+    return compare_rules(contrast, treatment, control)
 
 
 def candidate_arms(protocol: Protocol) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_core.config import RunConfig
-from stilts_core.errors import StudyError
+from stilts_core.errors import ConfigError, StudyError
 from stilts_core.runs.record import find_records
 from stilts_core.storage.atomic import write_whole
 from stilts_core.studies import adversary, choice, continued, latency, ratio
@@ -98,15 +98,29 @@ def describe(study: Study) -> str:
     return "\n".join(lines)
 
 
+def register_study(study: Study) -> Registration:
+    """Register the protocol of a study, or return its registration if it is unchanged.
+
+    Studies share runs. So register all of them before the first one runs: a run that is older than the registration
+    makes a result exploratory. Raises ConfigError, before anything is registered, for a changed study and for a run
+    that cannot be done.
+    """
+    if study.changed:
+        raise ConfigError(
+            "options change the protocol, and only an unchanged one is registered; leave out --set, --seeds"
+        )
+    for config in study.design.configs:
+        RunConfig.from_dict(dict(config)).resolved()
+    return register(study.protocol, registration_path(study.path))
+
+
 def conduct(study: Study, execute: Execute, runs_dir: Path) -> list[Finding]:
     """Register a study, execute its runs, write the table of its results and its findings, and return the findings.
 
     A changed study is not registered. `execute` raises an error if a run failed; then the same command resumes. Raises
-    ConfigError, before anything is registered, for a run that cannot be done.
+    ConfigError as `register_study` does.
     """
-    for config in study.design.configs:
-        RunConfig.from_dict(dict(config)).resolved()
-    registration = None if study.changed else register(study.protocol, registration_path(study.path))
+    registration = None if study.changed else register_study(study)
     execute(study.design.configs)
     table, origins = gather(study, runs_dir)
     path = study.results_path(runs_dir)

@@ -109,6 +109,25 @@ def test_study_registers_runs_and_concludes_confirmatorily(protocols, tmp_path):
     assert f"registered {made.time} at cccccccccccc" in describe(study)
 
 
+def test_studies_that_share_runs_are_both_confirmatory_if_both_were_registered_first(protocols, tmp_path):
+    """The second study reuses the runs of the first: they are younger than both registrations."""
+    other = TEXT.replace('name = "invented"', 'name = "other"').replace("sesoi = 1.0", "sesoi = 2.0")
+    (protocols / "other.toml").write_text(other)
+    for name in ("invented", "other"):
+        options = ["study", name, "--register", "--protocols-dir", str(protocols)]
+        output = CliRunner().invoke(cli.main, options, catch_exceptions=False).output
+        assert "Status: registered 20" in output and "exploratory" not in output
+    conduct(open_study("invented", protocols), fake_runs(tmp_path / "runs"), tmp_path / "runs")
+    (finding,) = conduct(open_study("other", protocols), lambda configs: None, tmp_path / "runs")
+    assert finding.confirmatory
+
+
+def test_changed_study_cannot_be_registered(protocols):
+    options = ["study", "invented", "--register", "--seeds", "2", "--protocols-dir", str(protocols)]
+    with pytest.raises(ConfigError, match="only an unchanged one is registered"):
+        CliRunner().invoke(cli.main, options, catch_exceptions=False)
+
+
 def test_runs_older_than_the_registration_make_it_exploratory(protocols, tmp_path):
     study = open_study("invented", protocols)
     (finding,) = conduct(study, fake_runs(tmp_path / "runs", started="2001-01-01T00:00:00Z"), tmp_path / "runs")
