@@ -30,8 +30,8 @@ class Finding:
     `value` with its interval `low` to `high` of coverage `coverage`, in `unit_of_value`, from `n` replicates (`unit`)
     with standard deviation `sd`; `p` as the test gives it, and `p_adjusted` after `correction`. `power` is that of the
     test for the smallest effect of interest (for equivalence: for no effect), with the observed spread;
-    `detectable` is the effect, or margin, that it detects with power .9. `confirmatory` and the `reasons` against it
-    come from the registration. `notes` are sentences that a page must print.
+    `detectable` is the effect, or margin, that it detects with power .9; both at the level of Holm's first step.
+    `confirmatory` and the `reasons` against it come from the registration. `notes` are sentences that a page must print.
     """
 
     name: str
@@ -102,13 +102,14 @@ def judge_effects(
     """
     standing = standing or Standing(False, ("the registration was not checked",))
     adjusted = [0.0] * len(contrasts)
+    count = sum(contrast.status == "confirmatory" for contrast in contrasts)
     for status, method in (("confirmatory", "holm"), ("exploratory", "fdr_bh")):
         places = [place for place, contrast in enumerate(contrasts) if contrast.status == status]
         corrected = adjust([effects[place].p for place in places], method)
         for place, p in zip(places, corrected, strict=True):
             adjusted[place] = p
     return [
-        _judge_effect(contrast, effect, p, of, standing, unit, unit_of_value)
+        _judge_effect(contrast, effect, p, of, standing, unit, unit_of_value, count)
         for contrast, effect, p, of in zip(contrasts, effects, adjusted, pairs, strict=True)
     ]
 
@@ -158,16 +159,19 @@ def _judge_effect(
     standing: Standing,
     unit: str,
     unit_of_value: str,
+    family: int,
 ) -> Finding:
+    """The finding of a contrast; `family` counts the confirmatory contrasts, for the level of Holm's first step."""
     equivalence = contrast.test in ("equivalence", "flat-slope")
     spread = max(effect.sd, contrast.sesoi / 100)  # of identical runs the power is 1, and not undefined
     sign = -1 if contrast.direction == "less" else 1
+    alpha = contrast.alpha / family if contrast.status == "confirmatory" else contrast.alpha
     if equivalence:
-        power = power_of_equivalence(contrast.sesoi, spread, effect.n, contrast.alpha)
-        detectable = detectable_margin(spread, effect.n, contrast.alpha)
+        power = power_of_equivalence(contrast.sesoi, spread, effect.n, alpha)
+        detectable = detectable_margin(spread, effect.n, alpha)
     else:
-        power = power_of_difference(sign * contrast.sesoi, spread, effect.n, contrast.alpha, contrast.direction)
-        detectable = detectable_effect(spread, effect.n, contrast.alpha, contrast.direction, POWER)
+        power = power_of_difference(sign * contrast.sesoi, spread, effect.n, alpha, contrast.direction)
+        detectable = detectable_effect(spread, effect.n, alpha, contrast.direction, POWER)
     in_family = contrast.status == "confirmatory"
     return Finding(
         name=contrast.name,

@@ -107,6 +107,14 @@ def test_holm_runs_over_confirmatory_contrasts_and_benjamini_hochberg_over_the_o
     assert [finding.correction for finding in findings] == ["Holm"] * 2 + ["Benjamini–Hochberg"] * 2
 
 
+def test_power_of_a_finding_is_that_of_holms_first_step():
+    primary = invented().primary.model_dump()
+    protocol = invented(secondary=[primary | {"name": "other", "status": "confirmatory"}])
+    finding = conclude(Simulation(protocol, lambda cell: 0.0, encoder=1.0).table(), protocol)[0]
+    assert finding.power == pytest.approx(power_of_difference(1.0, finding.sd, 12, 0.05 / 2, "two-sided"))
+    assert power_of_difference(finding.detectable, finding.sd, 12, 0.05 / 2, "two-sided") == pytest.approx(0.9)
+
+
 def test_only_confirmatory_contrasts_of_a_confirmatory_study_are_confirmatory():
     primary = invented().primary.model_dump()
     protocol = invented(secondary=[primary | {"name": "other", "status": "exploratory"}])
