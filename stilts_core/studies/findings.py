@@ -31,7 +31,8 @@ class Finding:
     with standard deviation `sd`; `p` as the test gives it, and `p_adjusted` after `correction`. `power` is that of the
     test for the smallest effect of interest (for equivalence: for no effect), with the observed spread;
     `detectable` is the effect, or margin, that it detects with power .9; both at the level of Holm's first step.
-    `confirmatory` and the `reasons` against it come from the registration. `notes` are sentences that a page must print.
+    `confirmatory` and the `reasons` against it come from the registration. `notes` are sentences that a page
+    must print.
     """
 
     name: str

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from study_fixture import Simulation
+from study_fixture import Simulation, rejection_bounds
 
 from stilts_core.errors import StudyError
 from stilts_core.studies.adversary import PROBE, analyse, check_manipulation, choose_weight
+from stilts_core.studies.power import power_of_difference
 from stilts_core.studies.protocol import read_protocol
 from stilts_core.studies.results import StudyTable
 
@@ -37,6 +38,15 @@ def test_planted_harm_is_found_and_centring_is_not_beaten():
     weak = findings["a weak reversal does not reach centring without training"]
     assert weak.verdict == "supported" and weak.value == pytest.approx(-22, abs=4)
     assert findings["random labels"].verdict != "supported"
+
+
+@pytest.mark.parametrize(("harm", "name"), [(0.0, "level"), (-6.0, "power")])
+def test_primary_contrast_keeps_its_level_and_has_its_power(harm, name):
+    stated = 0.05 if not harm else power_of_difference(harm, 7.0, 12, 0.05, "less")
+    rate = Simulation(PROTOCOL, lambda cell: harm * (cell.arm == "reversal"), encoder=7.0).support(200)
+    print(f"adversary, harm {harm}: supported {rate:.3f} (stated {name} {stated:.3f})")
+    low, high = rejection_bounds(stated, 200)
+    assert low <= rate <= high
 
 
 def test_manipulation_succeeds_only_where_a_fresh_probe_falls():

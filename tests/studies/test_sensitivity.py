@@ -9,7 +9,7 @@ from stilts_core.studies.sensitivity import check_sensitivity
 
 
 def test_models_agree_on_a_large_effect_and_on_none():
-    protocol = invented(seeds=[0, 1])
+    protocol = invented(seeds=[0, 1], encoders=[f"lab-{number}" for number in range(8)])
     for effect, side in ((3.0, 1), (0.0, 0)):
         simulation = Simulation(
             protocol, lambda cell, effect=effect: effect * (cell.arm == "mnli"), encoder=1.0, score=1.0
