@@ -7,6 +7,7 @@ import numpy as np
 
 from stilts_core.errors import StudyError
 from stilts_core.runs.record import Record
+from stilts_core.studies import measures
 from stilts_core.studies.design import DesignCell, expand
 from stilts_core.studies.fields import identify
 from stilts_core.studies.protocol import Exclusion, Protocol
@@ -22,8 +23,8 @@ def collect(
     protocol: Protocol,
     records: Iterable[Record],
     *,
-    read_items: ReadItems | None = None,
-    read_measures: ReadMeasures | None = None,
+    read_items: ReadItems = measures.read_items,
+    read_measures: ReadMeasures = measures.read_measures,
 ) -> StudyTable:
     """Return the table of a study from the records of its runs; other records are left out.
 
@@ -42,7 +43,7 @@ def collect(
             continue
         used[record.run_id] = record
         if record.run_id not in measured:
-            measured[record.run_id] = list(_measures(record, read_items, read_measures))
+            measured[record.run_id] = list(_rows(record, read_items, read_measures))
         shared = _cell_columns(cell, record, protocol.exclusions)
         rows += [shared | measure for measure in measured[record.run_id]]
     if not rows:
@@ -78,12 +79,10 @@ def exclusion_reason(rule: Exclusion, arm: str, record: Record) -> str | None:
     return f"{rule.reason} ({rule.phase} dev: {', '.join(low)}, below {rule.below:g})" if low else None
 
 
-def _measures(
-    record: Record, read_items: ReadItems | None, read_measures: ReadMeasures | None
-) -> Iterator[dict[str, Any]]:
+def _rows(record: Record, read_items: ReadItems, read_measures: ReadMeasures) -> Iterator[dict[str, Any]]:
     """The rows of one run without the columns of its cell."""
     for language, score in record.scores.items():
-        items = read_items(record, language) if read_items else None
+        items = read_items(record, language)
         packed = pack_items(items) if items is not None else None
         bounds = {"low": score.low, "high": score.high, "n": score.n}
         yield {"metric": "score", "language": language, "score": score.score, "items": packed} | bounds
@@ -93,9 +92,8 @@ def _measures(
     for phase in record.phases:
         for task, dev in phase.dev.items():
             yield _plain_row(f"dev:{phase.name}:{task}", "en", dev.score, dev.n)
-    if read_measures:
-        for metric, language, value in read_measures(record):
-            yield _plain_row(metric, language, value, 0)
+    for metric, language, value in read_measures(record):
+        yield _plain_row(metric, language, value, 0)
 
 
 def _plain_row(metric: str, language: str, value: float, n: int) -> dict[str, Any]:

@@ -98,6 +98,17 @@ def test_items_and_further_measures_come_from_the_readers():
     assert table.frame[table.frame["metric"] == "mlm_loss"]["score"].tolist() == [2.5] * 4
 
 
+def test_costs_of_phases_and_scores_of_layers_are_measures():
+    protocol = study(targets=["tatoeba"], primary={"target": "tatoeba"})
+    layers = {"qal": [10.0, 40.0, 30.0]}
+    records = [with_values(record, {"layers": layers}) for record in records_of(protocol)]
+    frame = collect(protocol, records).frame
+    for number, score in enumerate(layers["qal"]):
+        assert frame[frame["metric"] == f"layer:{number}"]["score"].tolist() == [score] * len(records)
+    costs = frame[frame["metric"] == "flops:intermediate"]
+    assert set(costs["score"]) == {1e14} and set(costs["language"]) == {""} and set(costs["arm"]) == {"mnli"}
+
+
 def test_rule_excludes_a_run_below_its_bound_and_says_the_score():
     rule = {"phase": "intermediate", "below": 70.0, "arms": ["mnli"], "task": "mnli", "reason": "not learnt"}
     protocol = study(exclusions=[rule])
