@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -140,6 +140,58 @@ def batch(file: Path) -> int:
     from stilts_core.workflow.batches import run_batch
 
     return int(run_batch(file, run_guarded) > 0)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="only the runs, the forecast in core-hours and the detectable effects")
+@click.option("--register", is_flag=True, help="only the registration (of all studies before the first one runs)")
+@click.option("--seeds", type=click.IntRange(1), help="number of seeds (default: the protocol's); exploratory")
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUES",
+    help="levels of a factor, arms, targets, encoders, or the value of a field (may be repeated); exploratory",
+)
+@click.option("--cores", type=click.IntRange(1), help="number of runs at once (default: the number of cores)")
+@click.option("--protocols-dir", type=click.Path(path_type=Path), help="folder of protocols (default: protocols)")
+@runs_dir_option
+def study(
+    name: str,
+    dry_run: bool,
+    register: bool,
+    seeds: int | None,
+    changes: tuple[str, ...],
+    cores: int | None,
+    protocols_dir: Path | None,
+    runs_dir: Path,
+) -> None:
+    """Register the study NAME, do its runs, and print its findings.
+
+    A study is the file protocols/NAME.toml. Finished runs are reused, also those of other studies; an interrupted study
+    resumes. Its table and its findings are written to RUNS_DIR/studies/. A changed study is not registered, and its
+    findings are exploratory.
+    """
+    from stilts_core.studies.conduct import conduct, describe, open_study, register_study
+
+    if wrong := [change for change in changes if "=" not in change]:
+        raise ConfigError(f"--set is {wrong[0]!r}; write NAME=VALUES, such as targets=udpos,panx")
+    opened = open_study(name, protocols_dir, dict(change.split("=", 1) for change in changes), seeds)
+    if register and not dry_run:
+        register_study(opened)
+    click.echo(describe(opened))
+    if dry_run or register:
+        return
+
+    def execute(configs: Sequence[Mapping[str, Any]]) -> None:
+        from stilts_core.workflow.sweep import sweep
+
+        common = {"runs_dir": str(runs_dir), "quiet": True}
+        sweep([RunConfig.from_dict({**config, **common}) for config in configs], cores=cores)
+
+    for finding in conduct(opened, execute, runs_dir):
+        click.echo(finding.sentence)
 
 
 @main.command()

@@ -73,6 +73,10 @@ class RunError(StiltsError, RuntimeError):
     """A run that failed in its notebook; the message names the error and the notebook that shows where."""
 
 
+class StudyError(StiltsError, ValueError):
+    """Results that cannot answer a study's question; the message says what is missing and how to get it."""
+
+
 class SweepError(StiltsError, RuntimeError):
     """A sweep that cannot begin, or that had failed runs; the message says which runs failed and why."""
 

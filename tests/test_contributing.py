@@ -38,7 +38,7 @@ def test_every_stilts_command_and_option_exists(guide):
 
 
 def test_contributing_names_commands_that_are_checked_above():
-    assert {call[0] for call in stilts_calls(CONTRIBUTING)} >= {"tasks", "run", "sweep", "report"}
+    assert {call[0] for call in stilts_calls(CONTRIBUTING)} >= {"tasks", "run", "study", "report"}
 
 
 def test_every_make_target_exists():

@@ -38,10 +38,11 @@ def run_stilts(installed: Path, cwd: Path, *arguments: object) -> str:
     return done.stdout
 
 
-def test_wheel_has_every_file_of_the_package_and_every_notebook(wheel):
+def test_wheel_has_every_file_of_the_package_every_notebook_and_every_protocol(wheel):
     package = [path for path in (ROOT / "stilts_core").rglob("*") if path.is_file() and path.suffix != ".pyc"]
     expected = {str(path.relative_to(ROOT)) for path in package}
     expected |= {f"stilts_core/notebooks/files/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    expected |= {f"stilts_core/studies/files/{path.name}" for path in (ROOT / "protocols").glob("*.toml")}
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     assert sorted(names) == sorted(expected)
 
@@ -57,6 +58,7 @@ def test_installed_package_finds_its_own_notebooks(installed, tmp_path):
 
 def test_installed_commands_work_in_an_empty_folder(installed, tmp_path, tiny_xlmr):
     assert "commonsenseqa" in run_stilts(installed, tmp_path, "tasks")
+    assert "core-hours" in run_stilts(installed, tmp_path, "study", "adversary", "--dry-run")
     sizes = {"target": 16, "dev": 4, "test": 4}
     options = [option for part, size in sizes.items() for option in (f"--{part}-examples", size)]
     options += ["--encoder", tiny_xlmr, "--languages", "en,qal", "--target-epochs", 1, "--quiet"]

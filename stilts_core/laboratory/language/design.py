@@ -40,7 +40,7 @@ class LabLanguage:
     sounds: Sounds
     grammar: Grammar
 
-    @property
+    @cached_property
     def distance(self) -> float:
         """The distance of its grammar to the English one, in [0, 1]. As in URIEL, script and words do not count."""
         return self.grammar.distance(ENGLISH.grammar)

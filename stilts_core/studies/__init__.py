@@ -1,0 +1,1 @@
+"""The five questions as studies: protocols, designs, tables of results, inference and findings."""

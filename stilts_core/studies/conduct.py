@@ -1,0 +1,198 @@
+"""`stilts study`: what a study will do, its registration, its runs, and what they show."""
+
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stilts_core.config import RunConfig
+from stilts_core.errors import ConfigError, StudyError
+from stilts_core.runs.record import find_records
+from stilts_core.storage.atomic import write_whole
+from stilts_core.studies import adversary, choice, continued, latency, ratio
+from stilts_core.studies.collection import collect
+from stilts_core.studies.design import Design, change_protocol, expand
+from stilts_core.studies.fields import identify
+from stilts_core.studies.findings import Finding, conclude
+from stilts_core.studies.forecast import Forecast, forecast
+from stilts_core.studies.latency_blocks import measure_blocks
+from stilts_core.studies.protocol import Contrast, Protocol, locate_protocol, read_protocol, registration_path
+from stilts_core.studies.registration import (
+    Origin,
+    Registration,
+    Standing,
+    judge,
+    minimum_detectable,
+    read_registration,
+    register,
+)
+from stilts_core.studies.results import StudyTable, read_table, write_table
+
+# Executes runs, given by the fields that differ from the defaults; finished ones are reused.
+Execute = Callable[[Sequence[Mapping[str, Any]]], None]
+Analyse = Callable[[StudyTable, Protocol, Standing | None], list[Finding]]
+
+ANALYSES: dict[str, Analyse] = {
+    "ratio": ratio.analyse,
+    "continued": continued.analyse,
+    "choice": choice.analyse,
+    "latency": latency.analyse,
+    "adversary": adversary.analyse,
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A protocol with its design and its forecast; `changed`: options changed it, so that it is exploratory."""
+
+    path: Path
+    protocol: Protocol
+    design: Design
+    forecast: Forecast
+    changed: bool
+
+    @property
+    def registration(self) -> Registration | None:
+        """The registration of the protocol, if there is one."""
+        path = registration_path(self.path)
+        return read_registration(path) if path.exists() else None
+
+    def results_path(self, runs_dir: Path) -> Path:
+        """The file of the study's table, under the folder of runs."""
+        return runs_dir / "studies" / f"{self.protocol.name}{'-changed' * self.changed}.parquet"
+
+
+def open_study(
+    name: str, folder: Path | None = None, changes: Mapping[str, str] | None = None, seeds: int | None = None
+) -> Study:
+    """Return a study by its name, with the changes that options ask for. Raises ConfigError for a wrong protocol."""
+    path = locate_protocol(name, folder)
+    original = read_protocol(path)
+    protocol = change_protocol(original, changes or {}, seeds) if changes or seeds is not None else original
+    design = expand(protocol)
+    return Study(path, protocol, design, forecast(protocol, design), protocol.digest != original.digest)
+
+
+def describe(study: Study) -> str:
+    """Return what a study will do: its runs, its forecast, and what it can detect."""
+    protocol, size = study.protocol, study.forecast
+    cost = f"{size.core_hours:.1f} core-hours"
+    if size.measuring:
+        cost += f" ({size.measuring:.1f} of them measuring latency)"
+    lines = [
+        protocol.question,
+        f"Hypothesis: {protocol.hypothesis}",
+        "",
+        f"{len(study.design.cells)} cells: {_count(protocol.arms, 'arm')}, {_count(protocol.targets, 'target')}, "
+        f"{_count(protocol.encoders, 'encoder')}, {_count(protocol.seeds, 'seed')}"
+        + "".join(f", {_count(levels, 'level')} of {factor}" for factor, levels in protocol.factors.items()),
+        f"{size.runs} runs with {size.phases} shared intermediate phases; forecast: {cost}",
+        f"Protocol: {study.path} (digest {protocol.digest[:12]})",
+        f"Status: {_status(study)}",
+        "",
+        "Minimum detectable effects at power .9, after Holm's correction:",
+        *(_detectable_line(protocol, contrast) for contrast in protocol.family),
+    ]
+    return "\n".join(lines)
+
+
+def register_study(study: Study) -> Registration:
+    """Register the protocol of a study, or return its registration if it is unchanged.
+
+    Studies share runs. So register all of them before the first one runs: a run that is older than the registration
+    makes a result exploratory. Raises ConfigError, before anything is registered, for a changed study and for a run
+    that cannot be done.
+    """
+    if study.changed:
+        raise ConfigError(
+            "options change the protocol, and only an unchanged one is registered; leave out --set, --seeds"
+        )
+    for config in study.design.configs:
+        RunConfig.from_dict(dict(config)).resolved()
+    return register(study.protocol, registration_path(study.path))
+
+
+def conduct(study: Study, execute: Execute, runs_dir: Path) -> list[Finding]:
+    """Register a study, execute its runs, write the table of its results and its findings, and return the findings.
+
+    A changed study is not registered. `execute` raises an error if a run failed; then the same command resumes. Raises
+    ConfigError as `register_study` does.
+    """
+    registration = None if study.changed else register_study(study)
+    execute(study.design.configs)
+    table, origins = gather(study, runs_dir)
+    path = study.results_path(runs_dir)
+    write_table(path, table)
+    standing = judge(study.protocol, registration, origins, changed=study.changed)
+    findings = analyse(table, study.protocol, standing)
+    content = {"standing": asdict(standing), "findings": [finding.to_dict() for finding in findings]}
+    write_whole(path.with_suffix(".json"), json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    return findings
+
+
+def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = None) -> list[Finding]:
+    """Return the findings of a study by its own analysis, or by the contrasts alone if it has none."""
+    return ANALYSES.get(protocol.name, conclude)(table, protocol, standing)
+
+
+def gather(study: Study, runs_dir: Path) -> tuple[StudyTable, list[Origin]]:
+    """Return the table of a study, and the origins of the records that its primary contrast uses.
+
+    A study of latency measures the trained encoders of its runs; finished measurements are reused.
+    """
+    protocol = study.protocol
+    cells = {cell.identity: cell for cell in study.design.cells}
+    records = [
+        (cells[identity], record)
+        for record in find_records(runs_dir, str(protocol.base.get("profile", "lab")))
+        if (identity := identify(record.config.to_dict())) in cells
+    ]
+    used = {protocol.primary.treatment, protocol.primary.control} & set(protocol.arms) or set(protocol.arms)
+    primary = {cell.identity for cell in study.design.cells if cell.arm in used}
+    origins = [
+        Origin(record.started, record.environment.git_revision)
+        for cell, record in records
+        if cell.identity in primary and cell.target == protocol.primary.target
+    ]
+    scores = collect(protocol, [record for _, record in records])
+    if not protocol.latency:
+        return scores, origins
+    path = study.results_path(runs_dir)
+    if path.exists() and (table := read_table(path)).provenance.get("digest") == protocol.digest:
+        return table, origins
+    models = {cell.identity: runs_dir / record.profile / record.run_id / "model" for cell, record in records}
+    if missing := [folder for folder in models.values() if not folder.is_dir()]:
+        raise StudyError(f"{missing[0]} not found: the run kept no encoder; delete the run's folder and run again")
+    folders = {
+        (cell.arm, cell.encoder): models[cell.identity] for cell in study.design.cells if cell.identity in models
+    }
+    facts = {"machine": platform.platform(), "runs": dict(scores.provenance)}
+    return measure_blocks(protocol, folders, provenance=facts), origins
+
+
+def _status(study: Study) -> str:
+    if study.changed:
+        return "exploratory, because options change the protocol"
+    registration = study.registration
+    if registration is None:
+        return "not registered yet; the first run registers it"
+    standing = judge(study.protocol, registration, [])
+    reasons = "" if standing.confirmatory else f"; exploratory, because {'; '.join(standing.reasons)}"
+    return f"registered {registration.time} at {(registration.commit or 'no revision')[:12]}{reasons}"
+
+
+def _detectable_line(protocol: Protocol, contrast: Contrast) -> str:
+    detectable = minimum_detectable(protocol, contrast)
+    unit = "%" if protocol.latency else "points"
+    unit += " a doubling" * contrast.test.endswith("slope")
+    size = "none (one replicate)" if detectable is None else f"{detectable:.2f} {unit}"
+    what = "margin" if contrast.test in ("equivalence", "flat-slope") else "effect"
+    mark = " (primary)" if contrast is protocol.primary else ""
+    interest = f"smallest effect of interest {contrast.sesoi:g}, expected SD {contrast.sd:g}"
+    return f"  {what} {size}: {contrast.name}{mark} [{interest}]"
+
+
+def _count(things: Sequence[Any] | Mapping[str, Any], name: str) -> str:
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"

@@ -1,0 +1,94 @@
+"""One measurement of inference in a fresh process: `python -m stilts_core.studies.latency_process ENCODER …`.
+
+It prints one JSON object. The parent pins threads before the process starts, because libraries read them when they are
+loaded.
+"""
+
+import argparse
+import copy
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from stilts_core.encoders.encoder import Encoder
+
+WARM_UP = 3  # passes before the clock starts: the first ones build kernels and fill caches
+
+
+def measure(encoder: "Encoder", batch: int, length: int, seconds: float, seed: int = 0) -> dict[str, float]:
+    """Return the times of forward passes over `batch` random inputs of `length` sub-words, for at least `seconds`.
+
+    `processor_seconds` and `wall_seconds` are those of one input; `p50_ms`, `p90_ms` and `p99_ms` are quantiles of the
+    wall time of one pass.
+    """
+    import torch
+
+    rng = np.random.default_rng(seed)
+    ids = torch.from_numpy(rng.integers(5, encoder.vocabulary_size, (batch, length)))
+    mask = torch.ones(batch, length, dtype=torch.bool)
+    passes = []
+    encoder.model.eval()
+    with torch.inference_mode():
+        for _ in range(WARM_UP):
+            encoder.hidden(ids, mask)
+        wall, processor = time.perf_counter(), time.process_time()
+        while time.process_time() - processor < seconds:
+            begun = time.perf_counter()
+            encoder.hidden(ids, mask)
+            passes.append(time.perf_counter() - begun)
+        processor, wall = time.process_time() - processor, time.perf_counter() - wall
+    inputs = batch * len(passes)
+    quantiles = 1000 * np.quantile(passes, [0.5, 0.9, 0.99])
+    return {
+        "processor_seconds": processor / inputs,
+        "wall_seconds": wall / inputs,
+        "inputs_per_second": inputs / wall,
+        "subwords_per_second": inputs * length / wall,
+        **dict(zip(("p50_ms", "p90_ms", "p99_ms"), quantiles.tolist(), strict=True)),
+    }
+
+
+def add_layer(encoder: "Encoder") -> None:
+    """Give the encoder a copy of its last layer on top: the positive control, which must take longer.
+
+    The number of layers rises, too, because a forward pass stops at it.
+    """
+    layers = encoder.model.encoder.layer
+    layers.append(copy.deepcopy(layers[-1]))
+    encoder.layers += 1
+    encoder.model.config.num_hidden_layers += 1
+
+
+def main() -> None:
+    """Measure once, and print the result as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("encoder", type=Path)
+    parser.add_argument("--extra-layer", action="store_true")
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--length", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if min(options.batch, options.length, options.threads) < 1:
+        parser.error("batch, length and threads must be 1 or more")
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-options.threads :])
+    import torch
+
+    from stilts_core.encoders.encoder import read_encoder
+
+    torch.set_num_threads(options.threads)
+    encoder = read_encoder(options.encoder, dropout=0.0)
+    if options.extra_layer:
+        add_layer(encoder)
+    print(json.dumps(measure(encoder, options.batch, options.length, options.seconds, options.seed), allow_nan=False))
+
+
+if __name__ == "__main__":
+    main()

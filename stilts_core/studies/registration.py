@@ -1,0 +1,176 @@
+"""The registration of a study: what was fixed, at which revision and when, before its first run.
+
+A result is confirmatory only if the protocol is unchanged since then, the source tree was clean, and no record of the
+primary contrast is older than the registration.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stilts_core.errors import RecordError, shown
+from stilts_core.storage.atomic import write_whole
+from stilts_core.studies.design import expand
+from stilts_core.studies.forecast import forecast
+from stilts_core.studies.power import detectable_effect, detectable_margin, overlap_factor
+from stilts_core.studies.protocol import REGISTERED, Contrast, Protocol
+
+SCHEMA = 1
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Revision:
+    """The git revision of this package's source: its hash (None outside a repository), and whether nothing differs."""
+
+    commit: str | None
+    clean: bool
+
+
+class Origin(NamedTuple):
+    """When a record's run was started (ISO 8601, UTC), and at which revision; `-dirty` ends that of changed sources."""
+
+    started: str
+    revision: str | None
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What was registered. `detectable` has the minimum detectable effect (or margin) of every confirmatory contrast.
+
+    `earlier` are the registrations that this one replaced, the oldest first: the deviations that a page must show.
+    `time` is in UTC, as ISO 8601.
+    """
+
+    schema: int
+    name: str
+    digest: str
+    commit: str | None
+    clean: bool
+    time: str
+    runs: int
+    core_hours: float
+    detectable: dict[str, float | None]
+    earlier: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether the primary result is confirmatory, and every reason why it is not."""
+
+    confirmatory: bool
+    reasons: tuple[str, ...] = ()
+
+
+def read_revision(folder: Path = _PACKAGE) -> Revision:
+    """Return the git revision of the repository of `folder`; files of registrations do not count as changes."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    changes = _git(folder, "status", "--porcelain", "--", ":/", f":(exclude,top)protocols/{REGISTERED}")
+    return Revision(commit, commit is not None and changes == "")
+
+
+def minimum_detectable(protocol: Protocol, contrast: Contrast) -> float | None:
+    """Return the smallest effect that a contrast will detect with power .9, or the smallest margin of equivalence.
+
+    The replicates are the encoders, or the seeds if there is one encoder; for latency they are the blocks. The contrast
+    states the expected standard deviation. The level is that of Holm's first step over the confirmatory family. None
+    with one replicate.
+    """
+    replicates = len(protocol.encoders) if len(protocol.encoders) > 1 else len(protocol.seeds)
+    if protocol.latency:
+        replicates = protocol.latency.blocks
+    count = len(protocol.family) if contrast.status == "confirmatory" else 1
+    alpha = contrast.alpha / count
+    if replicates < 2:
+        return None
+    sd = contrast.sd * (overlap_factor(replicates) if contrast.treatment in protocol.selectors else 1)
+    if contrast.test in ("equivalence", "flat-slope"):
+        return detectable_margin(sd, replicates, alpha)
+    return detectable_effect(sd, replicates, alpha, contrast.direction)
+
+
+def register(protocol: Protocol, path: Path, revision: Revision | None = None) -> Registration:
+    """Return the registration of a protocol at `path`; write it if there is none, or if the protocol has changed.
+
+    An unchanged protocol keeps its first registration, unless that one was made on changed sources and these are clean.
+    """
+    revision = revision or read_revision()
+    earlier: tuple[dict[str, Any], ...] = ()
+    if path.exists():
+        old = read_registration(path)
+        if old.digest == protocol.digest and (old.clean or not revision.clean):
+            return old
+        content = asdict(old)
+        earlier = (*content.pop("earlier"), content)
+    size = forecast(protocol, expand(protocol))
+    registration = Registration(
+        schema=SCHEMA,
+        name=protocol.name,
+        digest=protocol.digest,
+        commit=revision.commit,
+        clean=revision.clean,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        runs=size.runs,
+        core_hours=round(size.core_hours, 3),
+        detectable={contrast.name: minimum_detectable(protocol, contrast) for contrast in protocol.family},
+        earlier=earlier,
+    )
+    write_whole(path, json.dumps(asdict(registration), indent=1, allow_nan=False) + "\n")
+    return registration
+
+
+def read_registration(path: Path) -> Registration:
+    """Read a registration. Raises RecordError for a damaged file or an unknown schema."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["earlier"] = tuple(content["earlier"])
+        registration = Registration(**content)
+    except (ValueError, TypeError, KeyError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path} is not a readable registration ({error}); restore it from git") from error
+    if registration.schema != SCHEMA:
+        schema = shown(registration.schema)
+        raise RecordError(f"{path} has schema {schema}, and this version reads schema {SCHEMA}; restore it from git")
+    return registration
+
+
+def judge(
+    protocol: Protocol, registration: Registration | None, origins: Iterable[Origin], *, changed: bool = False
+) -> Standing:
+    """Return whether the primary result is confirmatory.
+
+    `origins` are those of the records that the primary contrast uses. `changed`: options of the command changed the
+    protocol (`--set`, `--seeds`).
+    """
+    if registration is None:
+        return Standing(False, ("the study was not registered",))
+    reasons = []
+    if changed:
+        reasons.append("options of the command changed the protocol")
+    if registration.digest != protocol.digest:
+        reasons.append("the protocol was changed after its registration")
+    if not registration.clean:
+        reasons.append("the source tree was not clean when the study was registered")
+    registered, origins = _time(registration.time), list(origins)
+    if old := sum(_time(origin.started) < registered for origin in origins):
+        reasons.append(f"{old} records of the primary contrast are older than the registration")
+    if unclean := sum((origin.revision or "-dirty").endswith("-dirty") for origin in origins):
+        reasons.append(f"{unclean} records of the primary contrast come from changed or unknown sources")
+    return Standing(not reasons, tuple(reasons))
+
+
+def _time(text: str) -> datetime:
+    """A time; one without a zone is UTC."""
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,220 @@
+"""`stilts study`: a dry run prints and writes nothing; a study registers, runs what is missing, and concludes."""
+
+import json
+import random
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from record_fixture import synthetic_record, with_values
+
+from stilts_core import cli
+from stilts_core.config import RunConfig
+from stilts_core.errors import ConfigError, StiltsError, StudyError
+from stilts_core.runs.record import write_record
+from stilts_core.studies import registration
+from stilts_core.studies.conduct import conduct, describe, open_study
+from stilts_core.studies.latency_blocks import measure_blocks
+from stilts_core.studies.registration import Revision, read_registration
+from stilts_core.studies.results import read_table
+
+PROTOCOLS = Path(__file__).parents[2] / "protocols"
+NAMES = ("ratio", "continued", "choice", "latency", "adversary")
+TEXT = """
+name = "invented"
+question = "Does MNLI help?"
+hypothesis = "It helps."
+targets = ["xnli"]
+encoders = ["lab", "lab-1", "lab-2", "lab-3"]
+seeds = [0]
+[base]
+profile = "lab"
+[arms.direct]
+intermediate = "none"
+[arms.mnli]
+intermediate = "mnli"
+[primary]
+name = "MNLI against direct"
+treatment = "mnli"
+control = "direct"
+target = "xnli"
+test = "difference"
+direction = "greater"
+sesoi = 1.0
+sd = 1.0
+[costs]
+run = 3600
+"""
+
+
+@pytest.fixture
+def protocols(tmp_path, monkeypatch) -> Path:
+    """A folder with an invented protocol, in a clean source tree."""
+    monkeypatch.setattr(registration, "read_revision", lambda: Revision("c" * 40, True))
+    folder = tmp_path / "protocols"
+    folder.mkdir()
+    (folder / "invented.toml").write_text(TEXT)
+    return folder
+
+
+def fake_runs(runs_dir: Path, started: str = "2999-01-01T00:00:00Z", gain: float = 20.0):
+    """A function that writes an invented record for every run, as a sweep would; `calls` counts its runs."""
+    calls = []
+
+    def execute(configs):
+        calls.append(len(configs))
+        for number, config in enumerate(configs):
+            base = synthetic_record(config["intermediate"], config["target"], ("en", "qal", "qbe"), profile="lab")
+            resolved = RunConfig.from_dict(dict(config)).resolved()
+            changes = {f"config.{name}": value for name, value in resolved.to_dict().items()}
+            changes |= {"run_id": f"run-{number}", "started": started}
+            for code in base.scores:
+                score = 50.0 + number % 4 + gain * (config["intermediate"] == "mnli") + 0.1 * number
+                changes |= {f"scores.{code}.{name}": score for name in ("score", "low", "high")}
+            record = with_values(base, changes)
+            write_record(runs_dir / "lab" / record.run_id, record)
+
+    execute.calls = calls
+    return execute
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dry_run_prints_runs_cost_and_detectable_effects_and_writes_nothing(name, tmp_path, monkeypatch):
+    shutil.copytree(PROTOCOLS, tmp_path / "protocols", ignore=shutil.ignore_patterns("registered"))
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli.main, ["study", name, "--dry-run"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "core-hours" in result.output and "shared intermediate phases" in result.output
+    assert "(primary)" in result.output and "not registered yet" in result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["protocols"]
+    assert not (tmp_path / "protocols/registered").exists()
+
+
+def test_study_registers_runs_and_concludes_confirmatorily(protocols, tmp_path):
+    study = open_study("invented", protocols)
+    execute = fake_runs(tmp_path / "runs")
+    (finding,) = conduct(study, execute, tmp_path / "runs")
+    assert execute.calls == [8]
+    assert finding.verdict == "supported" and finding.confirmatory and finding.n == 4
+    assert finding.value == pytest.approx(20.4)
+    made = read_registration(protocols / "registered" / "invented.json")
+    assert (made.digest, made.runs, made.core_hours, made.clean) == (study.protocol.digest, 8, 8.0, True)
+    path = study.results_path(tmp_path / "runs")
+    assert read_table(path).provenance["records"] == 8
+    written = json.loads(path.with_suffix(".json").read_text())
+    assert written["standing"] == {"confirmatory": True, "reasons": []}
+    assert written["findings"][0]["sentence"] == finding.sentence and written["findings"][0]["value"] == finding.value
+    assert f"registered {made.time} at cccccccccccc" in describe(study)
+
+
+def test_studies_that_share_runs_are_both_confirmatory_if_both_were_registered_first(protocols, tmp_path):
+    """The second study reuses the runs of the first: they are younger than both registrations."""
+    other = TEXT.replace('name = "invented"', 'name = "other"').replace("sesoi = 1.0", "sesoi = 2.0")
+    (protocols / "other.toml").write_text(other)
+    for name in ("invented", "other"):
+        options = ["study", name, "--register", "--protocols-dir", str(protocols)]
+        output = CliRunner().invoke(cli.main, options, catch_exceptions=False).output
+        assert "Status: registered 20" in output and "exploratory" not in output
+    conduct(open_study("invented", protocols), fake_runs(tmp_path / "runs"), tmp_path / "runs")
+    (finding,) = conduct(open_study("other", protocols), lambda configs: None, tmp_path / "runs")
+    assert finding.confirmatory
+
+
+def test_changed_study_cannot_be_registered(protocols):
+    options = ["study", "invented", "--register", "--seeds", "2", "--protocols-dir", str(protocols)]
+    with pytest.raises(ConfigError, match="only an unchanged one is registered"):
+        CliRunner().invoke(cli.main, options, catch_exceptions=False)
+
+
+def test_runs_older_than_the_registration_make_it_exploratory(protocols, tmp_path):
+    study = open_study("invented", protocols)
+    (finding,) = conduct(study, fake_runs(tmp_path / "runs", started="2001-01-01T00:00:00Z"), tmp_path / "runs")
+    assert finding.verdict == "supported" and not finding.confirmatory
+    assert finding.reasons == ("8 records of the primary contrast are older than the registration",)
+
+
+def test_changed_study_is_not_registered_and_keeps_its_own_table(protocols, tmp_path):
+    study = open_study("invented", protocols, {"target_lr": "0.002"}, seeds=2)
+    assert "exploratory, because options change the protocol" in describe(study)
+    (finding,) = conduct(study, fake_runs(tmp_path / "runs"), tmp_path / "runs")
+    assert not finding.confirmatory and not (protocols / "registered").exists()
+    assert {path.stem for path in (tmp_path / "runs" / "studies").iterdir()} == {"invented-changed"}
+
+
+def test_protocol_that_changes_after_its_registration_says_so(protocols):
+    study = open_study("invented", protocols)
+    registration.register(study.protocol, protocols / "registered" / "invented.json")
+    (protocols / "invented.toml").write_text(TEXT.replace("sesoi = 1.0", "sesoi = 0.1"))
+    assert "exploratory, because the protocol was changed after its registration" in describe(
+        open_study("invented", protocols)
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('profile = "lab"', 'profile = "lab-narrow"', "unknown profile 'lab-narrow'"),
+        ('intermediate = "mnli"', 'intermediate = "mnlii"', "no task 'mnlii'"),
+    ],
+)
+def test_study_that_cannot_run_is_not_registered(protocols, tmp_path, old, new, message):
+    (protocols / "invented.toml").write_text(TEXT.replace(old, new))
+    execute = fake_runs(tmp_path / "runs")
+    with pytest.raises(ConfigError, match=message):
+        conduct(open_study("invented", protocols), execute, tmp_path / "runs")
+    assert execute.calls == [] and not (protocols / "registered").exists()
+
+
+def test_study_whose_runs_failed_is_refused(protocols, tmp_path):
+    def execute(configs):
+        fake_runs(tmp_path / "runs")([config for config in configs if config["intermediate"] == "none"])
+
+    with pytest.raises(StudyError, match="no results of mnli on xnli"):
+        conduct(open_study("invented", protocols), execute, tmp_path / "runs")
+
+
+def test_command_passes_the_runs_to_a_sweep(protocols, tmp_path, monkeypatch):
+    seen = []
+
+    def sweep(configs, *, cores):
+        seen.extend([(config.intermediate, config.runs_dir, config.quiet, cores) for config in configs])
+        fake_runs(tmp_path / "runs")(
+            [{k: v for k, v in config.to_dict().items() if k != "runs_dir"} for config in configs]
+        )
+
+    monkeypatch.setattr("stilts_core.workflow.sweep.sweep", sweep)
+    options = ["--protocols-dir", str(protocols), "--runs-dir", str(tmp_path / "runs"), "--cores", "1"]
+    result = CliRunner().invoke(cli.main, ["study", "invented", *options], catch_exceptions=False)
+    assert result.exit_code == 0 and "supported (confirmatory" in result.output
+    assert len(seen) == 8 and set(seen) == {(name, str(tmp_path / "runs"), True, 1) for name in ("none", "mnli")}
+
+
+def test_study_of_latency_measures_trained_encoders_once(protocols, tmp_path, monkeypatch):
+    table = "[latency]\nblocks = 4\nbatch_sizes = [1]\nlengths = [8]\n"
+    text = TEXT.replace('test = "difference"', 'test = "equivalence"\nmetric = "processor_seconds"')
+    (protocols / "slow.toml").write_text(text.replace('name = "invented"', 'name = "latency"') + table)
+    study, runs_dir = open_study("slow", protocols), tmp_path / "runs"
+    with pytest.raises(StudyError, match="model not found: the run kept no encoder"):
+        conduct(study, fake_runs(runs_dir), runs_dir)
+    for number in range(8):
+        (runs_dir / "lab" / f"run-{number}" / "model").mkdir()
+    folders, draw = [], random.Random(0)
+
+    def measure_once(request):
+        folders.append(request.folder)
+        return {"processor_seconds": (1 + 0.2 * request.extra_layer) * draw.uniform(0.999, 1.001)}
+
+    monkeypatch.setattr("stilts_core.studies.conduct.measure_blocks", partial(measure_blocks, measure=measure_once))
+    (finding,) = conduct(study, fake_runs(runs_dir), runs_dir)
+    assert finding.verdict == "supported" and finding.confirmatory and finding.unit_of_value == "%"
+    assert len(folders) == 4 * 4 and all(folder.is_dir() for folder in folders)
+    assert conduct(study, fake_runs(runs_dir), runs_dir) == [finding] and len(folders) == 4 * 4
+
+
+def test_wrong_options_are_errors(protocols):
+    with pytest.raises(ConfigError, match="write NAME=VALUES"):
+        CliRunner().invoke(cli.main, ["study", "ratio", "--set", "udpos"], catch_exceptions=False)
+    with pytest.raises(StiltsError, match="no protocol 'nothing'"):
+        open_study("nothing", protocols)

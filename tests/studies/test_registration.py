@@ -1,0 +1,127 @@
+"""Registrations: what makes a result confirmatory, and what does not."""
+
+import json
+import re
+import subprocess
+
+import pytest
+from study_fixture import invented
+
+from stilts_core.errors import RecordError
+from stilts_core.studies.power import detectable_effect
+from stilts_core.studies.registration import (
+    Origin,
+    Revision,
+    judge,
+    minimum_detectable,
+    read_registration,
+    read_revision,
+    register,
+)
+
+CLEAN, DIRTY = Revision("a" * 40, True), Revision("a" * 40, False)
+LATER, EARLIER = Origin("2999-01-01T00:00:00Z", "b" * 12), Origin("1999-01-01T00:00:00Z", "b" * 12)
+CASES = {
+    "unregistered": "not registered",
+    "changed protocol": "changed after",
+    "dirty": "not clean",
+    "old record": "1 records .* older",
+    "changed sources": "1 records .* from changed or unknown sources",
+    "unknown sources": "1 records .* from changed or unknown sources",
+    "options": "options of the command",
+}
+
+
+def test_registration_says_what_was_fixed(tmp_path):
+    protocol = invented()
+    made = register(protocol, tmp_path / "registered" / "invented.json", CLEAN)
+    assert made == read_registration(tmp_path / "registered" / "invented.json")
+    assert (made.digest, made.commit, made.clean, made.runs) == (protocol.digest, "a" * 40, True, 24)
+    assert made.detectable == {"mnli against direct": minimum_detectable(protocol, protocol.primary)}
+    assert made.time.endswith("+00:00")
+
+
+def test_unchanged_study_is_confirmatory(tmp_path):
+    protocol = invented()
+    registration = register(protocol, tmp_path / "r.json", CLEAN)
+    assert judge(protocol, registration, [LATER]) == judge(protocol, registration, [])
+    assert judge(protocol, registration, [LATER]).confirmatory
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_anything_else_is_exploratory_and_says_why(tmp_path, case):
+    protocol = invented()
+    registration = register(protocol, tmp_path / "r.json", DIRTY if case == "dirty" else CLEAN)
+    origins = {
+        "old record": [LATER, EARLIER],
+        "changed sources": [LATER, LATER._replace(revision="b" * 12 + "-dirty")],
+        "unknown sources": [LATER._replace(revision=None)],
+    }
+    standing = judge(
+        invented(seeds=[1]) if case == "changed protocol" else protocol,
+        None if case == "unregistered" else registration,
+        origins.get(case, [LATER]),
+        changed=case == "options",
+    )
+    assert not standing.confirmatory
+    assert len(standing.reasons) == 1 and re.search(CASES[case], standing.reasons[0])
+
+
+def test_first_registration_stands_until_the_protocol_changes(tmp_path):
+    path, protocol = tmp_path / "r.json", invented()
+    first = register(protocol, path, CLEAN)
+    assert register(protocol, path, Revision("b" * 40, True)) == first
+    second = register(invented(seeds=[1]), path, CLEAN)
+    assert second.digest != first.digest
+    assert [old["digest"] for old in second.earlier] == [first.digest]
+    third = register(invented(seeds=[2]), path, CLEAN)
+    assert [old["digest"] for old in third.earlier] == [first.digest, second.digest]
+
+
+def test_registration_on_changed_sources_is_replaced_once_they_are_clean(tmp_path):
+    path, protocol = tmp_path / "r.json", invented()
+    register(protocol, path, DIRTY)
+    again = register(protocol, path, CLEAN)
+    assert again.clean and len(again.earlier) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 1}', '{"schema": 1, "earlier": 3}'])
+def test_damaged_registration_is_an_error_with_its_path(tmp_path, text):
+    path = tmp_path / "r.json"
+    path.write_text(text)
+    with pytest.raises(RecordError, match=r"r\.json is not a readable registration"):
+        read_registration(path)
+
+
+def test_registration_of_another_schema_is_refused(tmp_path):
+    register(invented(), tmp_path / "r.json", CLEAN)
+    content = json.loads((tmp_path / "r.json").read_text()) | {"schema": 2}
+    (tmp_path / "r.json").write_text(json.dumps(content))
+    with pytest.raises(RecordError, match="has schema 2"):
+        read_registration(tmp_path / "r.json")
+
+
+def test_revision_is_clean_only_without_changes_beside_registrations(tmp_path):
+    def git(*arguments):
+        name = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(["git", "-C", str(tmp_path), *name, *arguments], check=True, capture_output=True)
+
+    git("init", "-q")
+    (tmp_path / "code.py").write_text("1\n")
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    assert read_revision(tmp_path).clean and len(read_revision(tmp_path).commit) == 40
+    (tmp_path / "protocols/registered").mkdir(parents=True)
+    (tmp_path / "protocols/registered/ratio.json").write_text("{}")
+    assert read_revision(tmp_path).clean
+    (tmp_path / "protocols/ratio.toml").write_text("")
+    assert not read_revision(tmp_path).clean
+    assert read_revision(tmp_path.parent) == Revision(None, False)
+
+
+def test_detectable_effect_is_that_of_holms_first_step():
+    primary = invented().primary.model_dump()
+    protocol = invented(secondary=[primary | {"name": "b"}])
+    expected = detectable_effect(1.0, 12, 0.05 / 2, "two-sided")
+    assert minimum_detectable(protocol, protocol.primary) == pytest.approx(expected)
+    assert minimum_detectable(invented(encoders=["lab"]), invented().primary) is None
