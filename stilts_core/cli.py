@@ -188,7 +188,7 @@ def study(
         from stilts_core.workflow.sweep import sweep
 
         common = {"runs_dir": str(runs_dir), "quiet": True}
-        sweep([RunConfig.from_dict({**config, **common}) for config in configs], cores=cores)
+        sweep([RunConfig.from_dict({**config, **common}) for config in configs], cores=cores, no_page=True)
 
     for finding in conduct(opened, execute, runs_dir):
         click.echo(finding.sentence)

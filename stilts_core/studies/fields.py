@@ -8,17 +8,10 @@ from stilts_core.config import PROFILES, RunConfig
 from stilts_core.errors import ConfigError
 from stilts_core.tasks.catalogue import TASKS
 
-# Fields that RunConfig is about to gain, with their defaults. Delete this table when it has them.
-PENDING: dict[str, Any] = {
-    "intermediate_steps": None, "target_steps": None, "selection_seed": None, "order_seed": None, "init_seed": None,
-    "mixed": False, "freeze": "", "text_languages": "", "text_source": "", "text_examples": None, "text_alpha": None,
-    "beside": "", "beside_weight": None, "beside_schedule": "constant", "beside_level": "pooled",
-    "beside_layer": None, "beside_languages": "", "page": True,
-}  # fmt: skip
-_DEFAULTS = PENDING | {field.name: field.default for field in fields(RunConfig)}
-_IDLE = {field.name for field in fields(RunConfig) if field.metadata["decides"] == "nothing"} | {"page"}
-_INTERMEDIATE = ("intermediate_", "sham_", "mlm_", "text_", "beside", "sampling_", "mixed")
-_TARGET = ("target_steps", "target_epochs", "target_lr", "target_examples")
+_DEFAULTS = {field.name: field.default for field in fields(RunConfig)}
+_IDLE = {field.name for field in fields(RunConfig) if field.metadata["decides"] == "nothing"}
+_INTERMEDIATE = ("intermediate_", "sham_", "text_", "auxiliary", "sampling_", "mixed")
+_TARGET = ("target_steps", "target_epochs", "target_lr", "target_examples", "target_frozen")
 
 
 def field_names() -> frozenset[str]:
@@ -35,8 +28,10 @@ def drop_idle_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     kept = dict(config)
     if kept.get("intermediate", "none") == "none":
         kept = {name: value for name, value in kept.items() if not name.startswith(_INTERMEDIATE)}
-    if not kept.get("beside"):
-        kept = {name: value for name, value in kept.items() if not name.startswith("beside")}
+    if not kept.get("auxiliary"):
+        read = "mlm" in kept.get("intermediate", "")
+        unread = ("auxiliary",) if read else ("auxiliary", "text_")
+        kept = {name: value for name, value in kept.items() if not name.startswith(unread)}
     task = TASKS.get(kept.get("target", ""))
     if task and not task.trained_on:
         kept = {name: value for name, value in kept.items() if name not in _TARGET}

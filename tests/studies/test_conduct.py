@@ -178,8 +178,8 @@ def test_study_whose_runs_failed_is_refused(protocols, tmp_path):
 def test_command_passes_the_runs_to_a_sweep(protocols, tmp_path, monkeypatch):
     seen = []
 
-    def sweep(configs, *, cores):
-        seen.extend([(config.intermediate, config.runs_dir, config.quiet, cores) for config in configs])
+    def sweep(configs, *, cores, no_page):
+        seen.extend([(config.intermediate, config.runs_dir, no_page, cores) for config in configs])
         fake_runs(tmp_path / "runs")(
             [{k: v for k, v in config.to_dict().items() if k != "runs_dir"} for config in configs]
         )

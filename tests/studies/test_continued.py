@@ -19,7 +19,7 @@ ARMS = {
     "direct": {"intermediate": "none"},
     "labels": {"intermediate": "mnli"},
     "text": {"intermediate": "mlm"},
-    "labels-and-text": {"intermediate": "mnli", "beside": "mlm"},
+    "labels-and-text": {"intermediate": "mnli", "auxiliary": "mlm"},
 }
 UNSEEN = np.array([in_group(code, "unseen") for code in CODES], float)
 
