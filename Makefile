@@ -71,7 +71,7 @@ pairs: setup ## run five pairs of profile small, one of each task family
 	done
 
 test: lint ## check style, types and imports, then run the tests
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: setup ## check style, types and the direction of imports
 	$(BIN)/ruff check .

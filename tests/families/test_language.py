@@ -225,6 +225,13 @@ class ToyEncoder:
         vectors = torch.cat([meanings + offset, meanings - offset])
         self.model = nn.Embedding.from_pretrained(vectors + 0.5 * torch.randn_like(vectors), freeze=False)
 
+    @property
+    def word_embeddings(self) -> torch.Tensor:
+        return self.model.weight
+
+    def freeze(self, layers: int | None) -> None:
+        assert layers is None
+
     def hidden(self, ids: torch.Tensor, layer: int | None = None, **_) -> torch.Tensor:
         return self.model(ids)
 

@@ -5,6 +5,7 @@ import pytest
 from record_fixture import synthetic_record
 
 from stilts_core.config import RunConfig
+from stilts_core.parameters import FIRST_FIELDS
 from stilts_core.errors import RecordError
 from stilts_core.runs.record import RECORD, SCHEMA, find_records, read_record, write_record
 
@@ -99,8 +100,8 @@ def test_numbers_that_only_rounding_or_a_clock_puts_outside_are_no_fault(tmp_pat
 
 def test_record_of_a_version_without_auxiliaries_is_read(tmp_path, record):
     content = json.loads(record.to_json())
-    later = {field.name for field in fields(RunConfig) if field.metadata["later"]}
-    earlier = {name: value for name, value in content["config"].items() if name not in later}
+    idle = {field.name for field in fields(RunConfig) if field.metadata["decides"] == "nothing"}
+    earlier = {name: value for name, value in content["config"].items() if name in idle or name in FIRST_FIELDS}
     (tmp_path / RECORD).write_text(json.dumps(content | {"config": earlier | {"mlm_weight": 0.0, "mlm_languages": ""}}))
     assert read_record(tmp_path / RECORD).config == record.config
     (tmp_path / RECORD).write_text(
