@@ -5,8 +5,8 @@ import pytest
 from record_fixture import synthetic_record
 
 from stilts_core.config import RunConfig
-from stilts_core.parameters import FIRST_FIELDS
 from stilts_core.errors import RecordError
+from stilts_core.parameters import FIRST_FIELDS
 from stilts_core.runs.record import RECORD, SCHEMA, find_records, read_record, write_record
 
 
