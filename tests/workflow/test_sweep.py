@@ -49,7 +49,7 @@ def outputs(runs: Path) -> dict[str, int]:
     paths = [
         *runs.glob("small/*/record.json"),
         *runs.glob("small/*/pair.ipynb"),
-        *runs.glob("checkpoints/*/state.json"),
+        *runs.glob("checkpoints/[!.]*/state.json"),
     ]
     return {str(path): path.stat().st_mtime_ns for path in paths}
 
