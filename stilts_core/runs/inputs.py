@@ -10,11 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stilts_core.config import ResolvedConfig
+from stilts_core.config import LABORATORY, ResolvedConfig
 from stilts_core.encoders.cpu.kernels import find_deviation
 from stilts_core.errors import ConfigError
+from stilts_core.laboratory.edition import FIRST
+from stilts_core.laboratory.source import Laboratory
+from stilts_core.pretraining.recipe import parse_lab_encoder
 from stilts_core.runs.encoders import identity
-from stilts_core.sources.parts import SOURCES, Part, TextPart
+from stilts_core.sources import publishers
+from stilts_core.sources.parts import Part, Source, TextPart
 from stilts_core.tasks.catalogue import get_task
 
 CHECKPOINT_VERSION = "3"  # raise it when the same config and data would give another intermediate checkpoint
@@ -66,10 +70,18 @@ def _checksums(parts: Iterable[Part | TextPart]) -> dict[str, str]:
     return files
 
 
+def find_source(config: ResolvedConfig) -> Source:
+    """The source of a run's examples. A laboratory encoder reads the edition that it was pretrained on."""
+    if config.source != LABORATORY:
+        return publishers
+    generated = parse_lab_encoder(config.encoder)
+    return Laboratory(generated[1].edition if generated else FIRST)
+
+
 def intermediate_inputs(config: ResolvedConfig) -> IntermediateInputs:
     """What the intermediate phase of a run reads; it does not depend on the target."""
     tasks = [_training_parts(config, name, config.intermediate_examples) for name in config.intermediate_tasks]
-    texts = [TextPart(config.source, code, limit) for code, limit in _text_limits(config).items()]
+    texts = [TextPart(find_source(config), code, limit) for code, limit in _text_limits(config).items()]
     return IntermediateInputs(tuple(tasks), tuple(texts))
 
 
@@ -78,10 +90,10 @@ def target_inputs(config: ResolvedConfig) -> TargetInputs:
 
     Raises ConfigError for a language that the test part does not have.
     """
-    task, languages = get_task(config.target), scored_languages(config)
+    task, source, languages = get_task(config.target), find_source(config), scored_languages(config)
     limit = 0 if task.family == "retrieval" else config.test_examples  # retrieval sets are reduced as a whole
-    tests = {code: Part(config.source, task, "test", code, limit) for code in languages}
-    tuning = {code: Part(config.source, task, "dev", code) for code in languages} if task.mined else {}
+    tests = {code: Part(source, task, "test", code, limit) for code in languages}
+    tuning = {code: Part(source, task, "dev", code) for code in languages} if task.mined else {}
     training = _training_parts(config, task.name, config.target_examples) if task.trained_on else None
     return TargetInputs(training, tests, tuning)
 
@@ -92,9 +104,9 @@ def run_checksums(config: ResolvedConfig) -> dict[str, str]:
 
 
 def _training_parts(config: ResolvedConfig, name: str, limit: int) -> TrainingParts:
-    task = get_task(name)
-    train = Part(config.source, task, "train", limit=limit, seed=config.seed)
-    return TrainingParts(train, Part(config.source, task, "dev", limit=config.dev_examples))
+    task, source = get_task(name), find_source(config)
+    train = Part(source, task, "train", limit=limit, seed=config.seed)
+    return TrainingParts(train, Part(source, task, "dev", limit=config.dev_examples))
 
 
 def _text_limits(config: ResolvedConfig) -> dict[str, int]:
@@ -104,7 +116,7 @@ def _text_limits(config: ResolvedConfig) -> dict[str, int]:
     """
     if not config.reads_text:
         return {}
-    source = SOURCES[config.source]
+    source = find_source(config)
     available = source.text_languages()
     codes = tuple(config.mlm_languages.split(",")) if config.mlm_languages else available
     if missing := [code for code in codes if code not in available]:
@@ -120,7 +132,7 @@ def _text_limits(config: ResolvedConfig) -> dict[str, int]:
 
 def scored_languages(config: ResolvedConfig) -> tuple[str, ...]:
     """The languages to score: the chosen ones, else all that are available."""
-    available = SOURCES[config.source].available_languages(config.target)
+    available = find_source(config).available_languages(config.target)
     chosen = config.asked_languages or available
     if missing := [code for code in chosen if code not in available]:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""The parts of a run's data: one task, split and language from one source, with its checksums and its examples.
+"""The parts of a run's data: one task, split and language of one source, with its checksums and its examples.
 
 A list of parts, made from a configuration, serves both the name of a run (by checksums) and its training (by reading).
 """
@@ -6,14 +6,12 @@ A list of parts, made from a configuration, serves both the name of a run (by ch
 from dataclasses import dataclass
 from typing import Protocol
 
-from stilts_core.laboratory import generator
-from stilts_core.sources import publishers
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import ExampleSet
 
 
 class Source(Protocol):
-    """Where examples come from; `laboratory.generator` and `sources.publishers` are sources."""
+    """Where examples come from: an edition of the laboratory (`laboratory.source`), or `sources.publishers`."""
 
     def read(self, name: str, split: str, language: str = "en", *, limit: int = 0, seed: int = 0) -> ExampleSet:
         """At most `limit` examples of a part (0 = all), chosen by hash of `seed` and id."""
@@ -37,14 +35,11 @@ class Source(Protocol):
         """The languages that have unlabelled text."""
 
 
-SOURCES: dict[str, Source] = {"laboratory": generator, "publishers": publishers}
-
-
 @dataclass(frozen=True)
 class Part:
     """One part of one task in one language: at most `limit` of its examples (0 = all), chosen with `seed`."""
 
-    source: str
+    source: Source
     task: Task
     split: str
     language: str = "en"
@@ -53,25 +48,25 @@ class Part:
 
     def checksums(self) -> dict[str, str]:
         """The SHA-256 of every file that `read` reads, or the generator's version."""
-        return SOURCES[self.source].checksums(self.task.name, self.split, self.language)
+        return self.source.checksums(self.task.name, self.split, self.language)
 
     def read(self) -> ExampleSet:
         """The examples. Raises DataNotFound or DataError as the source does."""
-        return SOURCES[self.source].read(self.task.name, self.split, self.language, limit=self.limit, seed=self.seed)
+        return self.source.read(self.task.name, self.split, self.language, limit=self.limit, seed=self.seed)
 
 
 @dataclass(frozen=True)
 class TextPart:
     """The unlabelled text of one language; `limit` is the number of texts that a generator makes (0 = all)."""
 
-    source: str
+    source: Source
     language: str
     limit: int = 0
 
     def checksums(self) -> dict[str, str]:
         """The SHA-256 of the file that `read` reads, or the generator's version."""
-        return SOURCES[self.source].text_checksums(self.language)
+        return self.source.text_checksums(self.language)
 
     def read(self) -> ExampleSet:
         """The texts."""
-        return SOURCES[self.source].unlabelled(self.language, examples=self.limit or None)
+        return self.source.unlabelled(self.language, examples=self.limit or None)

@@ -13,7 +13,7 @@ from stilts_core.config import GridRow, RunConfig
 from stilts_core.errors import ConfigError
 from stilts_core.notebooks.pair import EXECUTED
 from stilts_core.parameters import read_names
-from stilts_core.pretraining.recipe import locate_lab_encoder, pretraining_seed
+from stilts_core.pretraining.recipe import locate_lab_encoder, parse_lab_encoder
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
 from stilts_core.runs.record import finished_record
 from stilts_core.storage.atomic import write_whole
@@ -116,9 +116,10 @@ def _jobs_of_run(config: RunConfig) -> list[Job]:
         needs = tuple(job.output for job in jobs)
         jobs.append(Job(kind, title, output.absolute(), tuple(options), needs))
 
-    if (seed := pretraining_seed(resolved.encoder)) is not None:
-        pretrain_options = ("--seed", str(seed), "--runs-dir", config.runs_dir)
-        add("pretrain", f"pretraining of {resolved.encoder}", locate_lab_encoder(seed), pretrain_options)
+    if generated := parse_lab_encoder(resolved.encoder):
+        seed, recipe = generated
+        pretrain_options = ("--seed", str(seed), "--family", recipe.family, "--runs-dir", config.runs_dir)
+        add("pretrain", f"pretraining of {resolved.encoder}", locate_lab_encoder(*generated), pretrain_options)
     if config.intermediate != "none":
         add("intermediate", f"{row} (intermediate phase)", checkpoint_folder(resolved), options)
     # The executed notebook is what a run writes last.
