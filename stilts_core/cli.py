@@ -202,14 +202,22 @@ def study(
     show_default=True,
     help="seed of the first weights and the order of texts",
 )
+@click.option(
+    "--family",
+    type=click.Choice(["lab", "lab-wide"]),
+    default="lab",
+    show_default=True,
+    help="recipe; in lab-wide the seed also draws the words of the languages",
+)
 @runs_dir_option
 @click.option("--quiet", is_flag=True, help="no progress bars")
-def pretrain(seed: int, runs_dir: Path, quiet: bool) -> None:
+def pretrain(seed: int, family: str, runs_dir: Path, quiet: bool) -> None:
     """Pretrain the laboratory's encoder, and copy its record to RUNS_DIR/lab/encoders/; a finished one is reused."""
+    from stilts_core.pretraining.recipe import lab_recipe
     from stilts_core.pretraining.record import copy_record
     from stilts_core.pretraining.train import pretrain_lab_encoder
 
-    folder = pretrain_lab_encoder(seed, quiet=quiet)
+    folder = pretrain_lab_encoder(seed, lab_recipe(family, seed), quiet=quiet)
     click.echo(f"Encoder: {folder}")
     click.echo(f"Record: {copy_record(folder, runs_dir)}")
 

@@ -3,14 +3,15 @@
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
 from stilts_core.encoders.cpu.kernels import find_deviation
 from stilts_core.errors import ConfigError
 from stilts_core.laboratory import generator
-from stilts_core.laboratory.language.design import CODES, LabLanguage
+from stilts_core.laboratory.edition import FIRST, Edition
+from stilts_core.laboratory.language.design import CODES, LabLanguage, redraw
 from stilts_core.parameters import LARGEST_SEED
 from stilts_core.storage.cache import cache_folder
 
@@ -25,7 +26,9 @@ class PretrainingRecipe:
     `pieces` is the size of the vocabulary. `deviation` is the standard deviation of the initial weights, and
     `deviation_of_embeddings` that of the initial embeddings. `texts` is the share of each language's text that is used,
     `masked` the share of sub-words to predict. The encoder is measured in all `languages`, and trained on the languages
-    among them that have text.
+    among them that have text. `mixed` is the share of texts with a sentence in English and `retold` that of texts whose
+    sentences must be compared (see `generator.unlabelled`), `precision` that of training, and `edition` the edition
+    whose languages the encoder learns. `family` begins the encoder's name, and decides nothing else.
     """
 
     pieces: int = 2500
@@ -44,6 +47,11 @@ class PretrainingRecipe:
     texts: float = 1.0
     masked: float = 0.2
     languages: tuple[str, ...] = CODES
+    mixed: float = 0.0
+    retold: float = 0.0
+    precision: str = "fp32"
+    edition: Edition = FIRST
+    family: str = "lab"
 
     @property
     def languages_with_text(self) -> list[str]:
@@ -56,24 +64,44 @@ class PretrainingRecipe:
 
 
 RECIPE = PretrainingRecipe()
+# The studies' encoder: what each value is good for was measured (LOG.md, "A laboratory in which skills transfer").
+WIDE = PretrainingRecipe(
+    layers=4, hidden_size=128, feed_forward=512, epochs=2.0, batch_size=64, lr=2e-3, texts=4.0, mixed=0.35,
+    retold=0.5, precision="bf16", family="lab-wide",
+)  # fmt: skip
+LATER_FIELDS = ("mixed", "retold", "precision")  # they count only where they differ: earlier encoders keep their names
 
 
-def pretraining_seed(name: str) -> int | None:
-    """The seed of a laboratory encoder with the name 'lab' (seed 0) or 'lab-N'; None for another encoder.
+def parse_lab_encoder(name: str) -> tuple[int, PretrainingRecipe] | None:
+    """The pretraining seed and the recipe of a laboratory encoder by its name; None for another encoder.
 
-    Raises ConfigError for a seed that is too large.
+    'lab' and 'lab-wide' have seed 0, 'lab-N' and 'lab-wide-N' seed N. Raises ConfigError for a seed that is too large.
     """
-    match = re.fullmatch(r"lab(?:-([0-9]+))?", name)
-    if match and len(digits := match[1] or "0") > len(str(LARGEST_SEED)) - 1:
-        raise ConfigError(f"encoder is 'lab-{digits[:20]}…'; its seed must have fewer digits than {LARGEST_SEED}")
-    return int(match[1] or 0) if match else None
+    match = re.fullmatch(r"(lab|lab-wide)(?:-([0-9]+))?", name)
+    if not match:
+        return None
+    if len(digits := match[2] or "0") > len(str(LARGEST_SEED)) - 1:
+        raise ConfigError(
+            f"encoder is '{match[1]}-{digits[:20]}…'; its seed must have fewer digits than {LARGEST_SEED}"
+        )
+    return int(digits), lab_recipe(match[1], int(digits))
+
+
+def lab_recipe(family: str, seed: int) -> PretrainingRecipe:
+    """The recipe of a family of encoders: 'lab' or 'lab-wide'.
+
+    All encoders of 'lab' belong to the first edition. In 'lab-wide' the seed is also the draw of the edition's words,
+    so that a result over several encoders is one over several lexicons. Tagging is harder there.
+    """
+    return RECIPE if family == RECIPE.family else replace(WIDE, edition=Edition(draw=seed, doubtful_tags=True))
 
 
 def lab_identity(seed: int, recipe: PretrainingRecipe = RECIPE) -> str:
     """The SHA-256 of everything that decides the encoder. It is known before the encoder is pretrained."""
-    facts = {"format": WEIGHTS_VERSION, "seed": seed, "recipe": asdict(recipe), "generator": generator.VERSION}
-    # The generator's version does not cover languages that were invented later.
-    facts |= {"languages": [_describe_language(generator.LANGUAGES[code]) for code in recipe.languages]}
+    facts = {"format": WEIGHTS_VERSION, "seed": seed, "recipe": _deciding(recipe), "generator": generator.VERSION}
+    # The generator's version covers neither the draw nor languages that were invented later.
+    languages = [redraw(generator.LANGUAGES[code], recipe.edition.draw) for code in recipe.languages]
+    facts |= {"languages": [_describe_language(language) for language in languages]}
     if deviation := find_deviation():  # the kernels round differently from PyTorch's operations
         facts |= {"kernels": deviation}
     return hashlib.sha256(json.dumps(facts, sort_keys=True, allow_nan=False).encode()).hexdigest()
@@ -85,6 +113,14 @@ def _describe_language(language: LabLanguage) -> dict:
     return asdict(language)
 
 
+def _deciding(recipe: PretrainingRecipe) -> dict:
+    """The fields of a recipe that decide an encoder; its edition counts through the languages."""
+    values = asdict(recipe)
+    defaults = {field.name: field.default for field in fields(recipe) if field.name in LATER_FIELDS}
+    unused = {"family", "edition"} | {name for name, default in defaults.items() if values[name] == default}
+    return {name: value for name, value in values.items() if name not in unused}
+
+
 def locate_lab_encoder(seed: int = 0, recipe: PretrainingRecipe = RECIPE) -> Path:
     """The folder where `pretrain_lab_encoder` puts the encoder; it may not exist yet."""
-    return cache_folder() / "encoders" / f"lab-{lab_identity(seed, recipe)[:16]}"
+    return cache_folder() / "encoders" / f"{recipe.family}-{lab_identity(seed, recipe)[:16]}"

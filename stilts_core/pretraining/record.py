@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stilts_core.laboratory import generator
+from stilts_core.laboratory.edition import Edition
 from stilts_core.pretraining.recipe import PretrainingRecipe
 from stilts_core.storage.atomic import write_whole
 from stilts_core.tasks.examples import TextExample
@@ -56,7 +57,7 @@ def describe_pretraining(
 
     return {
         "schema": RECORD_SCHEMA,
-        "name": "lab" if seed == 0 else f"lab-{seed}",
+        "name": f"{recipe.family}-{seed}" if seed else recipe.family,
         "seed": seed,
         "fingerprint": fingerprint_encoder(folder),
         "recipe": asdict(recipe),
@@ -75,10 +76,10 @@ def _measure_languages(
     encoder: "Encoder", head: "MLMHead", recipe: PretrainingRecipe, compute: "Compute"
 ) -> dict[str, dict]:
     """For every language: its size and distance, the loss on held-out text, and retrieval from every hidden state."""
-    english = _embed_sentences(encoder, "en", compute)
+    english = _embed_sentences(encoder, "en", recipe, compute)
     languages = {}
     for code in recipe.languages:
-        embeddings = english if code == "en" else _embed_sentences(encoder, code, compute)
+        embeddings = english if code == "en" else _embed_sentences(encoder, code, recipe, compute)
         languages[code] = {
             "texts": recipe.count_texts(code),
             "distance": round(generator.LANGUAGES[code].distance, 4),
@@ -97,14 +98,16 @@ def _measure_loss(
     from stilts_core.families import mlm
     from stilts_core.families.batches import collate
 
-    texts = generator.unlabelled(code, seed=HELD_OUT_SEED, examples=HELD_OUT_TEXTS).items
+    texts = generator.unlabelled(code, seed=HELD_OUT_SEED, examples=HELD_OUT_TEXTS, edition=recipe.edition).items
     features = mlm.make_features(texts, encoder.tokenizer, recipe.positions)
     batch = head.prepare(collate(features, np.arange(len(features)), encoder.tokenizer.pad), (HELD_OUT_SEED,))
     with torch.no_grad(), compute.autocast():
         return float(head.loss(encoder.hidden(**batch.inputs), batch)) / head.count_terms(batch)
 
 
-def _embed_sentences(encoder: "Encoder", code: str, compute: "Compute") -> "list[torch.Tensor]":
+def _embed_sentences(
+    encoder: "Encoder", code: str, recipe: PretrainingRecipe, compute: "Compute"
+) -> "list[torch.Tensor]":
     """Embed the parallel sentences in a language, from every hidden state: (sentences, hidden size), of length 1.
 
     An embedding is the mean over the sub-words of a sentence.
@@ -115,19 +118,19 @@ def _embed_sentences(encoder: "Encoder", code: str, compute: "Compute") -> "list
     from stilts_core.families.batches import collate
     from stilts_core.families.head import mean_pool
 
-    features = mlm.make_features(_draw_parallel_sentences(code), encoder.tokenizer, encoder.max_length)
+    features = mlm.make_features(_draw_parallel_sentences(code, recipe.edition), encoder.tokenizer, encoder.max_length)
     batch = collate(features, np.arange(len(features)), encoder.tokenizer.pad)
     with torch.no_grad(), compute.autocast():
         pooled = map(partial(mean_pool, mask=batch.mask), encoder.hidden_states(**batch.inputs))
         return [torch.nn.functional.normalize(states, dim=1) for states in pooled]
 
 
-def _draw_parallel_sentences(code: str) -> list[TextExample]:
+def _draw_parallel_sentences(code: str, edition: Edition) -> list[TextExample]:
     """Draw sentences that are the same in every language, and that no encoder is trained on."""
     from stilts_core.laboratory.tasks.retrieval import draw_sentences
 
     meanings = draw_sentences(0, "pretraining", "dev", PARALLEL_SENTENCES)
-    realiser = generator.get_realiser(code)
+    realiser = generator.get_realiser(code, edition)
     return [TextExample(str(number), code, realiser.text(meaning)) for number, meaning in enumerate(meanings)]
 
 

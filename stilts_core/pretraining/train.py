@@ -85,13 +85,17 @@ def _pretrain(folder: Path, seed: int, recipe: PretrainingRecipe, quiet: bool) -
     texts = [
         text
         for code in recipe.languages_with_text
-        for text in generator.unlabelled(code, examples=recipe.count_texts(code)).items
+        for text in generator.unlabelled(
+            code, examples=recipe.count_texts(code), edition=recipe.edition, mixed=recipe.mixed, retold=recipe.retold
+        ).items
     ]
     if not (unfinished / "start").exists():
         with whole_folder(unfinished / "start") as start:
             _write_untrained(start, [text.text for text in texts], seed, recipe)
     encoder = read_encoder(unfinished / "start")
-    compute = Compute(token_budget=TOKEN_BUDGET, checkpoint_seconds=CHECKPOINT_SECONDS, quiet=quiet)
+    compute = Compute(
+        precision=recipe.precision, token_budget=TOKEN_BUDGET, checkpoint_seconds=CHECKPOINT_SECONDS, quiet=quiet
+    )
     torch.manual_seed(seed)
     head = MLMHead(encoder, recipe.masked)
     schedule = Schedule(

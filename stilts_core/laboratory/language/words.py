@@ -18,6 +18,9 @@ class Word(NamedTuple):
     gloss: str
 
 
+CONSONANTS = "bcdfghjklmnpqrstvwxz"  # y is a vowel in the laboratory
+
+
 class Sounds(NamedTuple):
     """The sounds of syllables. A syllable has an onset, a vowel and a coda, each from a list ("" for none)."""
 
@@ -26,7 +29,13 @@ class Sounds(NamedTuple):
     codas: tuple[str, ...]
 
     def draw_word(self, dice: Dice, syllables: int) -> str:
+        """Draw a word of so many syllables."""
         return "".join(dice.pick(sounds) for _ in range(syllables) for sounds in self)
+
+    def exchange_consonants(self, dice: Dice) -> "Sounds":
+        """Return other sounds with syllables of the same shapes: every consonant becomes another one."""
+        others = str.maketrans(CONSONANTS, "".join(dice.sample(CONSONANTS, len(CONSONANTS))))
+        return Sounds(*(tuple(sound.translate(others) for sound in sounds) for sounds in self))
 
 
 FUNCTION_WORDS = {
@@ -96,13 +105,13 @@ class InventedWords:
 
     `cognates` percent of the words are shared with English. They keep their Latin letters in every script, as many
     loanwords do. All other words consist of the language's sounds. No two words have the same spelling, not even in an
-    abjad.
+    abjad. The `key` decides the random choices.
     """
 
-    def __init__(self, code: str, grammar: Grammar, script: Script, sounds: Sounds, cognates: int) -> None:
+    def __init__(self, key: str, grammar: Grammar, script: Script, sounds: Sounds, cognates: int) -> None:
         self._grammar, self._script = grammar, script
-        self._stems = _invent_stems(code, script, sounds, cognates)
-        self._affixes = _invent_affixes(code, grammar.exponence, script, sounds)
+        self._stems = _invent_stems(key, script, sounds, cognates)
+        self._affixes = _invent_affixes(key, grammar.exponence, script, sounds)
         self._inflections: dict[tuple[str, ...], Word] = {}
 
     def stem(self, kind: str, word: str) -> str:
@@ -148,11 +157,11 @@ class InventedWords:
 Words = EnglishWords | InventedWords
 
 
-def _invent_stems(code: str, script: Script, sounds: Sounds, cognates: int) -> dict[tuple[str, str], str]:
+def _invent_stems(key: str, script: Script, sounds: Sounds, cognates: int) -> dict[tuple[str, str], str]:
     stems: dict[tuple[str, str], str] = {}
     spellings: set[str] = set()
     for kind, word in vocabulary():
-        dice = Dice("word", code, kind, word)
+        dice = Dice("word", key, kind, word)
         if not word.isupper() and dice.chance(cognates) and script.write(word) not in spellings:
             stem = word
         else:
@@ -163,12 +172,12 @@ def _invent_stems(code: str, script: Script, sounds: Sounds, cognates: int) -> d
     return stems
 
 
-def _invent_affixes(code: str, exponence: str, script: Script, sounds: Sounds) -> dict[str, str]:
+def _invent_affixes(key: str, exponence: str, script: Script, sounds: Sounds) -> dict[str, str]:
     affixes: dict[str, str] = {}
     spellings: set[str] = set()  # of affixes only: an affix may sound like a word
-    for key in _affix_keys(exponence):
-        affixes[key] = _invent_word(Dice("affix", code, key), script, sounds, 1, spellings)
-        spellings.add(script.write(affixes[key]))
+    for meaning in _affix_meanings(exponence):
+        affixes[meaning] = _invent_word(Dice("affix", key, meaning), script, sounds, 1, spellings)
+        spellings.add(script.write(affixes[meaning]))
     return affixes
 
 
@@ -181,7 +190,7 @@ def _invent_word(dice: Dice, script: Script, sounds: Sounds, syllables: int, spe
     return word
 
 
-def _affix_keys(exponence: str) -> list[str]:
+def _affix_meanings(exponence: str) -> list[str]:
     """List the meanings that have an affix: single ones or, with fused exponence, combinations of them."""
     if exponence == "separate":
         return ["PL", "DEF", "ACC", "DAT", "NEG", "PST", "3PL"]

@@ -1,5 +1,6 @@
 """Items of tagging tasks: parts of speech, supertags and names, all of which the realiser derives."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from stilts_core.laboratory.dice import Dice
@@ -36,10 +37,21 @@ def draw_ccg(dice: Dice, split: str) -> TaggingItem:
 
 def draw_panx(dice: Dice, split: str) -> TaggingItem:
     """Draw an event with at least one name, to be tagged with people, places and organisations in IOB2."""
-    event = draw_for_split(_draw_event_with_names, dice, split)
+    return TaggingItem(draw_named_event(dice, split), "entity")
+
+
+def draw_named_event(
+    dice: Dice, split: str, change: Callable[[Dice, Clause], Clause] = lambda _, event: event
+) -> Clause:
+    """Draw an event with at least one name; `change` changes each event before it is assigned to a part."""
+
+    def draw(dice: Dice) -> Clause:
+        return change(dice, _draw_event_with_names(dice))
+
+    event = draw_for_split(draw, dice, split)
     while not _has_name(event):
-        event = draw_for_split(_draw_event_with_names, dice, split)
-    return TaggingItem(event, "entity")
+        event = draw_for_split(draw, dice, split)
+    return event
 
 
 def _draw_sentence(dice: Dice, split: str) -> Sentence:

@@ -129,7 +129,15 @@ _KINDS: tuple[tuple[int, Callable[[Dice], Text]], ...] = (
 def draw_text(dice: Dice, split: str = "train") -> Text:
     """Draw a text of one to three sentences that belongs to a part: mostly events, and some of what each task uses."""
     percentile = dice.below(100)
-    draw = next(draw for limit, draw in _KINDS if percentile < limit)
+    return _draw_for_split(next(draw for limit, draw in _KINDS if percentile < limit), dice, split)
+
+
+def draw_retold_text(dice: Dice, split: str = "train") -> Text:
+    """Draw a text that tells an event twice, or asks about it and answers: sentences that must be compared."""
+    return _draw_for_split(draw_answered_question if dice.chance(50) else draw_restatement, dice, split)
+
+
+def _draw_for_split(draw: Callable[[Dice], Text], dice: Dice, split: str) -> Text:
     while True:
         text = draw(dice)
         if all(belongs_to(sentence, split) for sentence in text):

@@ -178,7 +178,7 @@ def _is_grid_field(name: str) -> bool:
 def _comparison_key(record: Record) -> tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]:
     """What two runs of a column must share to be comparable: source, other deciding fields, and scored languages."""
     fields = record.config.deciding()
-    if fullmatch(r"lab-\d+", str(fields["encoder"])):
-        fields["encoder"] = "lab"  # the number is a pretraining seed
+    if match := fullmatch(r"(lab|lab-wide)-\d+", str(fields["encoder"])):
+        fields["encoder"] = match[1]  # the number is a pretraining seed
     settings = tuple(sorted((name, str(value)) for name, value in fields.items() if not _is_grid_field(name)))
     return record.config.data_source, settings, tuple(sorted(record.scores))

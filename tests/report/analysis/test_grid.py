@@ -92,10 +92,11 @@ def test_only_the_latest_of_repeated_runs_counts():
     assert grid.records == [repeated] and grid.incomparable == [first]
 
 
-def test_the_number_of_a_laboratory_encoder_is_a_seed():
+@pytest.mark.parametrize("family", ["lab", "lab-wide"])
+def test_the_number_of_a_laboratory_encoder_is_a_seed(family):
     records = [
         with_values(record, {"config.encoder": name, "encoder.name": name})
-        for name in ("lab", "lab-1")
+        for name in (family, f"{family}-1")
         for record in grid_records(rows=("none", "qqp"), targets=("xnli",))
     ]
     assert [len(cell.records) for cell in Grid(records).column("xnli")] == [2, 2]
