@@ -6,6 +6,7 @@ import re
 import pytest
 
 from stilts_core.errors import DataError, DataNotFound
+from stilts_core.sources import publishers
 from stilts_core.sources.parts import TextPart
 from stilts_core.sources.publishers import (
     load,
@@ -109,7 +110,7 @@ def test_given_number_of_texts_is_chosen_by_hash_and_a_smaller_choice_is_part_of
     monkeypatch.setenv("STILTS_DATA", str(root))
 
     def chosen(limit: int, seed: int = 0) -> list[str]:
-        return [text.text for text in TextPart("publishers", "sw", limit, seed=seed).read().items]
+        return [text.text for text in TextPart(publishers, "sw", limit, seed=seed).read().items]
 
     assert len(chosen(0)) == 50 and len(chosen(60)) == 50
     assert len(chosen(10)) == 10 and set(chosen(10)) < set(chosen(20)) < set(chosen(0))
