@@ -35,7 +35,7 @@ def build_page(grid: Grid, target: str, writer: PageWriter, link: Link) -> str:
     training = f"trained on the English data of {get_task(task.trained_on).title}" if task.trained_on else "not trained"
     parts = [
         f"{grid_table.WIDE_PAGE}# {task.title}",
-        f"Profile `{first.profile}`: {len(codes)} languages, {len(cells)} rows of the grid; {training}, scored by "
+        f"Profile `{first.profile}`: {len(codes)} languages, {len(cells)} row{'s' * (len(cells) != 1)} of the grid; {training}, scored by "
         f"{metric_name(task.metric)}. [All targets](../../results.md)",
     ]
     if figure := draw_gains(grid, target):
