@@ -87,4 +87,4 @@ def test_report_command_copies_records_and_writes_the_pages_of_one_profile(tmp_p
     CliRunner().invoke(main, ["report", "--profile", "paper", *folders])
     assert "No run of profile `paper`" in (tmp_path / "book" / "generated" / "runs.md").read_text()
     result = CliRunner().invoke(main, ["report", "--profile", "huge", *folders])
-    assert isinstance(result.exception, ConfigError) and "lab, small, paper" in str(result.exception)
+    assert isinstance(result.exception, ConfigError) and "lab, lab-wide, small, paper" in str(result.exception)

@@ -33,9 +33,10 @@ def build_page(grid: Grid, target: str, writer: PageWriter, link: Link) -> str:
     first = cells[0].records[0]
     codes, source = sort_by_distance(first.scores), first.config.data_source
     training = f"trained on the English data of {get_task(task.trained_on).title}" if task.trained_on else "not trained"
+    rows = f"{len(cells)} row{'s' * (len(cells) != 1)}"
     parts = [
         f"{grid_table.WIDE_PAGE}# {task.title}",
-        f"Profile `{first.profile}`: {len(codes)} languages, {len(cells)} row{'s' * (len(cells) != 1)} of the grid; {training}, scored by "
+        f"Profile `{first.profile}`: {len(codes)} languages, {rows} of the grid; {training}, scored by "
         f"{metric_name(task.metric)}. [All targets](../../results.md)",
     ]
     if figure := draw_gains(grid, target):
