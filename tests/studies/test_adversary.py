@@ -37,7 +37,7 @@ def test_planted_harm_is_found_and_centring_is_not_beaten():
     assert findings["reversal harms raw retrieval"].value == pytest.approx(-25, abs=4)
     weak = findings["a weak reversal does not reach centring without training"]
     assert weak.verdict == "supported" and weak.value == pytest.approx(-22, abs=4)
-    assert findings["random labels"].verdict != "supported"
+    assert findings["random labels"].value == pytest.approx(0, abs=4)  # no effect was planted
 
 
 @pytest.mark.parametrize(("harm", "name"), [(0.0, "level"), (-6.0, "power")])

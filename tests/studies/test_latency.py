@@ -61,7 +61,7 @@ def test_every_block_has_every_arm_once_with_the_same_inputs():
         requests = machine.requests[block * 6 : block * 6 + 6]
         assert sorted(request.arm for request in requests) == sorted(arms)
         assert {request.seed for request in requests} == {block}
-        assert {request.folder.name for request in requests} == {f"lab-wide-{block % 3}"}
+        assert {request.folder.name for request in requests} == {f"lab-wide-{2 + block % 3}"}
     again = [request for request in machine.requests if request.arm == "again"]
     assert all(request.folder.parts[0] == "direct" and not request.extra_layer for request in again)
     assert {request.arm for request in machine.requests if request.extra_layer} == {"one-layer-more"}
@@ -134,8 +134,8 @@ def test_incomplete_blocks_and_missing_arms_are_refused():
         analyse(StudyTable(cut, {}), PROTOCOL)
     with pytest.raises(StudyError, match="no measurements of 'again'"):
         analyse(StudyTable(frame[frame["arm"] != "again"], {}), PROTOCOL)
-    with pytest.raises(StudyError, match="no trained encoder of arm 'logic' on lab-wide-1"):
-        measure_blocks(PROTOCOL, {key: path for key, path in FOLDERS.items() if key != ("logic", "lab-wide-1")})
+    with pytest.raises(StudyError, match="no trained encoder of arm 'logic' on lab-wide-3"):
+        measure_blocks(PROTOCOL, {key: path for key, path in FOLDERS.items() if key != ("logic", "lab-wide-3")})
 
 
 def test_summary_has_every_arm_and_the_table_survives_its_file(tmp_path):
