@@ -14,7 +14,7 @@ import toy_data
 HERE = Path(__file__).parent
 EVERY = os.environ.get("STILTS_FAULTS") == "all"  # strike every change to a file, not some of them: takes an hour
 PATIENCE = None if EVERY else 600  # seconds for one command's faults, on a busy machine
-COUNTS: Counter[str] = Counter()  # of all faults of this session: tried, right
+COUNTS: Counter[str] = Counter()  # of all faults that were inflicted: tried, right
 
 
 @pytest.hookimpl(wrapper=True)
