@@ -14,7 +14,6 @@ from itertools import chain
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
 from stilts_core.encoders.cpu.kernels import find_deviation
 from stilts_core.encoders.encoder import Encoder
@@ -22,12 +21,11 @@ from stilts_core.families import retrieval
 from stilts_core.families.feature_cache import cached_features
 from stilts_core.families.features import Features
 from stilts_core.families.setting import TaskSetting
+from stilts_core.runs.measure_cache import cached_measure
 from stilts_core.runs.measures import StateScores
 from stilts_core.runs.prediction import Predictor
-from stilts_core.storage.cache import cache_folder, read_entry, report_damage, write_entry
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import RetrievalSet
-from stilts_core.training import distributed
 from stilts_core.training.compute import Compute
 
 STATE_BYTES = 2**30  # hidden states that are held at once
@@ -160,18 +158,12 @@ def pretrained_scores(
 
     They depend on encoder and test sets alone, so that the runs of a grid compute them once.
     """
-    path = cache_folder() / "retrieval" / f"{_key(encoder, tests, setting, metric, compute)}.json"
-    scores = None
-    if (entry := read_entry(path)) is not None:
-        try:
-            scores = StateScores.model_validate(entry)
-        except ValidationError:
-            report_damage(path, "it holds other values")
-    if distributed.sum_numbers(scores is None) or scores is None:  # all processes compute, or none
-        scores = _compute(encoder.reload(), tests, blind, setting, metric, compute)
-        if distributed.rank() == 0:
-            write_entry(path, scores.model_dump())
-    return scores
+    key = _key(encoder, tests, setting, metric, compute)
+
+    def measure() -> StateScores:
+        return _compute(encoder.reload(), tests, blind, setting, metric, compute)
+
+    return cached_measure("retrieval", key, StateScores, measure)
 
 
 def _compute(

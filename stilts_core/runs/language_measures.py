@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
 from stilts_core.config import LABORATORY, ResolvedConfig
 from stilts_core.encoders.cpu.kernels import find_deviation
@@ -24,12 +23,11 @@ from stilts_core.families.retrieval import RetrievalHead
 from stilts_core.laboratory import generator
 from stilts_core.laboratory.source import Laboratory
 from stilts_core.runs.inputs import find_source
+from stilts_core.runs.measure_cache import cached_measure
 from stilts_core.runs.measures import LanguageMeasures, Languages
 from stilts_core.runs.prediction import TOKEN_BUDGETS, Predictor
 from stilts_core.sources.parts import Source
-from stilts_core.storage.cache import cache_folder, read_entry, report_damage, write_entry
 from stilts_core.tasks.examples import TextExample
-from stilts_core.training import distributed
 from stilts_core.training.batching import split_within_budget
 from stilts_core.training.compute import Compute
 
@@ -60,18 +58,8 @@ class LanguageMeter:
 
     def measure_pretrained(self, encoder: Encoder) -> LanguageMeasures:
         """The measures of the encoder before any phase, from the cache if they were taken before."""
-        path = cache_folder() / "languages" / f"{self._key(encoder)}.json"
-        measures = None
-        if (entry := read_entry(path)) is not None:
-            try:
-                measures = LanguageMeasures.model_validate(entry)
-            except ValidationError:
-                report_damage(path, "it holds other values")
-        if distributed.sum_numbers(measures is None) or measures is None:  # all processes measure, or none
-            measures = self.measure(encoder.reload())
-            if distributed.rank() == 0:
-                write_entry(path, measures.model_dump())
-        return measures
+        key = self._key(encoder)
+        return cached_measure("languages", key, LanguageMeasures, lambda: self.measure(encoder.reload()))
 
     def measure_trained(self, encoder: Encoder, unused_scale: float) -> LanguageMeasures:
         """The measures of a trained encoder; `unused_scale` is that of `Encoder.expand_embeddings`."""
