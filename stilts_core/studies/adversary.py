@@ -4,10 +4,8 @@ from dataclasses import dataclass
 
 from stilts_core.errors import StudyError
 from stilts_core.studies.differences import pair_runs
-from stilts_core.studies.findings import Finding, conclude
 from stilts_core.studies.inference import Effect, compare_means
 from stilts_core.studies.protocol import Protocol
-from stilts_core.studies.registration import Standing
 from stilts_core.studies.results import StudyTable
 
 PROBE = "language_probe"  # the metric of a fresh probe's accuracy in naming the language, 0 to 100
@@ -39,11 +37,6 @@ class WeightChoice:
     gain: Effect
     best: str
     best_gain: Effect
-
-
-def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = None) -> list[Finding]:
-    """Return the findings of the study, the primary one first. Raises StudyError if arms are missing."""
-    return conclude(table, protocol, standing)
 
 
 def check_manipulation(table: StudyTable, protocol: Protocol, arms: list[str], target: str) -> list[Manipulation]:

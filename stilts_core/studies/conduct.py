@@ -11,7 +11,7 @@ from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, StudyError
 from stilts_core.runs.record import find_records
 from stilts_core.storage.atomic import write_whole
-from stilts_core.studies import adversary, choice, continued, latency, ratio
+from stilts_core.studies import choice, latency, ratio
 from stilts_core.studies.collection import collect
 from stilts_core.studies.design import Design, change_protocol, expand
 from stilts_core.studies.fields import identify
@@ -36,10 +36,10 @@ Analyse = Callable[[StudyTable, Protocol, Standing | None], list[Finding]]
 
 ANALYSES: dict[str, Analyse] = {
     "ratio": ratio.analyse,
-    "continued": continued.analyse,
+    "continued": conclude,
     "choice": choice.analyse,
     "latency": latency.analyse,
-    "adversary": adversary.analyse,
+    "adversary": conclude,
 }
 
 

@@ -6,11 +6,9 @@ import numpy as np
 
 from stilts_core.errors import StudyError
 from stilts_core.studies.differences import Pairs, pair_runs, require_arms
-from stilts_core.studies.findings import Finding, conclude
 from stilts_core.studies.groups import in_group
 from stilts_core.studies.inference import Effect, compare_means
 from stilts_core.studies.protocol import Contrast, Protocol
-from stilts_core.studies.registration import Standing
 from stilts_core.studies.results import StudyTable
 
 # The 2 × 2 design: with and without labels of an intermediate task, with and without text of the target languages.
@@ -42,11 +40,6 @@ class Mediation:
     slope: Effect
     change: Effect
     mediated: Effect
-
-
-def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = None) -> list[Finding]:
-    """Return the findings of the study, the primary one first. Raises StudyError if arms are missing."""
-    return conclude(table, protocol, standing)
 
 
 def cross_labels_and_text(table: StudyTable, protocol: Protocol, target: str, group: str) -> TwoByTwo:

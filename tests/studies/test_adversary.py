@@ -8,7 +8,8 @@ import pytest
 from study_fixture import Simulation, rejection_bounds
 
 from stilts_core.errors import StudyError
-from stilts_core.studies.adversary import PROBE, analyse, check_manipulation, choose_weight
+from stilts_core.studies.adversary import PROBE, check_manipulation, choose_weight
+from stilts_core.studies.findings import conclude
 from stilts_core.studies.power import power_of_difference
 from stilts_core.studies.protocol import read_protocol
 from stilts_core.studies.results import StudyTable
@@ -32,7 +33,7 @@ def results(dev=None, probe=None, effects=HARM, seed=0) -> StudyTable:
 
 
 def test_planted_harm_is_found_and_centring_is_not_beaten():
-    findings = {finding.name: finding for finding in analyse(results(), PROTOCOL)}
+    findings = {finding.name: finding for finding in conclude(results(), PROTOCOL)}
     assert findings["reversal harms raw retrieval"].verdict == "supported"
     assert findings["reversal harms raw retrieval"].value == pytest.approx(-25, abs=4)
     weak = findings["a weak reversal does not reach centring without training"]
@@ -77,10 +78,10 @@ def test_choice_without_dev_scores_is_refused():
 def test_missing_control_is_refused(arm):
     table = results()
     with pytest.raises(StudyError, match=f"no results of {arm} on"):
-        analyse(StudyTable(table.frame[table.frame["arm"] != arm], {}), PROTOCOL)
+        conclude(StudyTable(table.frame[table.frame["arm"] != arm], {}), PROTOCOL)
 
 
 def test_study_without_centred_scores_is_refused():
     table = results()
     with pytest.raises(StudyError, match="has 0 pairs"):
-        analyse(StudyTable(table.frame[table.frame["metric"] != "centred"], {}), PROTOCOL)
+        conclude(StudyTable(table.frame[table.frame["metric"] != "centred"], {}), PROTOCOL)

@@ -8,8 +8,8 @@ import pytest
 from study_fixture import CODES, Simulation, invented, rejection_bounds
 
 from stilts_core.errors import StudyError
-from stilts_core.studies.continued import MLM_LOSS, analyse, cross_labels_and_text, forgetting, mediate
-from stilts_core.studies.findings import evaluate, judge_effects
+from stilts_core.studies.continued import MLM_LOSS, cross_labels_and_text, forgetting, mediate
+from stilts_core.studies.findings import conclude, evaluate, judge_effects
 from stilts_core.studies.groups import in_group
 from stilts_core.studies.protocol import read_protocol
 from stilts_core.studies.results import StudyTable
@@ -81,7 +81,7 @@ def test_mediator_that_was_not_recorded_is_refused():
 
 def test_text_of_unseen_languages_is_found_there_and_only_there():
     simulation = Simulation(PROTOCOL, lambda cell: 3.0 * UNSEEN * (cell.arm == "text-unseen"), encoder=0.5, run=0.3)
-    findings = {finding.name: finding for finding in analyse(simulation.table(), PROTOCOL)}
+    findings = {finding.name: finding for finding in conclude(simulation.table(), PROTOCOL)}
     assert findings[PROTOCOL.primary.name].verdict == "supported"
     assert findings["forgetting of English under text of unseen languages"].verdict != "supported"
     assert findings["text against labels"].verdict != "supported"
@@ -115,7 +115,7 @@ def test_missing_arm_is_refused(arm):
     table = Simulation(PROTOCOL, lambda cell: 0.0).table()
     without = StudyTable(table.frame[table.frame["arm"] != arm], {})
     with pytest.raises(StudyError, match=f"no results of {arm} on"):
-        analyse(without, PROTOCOL)
+        conclude(without, PROTOCOL)
 
 
 def test_two_by_two_without_one_of_its_arms_is_refused():
