@@ -22,6 +22,9 @@ Command = Callable[..., Any]
 runs_dir_option = click.option(
     "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="folder of runs"
 )
+book_dir_option = click.option(
+    "--book-dir", type=click.Path(path_type=Path), default=Path("book"), show_default=True, help="folder of the book"
+)
 no_page_option = click.option(
     "--no-page", is_flag=True, help="only record and predictions; a later run without this option adds the page"
 )
@@ -154,27 +157,36 @@ def batch(file: Path) -> int:
     metavar="NAME=VALUES",
     help="levels of a factor, arms, targets, encoders, or the value of a field (may be repeated); exploratory",
 )
+@click.option("--blocks", default="", help="the encoders whose runs are done now, joined by commas (default: all)")
+@click.option("--keep", is_flag=True, help="also write the table to BOOK_DIR/results/studies, which the book shows")
 @click.option("--cores", type=click.IntRange(1), help="number of runs at once (default: the number of cores)")
 @click.option("--protocols-dir", type=click.Path(path_type=Path), help="folder of protocols (default: protocols)")
 @runs_dir_option
+@book_dir_option
 def study(
     name: str,
     dry_run: bool,
     register: bool,
     seeds: int | None,
     changes: tuple[str, ...],
+    blocks: str,
+    keep: bool,
     cores: int | None,
     protocols_dir: Path | None,
     runs_dir: Path,
+    book_dir: Path,
 ) -> None:
     """Register the study NAME, do its runs, and print its findings.
 
     A study is the file protocols/NAME.toml. Finished runs are reused, also those of other studies; an interrupted study
-    resumes. Its table and its findings are written to RUNS_DIR/studies/. A changed study is not registered, and its
-    findings are exploratory.
+    resumes. Its table is written to RUNS_DIR/studies/. The results of blocks that are not done now come from the table
+    that the book keeps. A changed study is not registered, and its findings are exploratory.
     """
-    from stilts_core.studies.conduct import conduct, describe, open_study, register_study
+    from stilts_core.studies.conduct import conclude_study, conduct, describe, open_study, register_study
+    from stilts_core.studies.results import kept_table, write_table
 
+    if keep and (changes or seeds):
+        raise ConfigError("the book keeps results of unchanged protocols only; leave out --keep, or --set and --seeds")
     if wrong := [change for change in changes if "=" not in change]:
         raise ConfigError(f"--set is {wrong[0]!r}; write NAME=VALUES, such as targets=udpos,panx")
     opened = open_study(name, protocols_dir, dict(change.split("=", 1) for change in changes), seeds)
@@ -190,7 +202,12 @@ def study(
         common = {"runs_dir": str(runs_dir), "quiet": True}
         sweep([RunConfig.from_dict({**config, **common}) for config in configs], cores=cores, no_page=True)
 
-    for finding in conduct(opened, execute, runs_dir):
+    chosen = read_names("blocks", blocks) if blocks else ()
+    kept = kept_table(name, book_dir)
+    table = conduct(opened, execute, runs_dir, blocks=chosen, kept=kept)
+    if keep:
+        click.echo(f"Table: {write_table(kept, table)}")
+    for finding in conclude_study(opened, table):
         click.echo(finding.sentence)
 
 
@@ -315,9 +332,7 @@ def bench(
 @main.command()
 @click.option("--profile", default=RunConfig.profile, show_default=True, help="profile whose runs are shown")
 @runs_dir_option
-@click.option(
-    "--book-dir", type=click.Path(path_type=Path), default=Path("book"), show_default=True, help="folder of the book"
-)
+@book_dir_option
 @click.option(
     "--keep", is_flag=True, help="copies of the records, without text of the data, in BOOK_DIR/results/PROFILE"
 )

@@ -54,6 +54,7 @@ DRAW_ITEM: dict[str, Callable[[Dice, str], MeaningItem]] = {
     "cosmosqa": choices.draw_cosmosqa,
     "commonsenseqa": choices.draw_commonsenseqa,
     "socialiqa": choices.draw_socialiqa,
+    "logic": choices.draw_logic,
     "copa": choices.draw_copa,
     "xnli": pairs.draw_mnli,
     "pawsx": pairs.draw_pawsx,

@@ -85,6 +85,13 @@ def socialiqa(row: Row, task: Task, language: str) -> ChoiceExample:
     return _choice(row, language, row.text("context"), row.text("question"), choices, label, None)
 
 
+def logiqa(row: Row, task: Task, language: str) -> ChoiceExample:
+    """LogiQA 2.0: a text, a question, four options, and the number of the right one."""
+    choices = row.texts("options")
+    label = row.choice("answer", len(choices))
+    return _choice(row, language, row.text("text"), row.text("question"), choices, label, "id")
+
+
 def _letter(row: Row, column: str, letters: list[str]) -> int | None:
     """The index of the letter that names the right choice; None where it is unknown."""
     value = row.get(column)

@@ -36,6 +36,7 @@ FORMATS: dict[str, Format] = {
     "english/brown": Format(tagged_sentences, english.tagged),
     "english/cosmosqa": Format(_cosmosqa_rows, english.cosmosqa),
     "english/commonsense_qa": Format(json_lines, english.commonsenseqa),
+    "english/logiqa2": Format(json_lines, english.logiqa),
     "xtreme/socialiqa": Format(json_lines, english.socialiqa),
     "xtreme/xcopa": Format(json_lines, english.copa),
     "xtreme/xnli": Format(partial(tsv, columns=xtreme.XNLI_COLUMNS), xtreme.xnli),

@@ -48,7 +48,14 @@ def collect(
         rows += [shared | measure for measure in measured[record.run_id]]
     if not rows:
         raise StudyError(f"no record belongs to the study {protocol.name}; run `stilts study {protocol.name}` first")
-    return StudyTable(make_frame(rows, list(protocol.factors)), _provenance(protocol, list(used.values())))
+    frame = make_frame(rows, list(protocol.factors))
+    return StudyTable(frame, _provenance(protocol, list(used.values()), _primary_runs(rows, protocol)))
+
+
+def _primary_runs(rows: Iterable[Mapping[str, Any]], protocol: Protocol) -> set[str]:
+    """The ids of the runs that the primary contrast uses: those of its arms, or of all where it compares rules."""
+    arms = {protocol.primary.treatment, protocol.primary.control} & set(protocol.arms) or set(protocol.arms)
+    return {row["run"] for row in rows if row["arm"] in arms and row["target"] == protocol.primary.target}
 
 
 def _cell_columns(cell: DesignCell, record: Record, rules: Sequence[Exclusion]) -> dict[str, Any]:
@@ -100,19 +107,37 @@ def _plain_row(metric: str, language: str, value: float, n: int) -> dict[str, An
     return {"metric": metric, "language": language, "score": value, "n": n}
 
 
-def _provenance(protocol: Protocol, records: Sequence[Record]) -> dict[str, Any]:
+def _provenance(protocol: Protocol, records: Sequence[Record], primary: set[str]) -> dict[str, Any]:
     packages: dict[str, Mapping[str, str | None]] = {}
+    by_encoder: dict[str, list[Record]] = {}
     for record in records:
         packages.setdefault(repr(sorted(record.environment.packages.items())), record.environment.packages)
+        by_encoder.setdefault(str(record.config.encoder), []).append(record)
     return {
         "study": protocol.name,
         "digest": protocol.digest,
-        "records": len(records),
-        "revisions": sorted({record.environment.git_revision or "unknown" for record in records}),
         "packages": [dict(versions) for versions in packages.values()],
+        "blocks": {name: _describe_block(by_encoder[name], primary) for name in sorted(by_encoder)},
+    }
+
+
+def _describe_block(records: Sequence[Record], primary: set[str]) -> dict[str, Any]:
+    """The origin of the runs of one encoder; `primary` are the ids of the runs that the primary contrast uses.
+
+    `origins` has the earliest start, in UTC, of the primary runs at each revision.
+    """
+    origins: dict[str, str] = {}
+    for record in records:
+        if record.run_id in primary:
+            revision = record.environment.git_revision or ""
+            origins[revision] = min(record.started, origins.get(revision, record.started))
+    return {
+        "fingerprint": records[0].encoder.fingerprint,
+        "records": len(records),
+        "seconds": round(sum(record.cost.seconds for record in records), 1),
+        "revisions": sorted({record.environment.git_revision or "unknown" for record in records}),
+        "processors": sorted({record.environment.cpu for record in records}),
         "first_started": min(record.started for record in records),
         "last_finished": max(record.finished for record in records),
-        "processors": sorted({record.environment.cpu for record in records}),
-        "encoders": {record.encoder.name: record.encoder.fingerprint for record in records},
-        "seconds": sum(record.cost.seconds for record in records),
+        "origins": origins,
     }

@@ -1,16 +1,14 @@
 """`stilts study`: what a study will do, its registration, its runs, and what they show."""
 
-import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, StudyError
 from stilts_core.runs.record import find_records
-from stilts_core.storage.atomic import write_whole
 from stilts_core.studies import choice, latency, ratio
 from stilts_core.studies.collection import collect
 from stilts_core.studies.design import Design, change_protocol, expand
@@ -20,7 +18,6 @@ from stilts_core.studies.forecast import Forecast, forecast
 from stilts_core.studies.latency_blocks import measure_blocks
 from stilts_core.studies.protocol import Contrast, Protocol, locate_protocol, read_protocol, registration_path
 from stilts_core.studies.registration import (
-    Origin,
     Registration,
     Standing,
     judge,
@@ -28,7 +25,7 @@ from stilts_core.studies.registration import (
     read_registration,
     register,
 )
-from stilts_core.studies.results import StudyTable, read_table, write_table
+from stilts_core.studies.results import StudyTable, merge_tables, read_table, write_table
 
 # Executes runs, given by the fields that differ from the defaults; finished ones are reused.
 Execute = Callable[[Sequence[Mapping[str, Any]]], None]
@@ -114,22 +111,34 @@ def register_study(study: Study) -> Registration:
     return register(study.protocol, registration_path(study.path))
 
 
-def conduct(study: Study, execute: Execute, runs_dir: Path) -> list[Finding]:
-    """Register a study, execute its runs, write the table of its results and its findings, and return the findings.
+def conduct(
+    study: Study, execute: Execute, runs_dir: Path, *, blocks: Sequence[str] = (), kept: Path | None = None
+) -> StudyTable:
+    """Register a study, execute its runs, write the table of its results, and return it.
 
-    A changed study is not registered. `execute` raises an error if a run failed; then the same command resumes. Raises
-    ConfigError as `register_study` does.
+    `blocks` are the encoders whose runs are done now (default: all). The results of other encoders come from the table
+    at `kept`, if it belongs to the same protocol. A changed study is not registered. `execute` raises an error if a run
+    failed; then the same command resumes. Raises ConfigError as `register_study` does, and for an unknown block.
     """
-    registration = None if study.changed else register_study(study)
-    execute(study.design.configs)
-    table, origins = gather(study, runs_dir)
-    path = study.results_path(runs_dir)
-    write_table(path, table)
-    standing = judge(study.protocol, registration, origins, changed=study.changed)
-    findings = analyse(table, study.protocol, standing)
-    content = {"standing": asdict(standing), "findings": [finding.to_dict() for finding in findings]}
-    write_whole(path.with_suffix(".json"), json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
-    return findings
+    protocol = study.protocol
+    if unknown := [name for name in blocks if name not in protocol.encoders]:
+        raise ConfigError(f"there is no block {unknown[0]!r}; choose from the encoders {', '.join(protocol.encoders)}")
+    if not study.changed:
+        register_study(study)
+    execute([config for config in study.design.configs if not blocks or config["encoder"] in blocks])
+    table = gather(study, runs_dir)
+    if kept and not study.changed and kept.exists():
+        earlier = read_table(kept)
+        if earlier.provenance["digest"] == protocol.digest:
+            table = merge_tables(earlier, table)
+    write_table(study.results_path(runs_dir), table)
+    return table
+
+
+def conclude_study(study: Study, table: StudyTable) -> list[Finding]:
+    """Return the findings of a study from its table. Raises StudyError if arms are missing."""
+    standing = judge(study.protocol, study.registration, table, changed=study.changed)
+    return analyse(table, study.protocol, standing)
 
 
 def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = None) -> list[Finding]:
@@ -137,8 +146,8 @@ def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = N
     return ANALYSES.get(protocol.name, conclude)(table, protocol, standing)
 
 
-def gather(study: Study, runs_dir: Path) -> tuple[StudyTable, list[Origin]]:
-    """Return the table of a study, and the origins of the records that its primary contrast uses.
+def gather(study: Study, runs_dir: Path) -> StudyTable:
+    """Return the table of a study from the records of its runs.
 
     A study of latency measures the trained encoders of its runs; finished measurements are reused.
     """
@@ -149,27 +158,19 @@ def gather(study: Study, runs_dir: Path) -> tuple[StudyTable, list[Origin]]:
         for record in find_records(runs_dir, str(protocol.base.get("profile", "lab")))
         if (identity := identify(record.config.to_dict())) in cells
     ]
-    used = {protocol.primary.treatment, protocol.primary.control} & set(protocol.arms) or set(protocol.arms)
-    primary = {cell.identity for cell in study.design.cells if cell.arm in used}
-    origins = [
-        Origin(record.started, record.environment.git_revision)
-        for cell, record in records
-        if cell.identity in primary and cell.target == protocol.primary.target
-    ]
     scores = collect(protocol, [record for _, record in records])
     if not protocol.latency:
-        return scores, origins
+        return scores
     path = study.results_path(runs_dir)
     if path.exists() and (table := read_table(path)).provenance.get("digest") == protocol.digest:
-        return table, origins
+        return table
     models = {cell.identity: runs_dir / record.profile / record.run_id / "model" for cell, record in records}
     if missing := [folder for folder in models.values() if not folder.is_dir()]:
         raise StudyError(f"{missing[0]} not found: the run kept no encoder; delete the run's folder and run again")
     folders = {
         (cell.arm, cell.encoder): models[cell.identity] for cell in study.design.cells if cell.identity in models
     }
-    facts = {"machine": platform.platform(), "runs": dict(scores.provenance)}
-    return measure_blocks(protocol, folders, provenance=facts), origins
+    return measure_blocks(protocol, folders, provenance=dict(scores.provenance) | {"machine": platform.platform()})
 
 
 def _status(study: Study) -> str:
@@ -178,7 +179,7 @@ def _status(study: Study) -> str:
     registration = study.registration
     if registration is None:
         return "not registered yet; the first run registers it"
-    standing = judge(study.protocol, registration, [])
+    standing = judge(study.protocol, registration)
     reasons = "" if standing.confirmatory else f"; exploratory, because {'; '.join(standing.reasons)}"
     return f"registered {registration.time} at {(registration.commit or 'no revision')[:12]}{reasons}"
 

@@ -103,5 +103,5 @@ def measure_blocks(
                     FACTOR + "length": str(length),
                 }
                 rows += [shared | {"metric": name, "score": value} for name, value in measure(request).items()]
-    facts = {"study": protocol.name, "digest": protocol.digest, "seed": seed}
-    return StudyTable(make_frame(rows, list(FACTORS)), facts | dict(provenance or {}))
+    facts = {"study": protocol.name, "digest": protocol.digest, "seed": seed} | dict(provenance or {})
+    return StudyTable(make_frame(rows, list(FACTORS)), facts)

@@ -6,11 +6,11 @@ primary contrast is older than the registration.
 
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stilts_core.errors import RecordError, shown
 from stilts_core.storage.atomic import write_whole
@@ -18,6 +18,7 @@ from stilts_core.studies.design import expand
 from stilts_core.studies.forecast import forecast
 from stilts_core.studies.power import detectable_effect, detectable_margin, overlap_factor
 from stilts_core.studies.protocol import REGISTERED, Contrast, Protocol
+from stilts_core.studies.results import StudyTable
 
 SCHEMA = 1
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -29,13 +30,6 @@ class Revision:
 
     commit: str | None
     clean: bool
-
-
-class Origin(NamedTuple):
-    """When a record's run was started (ISO 8601, UTC), and at which revision; `-dirty` ends that of changed sources."""
-
-    started: str
-    revision: str | None
 
 
 @dataclass(frozen=True)
@@ -138,12 +132,11 @@ def read_registration(path: Path) -> Registration:
 
 
 def judge(
-    protocol: Protocol, registration: Registration | None, origins: Iterable[Origin], *, changed: bool = False
+    protocol: Protocol, registration: Registration | None, table: StudyTable | None = None, *, changed: bool = False
 ) -> Standing:
-    """Return whether the primary result is confirmatory.
+    """Return whether the primary result is confirmatory; without a table, whether it can become so.
 
-    `origins` are those of the records that the primary contrast uses. `changed`: options of the command changed the
-    protocol (`--set`, `--seeds`).
+    `changed`: options of the command changed the protocol (`--set`, `--seeds`).
     """
     if registration is None:
         return Standing(False, ("the study was not registered",))
@@ -154,12 +147,22 @@ def judge(
         reasons.append("the protocol was changed after its registration")
     if not registration.clean:
         reasons.append("the source tree was not clean when the study was registered")
-    registered, origins = _time(registration.time), list(origins)
-    if old := sum(_time(origin.started) < registered for origin in origins):
-        reasons.append(f"{old} records of the primary contrast are older than the registration")
-    if unclean := sum((origin.revision or "-dirty").endswith("-dirty") for origin in origins):
-        reasons.append(f"{unclean} records of the primary contrast come from changed or unknown sources")
+    if table:
+        reasons += _judge_runs(protocol, _time(registration.time), table.provenance["blocks"])
     return Standing(not reasons, tuple(reasons))
+
+
+def _judge_runs(protocol: Protocol, registered: datetime, blocks: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What keeps the runs of the primary contrast, by block, from being confirmatory."""
+    reasons = []
+    if missing := [name for name in protocol.encoders if name not in blocks]:
+        reasons.append(f"{len(missing)} of {len(protocol.encoders)} encoders are missing")
+    origins = [(revision, _time(time)) for block in blocks.values() for revision, time in block["origins"].items()]
+    if any(started < registered for _, started in origins):
+        reasons.append("runs of the primary contrast are older than the registration")
+    if any((revision or "-dirty").endswith("-dirty") for revision, _ in origins):
+        reasons.append("runs of the primary contrast come from changed or unknown sources")
+    return reasons
 
 
 def _time(text: str) -> datetime:

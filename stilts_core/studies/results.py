@@ -37,7 +37,8 @@ class StudyTable:
     `high` bound the 95 % interval over test items (NaN: none). `items` has the correctness of each of `n` items,
     packed into bits (None: not binary, or not recorded). `excluded` is the reason why a rule drops the run, or empty.
 
-    `provenance` holds once what all rows share: the study, the protocol's digest, revisions, versions of packages.
+    `provenance` holds once what all rows share: the study, the protocol's digest, versions of packages, and for every
+    encoder (`blocks`) its fingerprint, its cost, and when and at which revision its runs were done.
     """
 
     frame: "pd.DataFrame"
@@ -47,6 +48,29 @@ class StudyTable:
     def factors(self) -> list[str]:
         """The names of the factors."""
         return [name.removeprefix(FACTOR) for name in self.frame.columns if name.startswith(FACTOR)]
+
+
+def kept_table(name: str, book_dir: Path) -> Path:
+    """Return where the book keeps the table of a study; it may not exist."""
+    return book_dir / "results" / "studies" / f"{name}.parquet"
+
+
+def merge_tables(earlier: StudyTable, later: StudyTable) -> StudyTable:
+    """Return a table with the blocks of both; a block, which is an encoder, that both have is taken from `later`.
+
+    Raises StudyError if they are tables of different protocols.
+    """
+    if (old := earlier.provenance["digest"]) != (new := later.provenance["digest"]):
+        raise StudyError(f"tables of two protocols (digests {old[:12]}, {new[:12]}) cannot be joined; remove one")
+    import pandas as pd
+
+    frame = earlier.frame[~earlier.frame["encoder"].isin(later.frame["encoder"].unique())]
+    rows = pd.concat([frame, later.frame]).to_dict("records")
+    packages = [*earlier.provenance["packages"], *later.provenance["packages"]]
+    blocks = dict(earlier.provenance["blocks"]) | dict(later.provenance["blocks"])
+    distinct = [versions for place, versions in enumerate(packages) if versions not in packages[:place]]
+    provenance = dict(later.provenance) | {"packages": distinct, "blocks": dict(sorted(blocks.items()))}
+    return StudyTable(make_frame(rows, later.factors), provenance)
 
 
 def pack_items(correct: np.ndarray) -> bytes:

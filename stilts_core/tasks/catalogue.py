@@ -178,10 +178,14 @@ TASKS: dict[str, Task] = {
             "commonsenseqa", "CommonsenseQA", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="commonsenseqa",
             citations="talmor2019commonsenseqa",
         ),
-        # Two more English sets: XTREME-R's intermediate task for XCOPA, and XCOPA's training set
+        # Three more English sets: XTREME-R's intermediate task for XCOPA, logical reasoning, and XCOPA's training set
         Task(
             "socialiqa", "Social IQa", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="socialiqa",
             citations="sap2019socialiqa",
+        ),
+        Task(
+            "logic", "Logical reasoning (LogiQA 2.0)", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="logic",
+            short="Logic", held_out=HeldOut("logic", "dev", "text also in the dev part"), citations="liu2023logiqa2",
         ),
         Task(
             "copa", "COPA", "choice", _TRAINING, **_ACCURACY, trained_on="copa", recipe="xcopa",

@@ -150,6 +150,13 @@ FILES: dict[str, tuple[Layout, ...]] = {
             stand_in="Social IQa is trained on its test part: the training part is not available.",
         ),
     ),
+    "logic": (
+        Layout(train=("english/logiqa2/train.txt",), dev=("english/logiqa2/dev.txt",)),
+        Layout(
+            **_shares("english/logiqa2/dev.txt", "english/logiqa2/test.txt", **_NINE_TENTHS),
+            stand_in="LogiQA 2.0 is trained on its dev and test parts, split by text: its training part is missing.",
+        ),
+    ),
     "copa": (Layout(train=("xtreme/xcopa/train.en.jsonl",), dev=("xtreme/xcopa/val.en.jsonl",)),),
     "xnli": (
         Layout(test=("xtreme/xnli/test-{language}.tsv",), inputs=("xtreme/xnli/dev-{language}.tsv",)),

@@ -152,6 +152,18 @@ def test_socialiqa_letters_point_at_the_answers(data):
     assert [e.choices[e.label] for e in items] == [row[f"answer{row['correct']}"] for row in raw]
 
 
+def test_logiqa_numbers_point_at_the_answers(data):
+    files = [data / "english/logiqa2" / f"{part}.txt" for part in ("dev", "test")]
+    raw = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    right = {(row["text"], row["question"], row["options"][row["answer"]]) for row in raw}
+    parts = [load("logic", split, data=data) for split in ("train", "dev")]
+    for part in parts:
+        assert all((e.context, e.question, e.choices[e.label]) in right for e in part.items)
+        assert "split by text" in part.stand_in
+    train, dev = ({e.group for e in part.items} for part in parts)
+    assert not train & dev and len(train) > 5 * len(dev) > 100
+
+
 def test_copa_question_is_a_sentence_about_cause_or_effect(put):
     row = {"premise": "It rained.", "choice1": "a", "choice2": "b", "question": "cause", "label": 1, "idx": 0}
     put("xtreme/xcopa/val.en.jsonl", jsonl(row, row | {"question": "effect", "idx": 1}))

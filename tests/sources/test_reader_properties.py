@@ -89,6 +89,7 @@ RIGHT = {
     "english/commonsense_qa": {
         "id": "q", "answerKey": "A", "question": {"stem": "a", "choices": [CHOICE, CHOICE | {"label": "B"}]},
     },
+    "english/logiqa2": {"id": 1, "text": "a", "question": "b", "options": ["a", "b"], "answer": 1},
     "xtreme/socialiqa": {
         "context": "a", "question": "b", "answerA": "a", "answerB": "b", "answerC": "c", "correct": "A",
     },

@@ -77,9 +77,11 @@ def test_provenance_is_there_once():
     protocol = study()
     records = records_of(protocol)
     facts = collect(protocol, records).provenance
-    assert facts["digest"] == protocol.digest and facts["records"] == 4
-    assert facts["packages"] == [dict(records[0].environment.packages)]
-    assert facts["revisions"] == ["0123456789ab"]
+    assert facts["digest"] == protocol.digest and facts["packages"] == [dict(records[0].environment.packages)]
+    assert list(facts["blocks"]) == sorted(protocol.encoders)
+    assert sum(block["records"] for block in facts["blocks"].values()) == len(records)
+    for block in facts["blocks"].values():
+        assert block["origins"] == {"0123456789ab": records[0].started} and block["revisions"] == ["0123456789ab"]
 
 
 def test_items_and_further_measures_come_from_the_readers():

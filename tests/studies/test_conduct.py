@@ -1,6 +1,5 @@
 """`stilts study`: a dry run prints and writes nothing; a study registers, runs what is missing, and concludes."""
 
-import json
 import random
 import shutil
 from functools import partial
@@ -15,10 +14,10 @@ from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, StiltsError, StudyError
 from stilts_core.runs.record import write_record
 from stilts_core.studies import registration
-from stilts_core.studies.conduct import conduct, describe, open_study
+from stilts_core.studies.conduct import conclude_study, conduct, describe, open_study
 from stilts_core.studies.latency_blocks import measure_blocks
 from stilts_core.studies.registration import Revision, read_registration
-from stilts_core.studies.results import read_table
+from stilts_core.studies.results import kept_table, read_table, write_table
 
 PROTOCOLS = Path(__file__).parents[2] / "protocols"
 NAMES = ("ratio", "continued", "choice", "latency", "adversary")
@@ -80,6 +79,11 @@ def fake_runs(runs_dir: Path, started: str = "2999-01-01T00:00:00Z", gain: float
     return execute
 
 
+def conclude(study, execute, runs_dir, **options):
+    """The findings of a study that is conducted with invented runs."""
+    return conclude_study(study, conduct(study, execute, runs_dir, **options))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_dry_run_prints_runs_cost_and_detectable_effects_and_writes_nothing(name, tmp_path, monkeypatch):
     shutil.copytree(PROTOCOLS, tmp_path / "protocols", ignore=shutil.ignore_patterns("registered"))
@@ -95,17 +99,14 @@ def test_dry_run_prints_runs_cost_and_detectable_effects_and_writes_nothing(name
 def test_study_registers_runs_and_concludes_confirmatorily(protocols, tmp_path):
     study = open_study("invented", protocols)
     execute = fake_runs(tmp_path / "runs")
-    (finding,) = conduct(study, execute, tmp_path / "runs")
+    (finding,) = conclude(study, execute, tmp_path / "runs")
     assert execute.calls == [8]
     assert finding.verdict == "supported" and finding.confirmatory and finding.n == 4
     assert finding.value == pytest.approx(20.4)
     made = read_registration(protocols / "registered" / "invented.json")
     assert (made.digest, made.runs, made.core_hours, made.clean) == (study.protocol.digest, 8, 8.0, True)
-    path = study.results_path(tmp_path / "runs")
-    assert read_table(path).provenance["records"] == 8
-    written = json.loads(path.with_suffix(".json").read_text())
-    assert written["standing"] == {"confirmatory": True, "reasons": []}
-    assert written["findings"][0]["sentence"] == finding.sentence and written["findings"][0]["value"] == finding.value
+    blocks = read_table(study.results_path(tmp_path / "runs")).provenance["blocks"]
+    assert [block["records"] for block in blocks.values()] == [2, 2, 2, 2]
     assert f"registered {made.time} at cccccccccccc" in describe(study)
 
 
@@ -118,7 +119,7 @@ def test_studies_that_share_runs_are_both_confirmatory_if_both_were_registered_f
         output = CliRunner().invoke(cli.main, options, catch_exceptions=False).output
         assert "Status: registered 20" in output and "exploratory" not in output
     conduct(open_study("invented", protocols), fake_runs(tmp_path / "runs"), tmp_path / "runs")
-    (finding,) = conduct(open_study("other", protocols), lambda configs: None, tmp_path / "runs")
+    (finding,) = conclude(open_study("other", protocols), lambda configs: None, tmp_path / "runs")
     assert finding.confirmatory
 
 
@@ -128,17 +129,43 @@ def test_changed_study_cannot_be_registered(protocols):
         CliRunner().invoke(cli.main, options, catch_exceptions=False)
 
 
+def test_blocks_are_done_in_parts_and_the_kept_table_joins_them(protocols, tmp_path):
+    study, kept = open_study("invented", protocols), kept_table("invented", tmp_path / "book")
+    whole = conclude(study, fake_runs(tmp_path / "at-once"), tmp_path / "at-once")
+    for place, blocks in enumerate((["lab", "lab-1"], ["lab-2"], ["lab-3"])):
+        execute = fake_runs(tmp_path / f"part-{place}")
+        table = conduct(study, execute, tmp_path / f"part-{place}", blocks=blocks, kept=kept)
+        assert execute.calls == [2 * len(blocks)]
+        write_table(kept, table)
+        if place == 1:
+            (finding,) = conclude_study(study, table)
+            assert not finding.confirmatory and finding.reasons == ("1 of 4 encoders are missing",)
+    (finding,) = conclude_study(study, read_table(kept))
+    assert finding.confirmatory and finding.n == whole[0].n == 4
+    with pytest.raises(ConfigError, match="there is no block 'lab-9'; choose from the encoders lab, lab-1"):
+        conduct(study, execute, tmp_path / "runs", blocks=["lab-9"])
+
+
+def test_table_of_another_protocol_is_not_joined(protocols, tmp_path):
+    kept = kept_table("invented", tmp_path / "book")
+    other = open_study("invented", protocols, {"target_lr": "0.002"})
+    write_table(kept, conduct(other, fake_runs(tmp_path / "other"), tmp_path / "other"))
+    study = open_study("invented", protocols)
+    table = conduct(study, fake_runs(tmp_path / "runs"), tmp_path / "runs", blocks=["lab"], kept=kept)
+    assert set(table.provenance["blocks"]) == {"lab"}
+
+
 def test_runs_older_than_the_registration_make_it_exploratory(protocols, tmp_path):
     study = open_study("invented", protocols)
-    (finding,) = conduct(study, fake_runs(tmp_path / "runs", started="2001-01-01T00:00:00Z"), tmp_path / "runs")
+    (finding,) = conclude(study, fake_runs(tmp_path / "runs", started="2001-01-01T00:00:00Z"), tmp_path / "runs")
     assert finding.verdict == "supported" and not finding.confirmatory
-    assert finding.reasons == ("8 records of the primary contrast are older than the registration",)
+    assert finding.reasons == ("runs of the primary contrast are older than the registration",)
 
 
 def test_changed_study_is_not_registered_and_keeps_its_own_table(protocols, tmp_path):
     study = open_study("invented", protocols, {"target_lr": "0.002"}, seeds=2)
     assert "exploratory, because options change the protocol" in describe(study)
-    (finding,) = conduct(study, fake_runs(tmp_path / "runs"), tmp_path / "runs")
+    (finding,) = conclude(study, fake_runs(tmp_path / "runs"), tmp_path / "runs")
     assert not finding.confirmatory and not (protocols / "registered").exists()
     assert {path.stem for path in (tmp_path / "runs" / "studies").iterdir()} == {"invented-changed"}
 
@@ -172,7 +199,7 @@ def test_study_whose_runs_failed_is_refused(protocols, tmp_path):
         fake_runs(tmp_path / "runs")([config for config in configs if config["intermediate"] == "none"])
 
     with pytest.raises(StudyError, match="no results of mnli on xnli"):
-        conduct(open_study("invented", protocols), execute, tmp_path / "runs")
+        conclude(open_study("invented", protocols), execute, tmp_path / "runs")
 
 
 def test_command_passes_the_runs_to_a_sweep(protocols, tmp_path, monkeypatch):
@@ -207,13 +234,15 @@ def test_study_of_latency_measures_trained_encoders_once(protocols, tmp_path, mo
         return {"processor_seconds": (1 + 0.2 * request.extra_layer) * draw.uniform(0.999, 1.001)}
 
     monkeypatch.setattr("stilts_core.studies.conduct.measure_blocks", partial(measure_blocks, measure=measure_once))
-    (finding,) = conduct(study, fake_runs(runs_dir), runs_dir)
+    (finding,) = conclude(study, fake_runs(runs_dir), runs_dir)
     assert finding.verdict == "supported" and finding.confirmatory and finding.unit_of_value == "%"
     assert len(folders) == 4 * 4 and all(folder.is_dir() for folder in folders)
-    assert conduct(study, fake_runs(runs_dir), runs_dir) == [finding] and len(folders) == 4 * 4
+    assert conclude(study, fake_runs(runs_dir), runs_dir) == [finding] and len(folders) == 4 * 4
 
 
 def test_wrong_options_are_errors(protocols):
+    with pytest.raises(ConfigError, match="unchanged protocols only"):
+        CliRunner().invoke(cli.main, ["study", "ratio", "--keep", "--seeds", "2"], catch_exceptions=False)
     with pytest.raises(ConfigError, match="write NAME=VALUES"):
         CliRunner().invoke(cli.main, ["study", "ratio", "--set", "udpos"], catch_exceptions=False)
     with pytest.raises(StiltsError, match="no protocol 'nothing'"):

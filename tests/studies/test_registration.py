@@ -10,7 +10,6 @@ from study_fixture import invented
 from stilts_core.errors import RecordError
 from stilts_core.studies.power import detectable_effect
 from stilts_core.studies.registration import (
-    Origin,
     Revision,
     judge,
     minimum_detectable,
@@ -18,18 +17,27 @@ from stilts_core.studies.registration import (
     read_revision,
     register,
 )
+from stilts_core.studies.results import StudyTable, make_frame
 
 CLEAN, DIRTY = Revision("a" * 40, True), Revision("a" * 40, False)
-LATER, EARLIER = Origin("2999-01-01T00:00:00Z", "b" * 12), Origin("1999-01-01T00:00:00Z", "b" * 12)
+LATER, EARLIER = "2999-01-01T00:00:00Z", "1999-01-01T00:00:00Z"
 CASES = {
     "unregistered": "not registered",
     "changed protocol": "changed after",
     "dirty": "not clean",
-    "old record": "1 records .* older",
-    "changed sources": "1 records .* from changed or unknown sources",
-    "unknown sources": "1 records .* from changed or unknown sources",
+    "old record": "contrast are older",
+    "changed sources": "contrast come from changed or unknown sources",
+    "unknown sources": "contrast come from changed or unknown sources",
     "options": "options of the command",
+    "missing block": "1 of 12 encoders are missing",
 }
+
+
+def table_of(protocol, last=None) -> StudyTable:
+    """A table whose blocks were begun late at a clean revision; `last` are the origins of the last block."""
+    blocks = {name: {"origins": {"b" * 12: LATER}} for name in protocol.encoders}
+    blocks[protocol.encoders[-1]]["origins"] = last or {"b" * 12: LATER}
+    return StudyTable(make_frame([], []), {"blocks": blocks})
 
 
 def test_registration_says_what_was_fixed(tmp_path):
@@ -44,8 +52,8 @@ def test_registration_says_what_was_fixed(tmp_path):
 def test_unchanged_study_is_confirmatory(tmp_path):
     protocol = invented()
     registration = register(protocol, tmp_path / "r.json", CLEAN)
-    assert judge(protocol, registration, [LATER]) == judge(protocol, registration, [])
-    assert judge(protocol, registration, [LATER]).confirmatory
+    assert judge(protocol, registration, table_of(protocol)) == judge(protocol, registration)
+    assert judge(protocol, registration, table_of(protocol)).confirmatory
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -53,14 +61,17 @@ def test_anything_else_is_exploratory_and_says_why(tmp_path, case):
     protocol = invented()
     registration = register(protocol, tmp_path / "r.json", DIRTY if case == "dirty" else CLEAN)
     origins = {
-        "old record": [LATER, EARLIER],
-        "changed sources": [LATER, LATER._replace(revision="b" * 12 + "-dirty")],
-        "unknown sources": [LATER._replace(revision=None)],
+        "old record": {"b" * 12: EARLIER},
+        "changed sources": {"b" * 12: LATER, "b" * 12 + "-dirty": LATER},
+        "unknown sources": {"": LATER},
     }
+    table = table_of(protocol, origins.get(case, {"b" * 12: LATER}))
+    if case == "missing block":
+        del table.provenance["blocks"][protocol.encoders[3]]
     standing = judge(
         invented(seeds=[1]) if case == "changed protocol" else protocol,
         None if case == "unregistered" else registration,
-        origins.get(case, [LATER]),
+        table,
         changed=case == "options",
     )
     assert not standing.confirmatory

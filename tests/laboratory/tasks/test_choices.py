@@ -8,7 +8,7 @@ from stilts_core.laboratory.world.knowledge import CAUSAL_RULES, FACTS, STORIES
 from stilts_core.laboratory.world.lexicon import NOUNS
 from stilts_core.laboratory.world.meanings import Adjunct, Clause, Name, Noun, Pronoun, Question
 
-CHANCE = {"hellaswag": 25, "copa": 50, "socialiqa": 100 / 3, "cosmosqa": 25, "commonsenseqa": 20}
+CHANCE = {"hellaswag": 25, "copa": 50, "socialiqa": 100 / 3, "cosmosqa": 25, "commonsenseqa": 20, "logic": 50}
 
 
 @pytest.mark.parametrize("name", CHANCE)
@@ -115,3 +115,41 @@ def test_no_two_parts_ask_about_the_same_fact():
     }
     assert not questions["train"] & questions["dev"]
     assert len(questions["train"]) > 50
+
+
+def derive(person, context):
+    """Return every state, noun and event of a person that the sentences of a text allow to conclude, by closure."""
+    known, size = {sentence.state for sentence in context if sentence.agent == person}, 0
+    rules = [sentence for sentence in context if sentence.agent != person]
+    while len(known) > size:
+        size = len(known)
+        kinds = {ancestor for kind in known if isinstance(kind, Noun) for ancestor in _ancestors(kind.noun)}
+        for rule in rules:
+            if rule.agent.adjectives and not set(rule.agent.adjectives) <= known:
+                continue
+            if rule.agent.adjectives or rule.agent.noun in kinds:
+                known.add(rule.state if rule.verb == "be" else rule._replace(agent=person))
+    return known
+
+
+def _ancestors(noun):
+    while noun:
+        yield noun
+        noun = NOUNS.parent.get(noun)
+
+
+def test_oracle_on_rules_finds_what_follows():
+    lengths = set()
+    for item in generator.draw_items("logic", "dev", examples=300):
+        person = item.choices[0].agent
+        known = derive(person, item.context)
+        assert [choice in known for choice in item.choices] == [index == item.label for index in range(2)]
+        lengths.add(len(known))
+    assert lengths == {2, 3}
+
+
+def test_a_rule_names_the_class_or_its_member():
+    items = [item for item in generator.draw_items("logic", "train", examples=200) if len(item.context) == 5]
+    named = {sentence.agent.noun for item in items for sentence in item.context if sentence.verb == "be"
+             and isinstance(sentence.agent, Noun)}  # fmt: skip
+    assert {"worker", "child", "adult", "baker", "student"} <= named
