@@ -88,6 +88,12 @@ def intermediate(config: RunConfig) -> PhaseRecord:
     return phases[-1]
 
 
+def intermediate_result(config: ResolvedConfig) -> Encoder:
+    """The encoder after the intermediate phases of a run, which are computed or reused; without phases as it is."""
+    encoder, _, _ = intermediate_encoder(_load_checked_encoder(config), _chain(config), Compute.from_config(config))
+    return encoder
+
+
 @dataclass
 class _Run:
     """One run while it is computed."""

@@ -19,12 +19,12 @@ from stilts_core.studies.protocol import Contrast, Protocol
 from stilts_core.studies.registration import Standing
 from stilts_core.studies.results import StudyTable
 from stilts_core.studies.selection import discounted_gain, regret
+from stilts_core.studies.transferability import SELECTOR
 from stilts_core.studies.variance import Components, explained_share, halve, split_components
 
 CONTROL = "direct"
 PERMUTATIONS = 40  # of the placebo
 SPLITS = 50  # ways to halve the encoders
-MEASURE = "selector:"  # begins the metric of a transferability score in the table
 RULES = ("random", "always-mnli", "english", "global", "size", "typology", "placebo", "oracle")
 
 
@@ -158,7 +158,7 @@ def tabulate_choices(table: StudyTable, protocol: Protocol, target: str, group: 
     """Return what every rule achieves on a target: the protocol's selectors, and all scores that the table has."""
     effects = map_effects(table, target, candidate_arms(protocol), CONTROL, group="all")
     metrics = table.frame.loc[table.frame["target"] == target, "metric"].unique()
-    measured = sorted(name.removeprefix(MEASURE) for name in metrics if name.startswith(MEASURE))
+    measured = sorted(name.removeprefix(SELECTOR) for name in metrics if name.startswith(SELECTOR))
     rules = dict.fromkeys([*protocol.selectors, *measured])
     if ENGLISH not in effects.codes:  # as of retrieval, which pairs English with the others
         rules.pop("english", None)
@@ -188,7 +188,9 @@ def _scores(rule: str, effects: EffectMap, held_out: int, measured: np.ndarray |
         permuted = np.tile(distances, (permutations, 1))
         permuted[:, others] = rng.permuted(permuted[:, others], axis=1)
         return np.stack([predict_effects(learnt, drawn, codes) for drawn in permuted])
-    raise StudyError(f"there is no rule {rule!r} and no metric {MEASURE}{rule} in the table; known: {', '.join(RULES)}")
+    raise StudyError(
+        f"there is no rule {rule!r} and no metric {SELECTOR}{rule} in the table; known: {', '.join(RULES)}"
+    )
 
 
 def predict_effects(learnt: np.ndarray, property_: np.ndarray, codes: Sequence[str]) -> np.ndarray:
@@ -222,12 +224,12 @@ def _family(code: str) -> str:
 def _measured(table: StudyTable, rule: str, effects: EffectMap) -> np.ndarray | None:
     """A transferability score from the table by task and language; a score on English counts for all languages."""
     frame = table.frame
-    frame = frame[(frame["metric"] == MEASURE + rule) & (frame["target"] == effects.target)]
+    frame = frame[(frame["metric"] == SELECTOR + rule) & (frame["target"] == effects.target)]
     if frame.empty:
         return None
     mean = frame.groupby(["arm", "language"])["score"].mean().unstack("language").reindex(effects.arms)
     if mean.isna().any(axis=None):
-        raise StudyError(f"metric {MEASURE}{rule} on {effects.target} is not there for every arm; measure all of them")
+        raise StudyError(f"metric {SELECTOR}{rule} on {effects.target} is not there for every arm; measure all of them")
     columns = [code if code in mean.columns else ENGLISH for code in effects.codes]
     return mean[columns].to_numpy(float)
 

@@ -16,6 +16,7 @@ from stilts_core.studies.fields import identify
 from stilts_core.studies.findings import Finding, conclude
 from stilts_core.studies.forecast import Forecast, forecast
 from stilts_core.studies.latency_blocks import measure_blocks
+from stilts_core.studies.measures import read_measures
 from stilts_core.studies.protocol import Contrast, Protocol, locate_protocol, read_protocol, registration_path
 from stilts_core.studies.registration import (
     Registration,
@@ -26,6 +27,7 @@ from stilts_core.studies.registration import (
     register,
 )
 from stilts_core.studies.results import StudyTable, merge_tables, read_table, write_table
+from stilts_core.studies.transferability import read_measures_and_scores
 
 # Executes runs, given by the fields that differ from the defaults; finished ones are reused.
 Execute = Callable[[Sequence[Mapping[str, Any]]], None]
@@ -158,7 +160,8 @@ def gather(study: Study, runs_dir: Path) -> StudyTable:
         for record in find_records(runs_dir, str(protocol.base.get("profile", "lab")))
         if (identity := identify(record.config.to_dict())) in cells
     ]
-    scores = collect(protocol, [record for _, record in records])
+    reader = read_measures_and_scores if protocol.selectors else read_measures
+    scores = collect(protocol, [record for _, record in records], read_measures=reader)
     if not protocol.latency:
         return scores
     path = study.results_path(runs_dir)

@@ -11,7 +11,6 @@ from study_fixture import CODES, Simulation, rejection_bounds
 from stilts_core.errors import StudyError
 from stilts_core.studies.choice import (
     CONTROL,
-    MEASURE,
     analyse,
     candidate_arms,
     compare_rules,
@@ -25,6 +24,7 @@ from stilts_core.studies.groups import in_group, language_distances
 from stilts_core.studies.inference import compare_means
 from stilts_core.studies.protocol import make_protocol, read_protocol
 from stilts_core.studies.results import StudyTable
+from stilts_core.studies.transferability import SELECTOR
 
 FULL = read_protocol(Path(__file__).parents[2] / "protocols" / "choice.toml")
 # The committed protocol on one target.
@@ -202,7 +202,7 @@ def test_analysis_of_a_table_supports_the_placebo_and_lists_every_rule():
     table = Simulation(PROTOCOL, lambda cell: truth.get(cell.arm, 0.0), encoder=0.2, run=0.1).table()
     frame = table.frame
     english = frame[(frame["language"] == "en") & frame["arm"].isin(TASKS)]
-    measured = english.assign(metric=MEASURE + "logme", score=english["arm"].map(truth))
+    measured = english.assign(metric=SELECTOR + "logme", score=english["arm"].map(truth))
     table = StudyTable(pd.concat([frame, measured], ignore_index=True), {})
     findings = {finding.name: finding for finding in analyse(table, PROTOCOL)}
     assert findings["typology against placebo, POS"].verdict == "supported"
