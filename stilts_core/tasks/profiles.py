@@ -23,6 +23,12 @@ class TaskRecipe(TypedDict):
     lr: float
 
 
+# Optimiser steps after which a wide laboratory encoder has learnt a task.
+_STEPS_TO_LEARN = {
+    "ccg": 400, "hellaswag": 800, "cosmosqa": 800, "commonsenseqa": 800, "socialiqa": 800, "logic": 1500, "qqp": 1500,
+    "anli": 4000, "mnli": 4000, "squad_v2": 6000, "squad": 6000,
+}  # fmt: skip
+
 # The values of fields of RunConfig. A profile may also have recipes for single tasks, which come before its steps,
 # epochs and rates for all tasks: "intermediate_recipes": {"squad": {"steps": 8000, "lr": 3e-4}}, and "target_recipes".
 PROFILES: dict[str, dict[str, Any]] = {
@@ -45,8 +51,8 @@ PROFILES: dict[str, dict[str, Any]] = {
         "layer": 2,
         "token_budget": 4096,
     },
-    # The laboratory of the studies: a wider encoder, with words of its own for each pretraining seed. Its values are
-    # provisional (LOG.md, "A laboratory in which skills cross languages: first tries").
+    # The studies' laboratory: a wider encoder, with words of its own for each pretraining seed. Every task has the
+    # steps that it needs to be learnt (LOG.md, "A laboratory in which skills cross languages: first tries").
     "lab-wide": {
         "encoder": "lab-wide",
         "source": LABORATORY,
@@ -55,8 +61,9 @@ PROFILES: dict[str, dict[str, Any]] = {
         "dev_examples": 200,
         "test_examples": 200,
         "intermediate_steps": 4000,
-        "target_steps": 250,
         "intermediate_lr": 3e-4,
+        "intermediate_recipes": {name: {"steps": steps, "lr": 3e-4} for name, steps in _STEPS_TO_LEARN.items()},
+        "target_steps": 250,
         "target_lr": 1e-3,
         "batch_size": 16,
         "max_length": 128,

@@ -118,7 +118,7 @@ def test_mixed_phases_are_not_shared_and_dear_arms_cost_more():
 
 def test_measuring_counts_every_process_of_every_block():
     plan = read_protocol(PROTOCOLS / "latency.toml").latency
-    assert measuring_seconds(plan, 4) == 24 * 6 * 3 * 4.5
+    assert measuring_seconds(plan, 4) == 16 * 6 * 2 * 4.5
 
 
 def test_changes_choose_levels_and_drop_what_they_make_impossible():

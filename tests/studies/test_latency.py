@@ -24,6 +24,7 @@ PROTOCOL = make_protocol(
     FULL.model_dump() | {"latency": FULL.latency.model_dump() | {"batch_sizes": (8,), "lengths": (64,)}}, "small"
 )
 FOLDERS = {(arm, encoder): Path(arm) / encoder for arm in PROTOCOL.arms for encoder in PROTOCOL.encoders}
+BLOCKS = FULL.latency.blocks
 SD = 2.0  # percent, of the difference of two processes in one block
 
 
@@ -57,7 +58,7 @@ def test_every_block_has_every_arm_once_with_the_same_inputs():
     machine = Machine()
     table_of(machine)
     arms = [*PROTOCOL.arms, "again", "one-layer-more"]
-    for block in range(24):
+    for block in range(BLOCKS):
         requests = machine.requests[block * 6 : block * 6 + 6]
         assert sorted(request.arm for request in requests) == sorted(arms)
         assert {request.seed for request in requests} == {block}
@@ -81,7 +82,7 @@ def test_equal_arms_are_equivalent_and_the_gate_passes():
     gate = check_gate(table, PROTOCOL)
     findings = analyse(table, PROTOCOL)
     assert gate.passed and gate.positive.value == pytest.approx(11, abs=2)
-    assert findings[0].verdict == "supported" and findings[0].unit == "block" and findings[0].n == 24
+    assert findings[0].verdict == "supported" and findings[0].unit == "block" and findings[0].n == BLOCKS
     assert "%" in findings[0].sentence and findings[0].coverage == pytest.approx(0.9)
 
 
@@ -109,10 +110,10 @@ def test_measurement_that_cannot_be_trusted_shows_nothing(machine, reason):
 def test_equivalence_of_latency_has_its_stated_power_and_its_level_at_the_margin():
     """The registered test finds equivalence as often as stated for no cost, and at its level for one of the margin."""
     contrast, rng = PROTOCOL.primary, np.random.default_rng(3)
-    stated = {0.0: power_of_equivalence(2.0, 2.6, 24, 0.05), 2.0: 0.05}
+    stated = {0.0: power_of_equivalence(2.0, 2.6, BLOCKS, 0.05), 2.0: 0.05}
     for cost, share in stated.items():
-        differences = rng.normal(cost, 2.6, (400, 24))
-        rate = np.mean([compare_equivalence(row, np.zeros(24), contrast.sesoi).p < 0.05 for row in differences])
+        differences = rng.normal(cost, 2.6, (400, BLOCKS))
+        rate = np.mean([compare_equivalence(row, np.zeros(BLOCKS), contrast.sesoi).p < 0.05 for row in differences])
         print(f"latency, cost {cost:.0f} %: equivalent {rate:.3f} (stated {share:.3f})")
         low, high = rejection_bounds(share, 400)
         assert low <= rate <= high
@@ -122,8 +123,8 @@ def test_conditions_are_averaged_within_blocks():
     protocol = make_protocol(FULL.model_dump(), "full")
     machine = Machine(logic=3.0, sd=0.0)
     table = table_of(machine, protocol)
-    assert len(machine.requests) == 24 * 6 * 3
-    assert percent_differences(table, protocol.primary) == pytest.approx(np.full(24, 3.0))
+    assert len(machine.requests) == BLOCKS * 6 * len(FULL.latency.batch_sizes)
+    assert percent_differences(table, protocol.primary) == pytest.approx(np.full(BLOCKS, 3.0))
 
 
 def test_incomplete_blocks_and_missing_arms_are_refused():

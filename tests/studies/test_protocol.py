@@ -28,7 +28,7 @@ def test_digest_ignores_comments_and_spaces_but_no_value(tmp_path):
         "plain": text,
         "commented": text.replace("[base]", "# a comment\n\n[base]"),
         "changed": text.replace("intermediate_steps = 1600", "intermediate_steps = 1601"),
-        "sesoi": text.replace("sesoi = 3.0", "sesoi = 3.1", 1),
+        "sesoi": text.replace("sesoi = 8.0", "sesoi = 8.1", 1),
     }
     digests = {}
     for name, version in versions.items():

@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 from stilts_core.laboratory.dice import Dice
 from stilts_core.laboratory.language.realiser import Realiser
-from stilts_core.laboratory.world import knowledge, lexicon
-from stilts_core.laboratory.world.events import EVENT_VERBS, draw_event
+from stilts_core.laboratory.world import knowledge
+from stilts_core.laboratory.world.events import draw_event
 from stilts_core.laboratory.world.knowledge import CAUSAL_RULES, FACTS, STORIES, Cast, Fact, bind
-from stilts_core.laboratory.world.lexicon import NOUNS, VERBS
-from stilts_core.laboratory.world.meanings import Adjunct, Bare, Clause, Name, Noun, Sentence
-from stilts_core.laboratory.world.participants import PEOPLE, draw_noun_phrase, people_of, pronoun_for
+from stilts_core.laboratory.world.meanings import Adjunct, Bare, Clause, Noun, Sentence
+from stilts_core.laboratory.world.participants import people_of
 from stilts_core.laboratory.world.splits import draw_for_split, split_of
 from stilts_core.laboratory.world.texts import ask_why, use_pronouns
 from stilts_core.tasks.examples import ChoiceExample
@@ -108,38 +107,21 @@ def _facts_of(split: str) -> tuple[Fact, ...]:
     return tuple(fact for fact in FACTS if fact.verb == "be" and split_of(fact) == split)
 
 
-_KINDS_OF_PEOPLE = ("worker", "child", "adult")
-_OTHER_SEX = {"she": ("boy", "man"), "he": ("girl", "woman")}
-
-
 def draw_logic(dice: Dice, split: str) -> ChoiceItem:
-    """Draw rules, a fact about a person, and two events, one of which follows from the fact.
+    """Draw an event and four others, one of which follows from it by a chain of causal rules.
 
-    Each event is the end of a chain: every baker, or every worker, is happy; every happy person sings. The fact is that
-    the person is a baker, or happy. If a rule names the class, that a baker is a worker must be known. The rules of the
-    other chain stand in the text, too, so an event that a rule names need not follow.
+    The chain has one rule or two: who did not sleep is tired, and who is tired rests. The text does not state what
+    stands between. The wrong choices are the ends of other chains.
     """
-    person, label = dice.pick(people_of(split)), dice.below(2)
-    classes, states, verbs = dice.sample(_KINDS_OF_PEOPLE, 2), dice.sample(lexicon.STATES, 2), dice.sample(_DEEDS, 2)
-    wrong = _OTHER_SEX[pronoun_for(person).word]
-    members = [dice.pick([noun for noun in NOUNS.leaves(kind) if noun not in wrong]) for kind in classes]
-    is_long = dice.chance(50)
-    deeds = [
-        Clause(verb, person, draw_noun_phrase(dice, VERBS[verb].patients) if VERBS[verb].patients else None)
-        for verb in verbs
-    ]
-    rules = [deed._replace(agent=Noun("person", "every", (state,))) for state, deed in zip(states, deeds, strict=True)]
-    if is_long:
-        of_whom = classes if dice.chance(50) else members
-        rules += [_be(Noun(noun, "every"), state) for noun, state in zip(of_whom, states, strict=True)]
-    fact = _be(person, Noun(members[label], "a") if is_long else states[label])
-    context = tuple(dice.sample((fact, *rules), len(rules) + 1))
-    return ChoiceItem(context, Bare("then"), tuple(deeds), label)
-
-
-def _be(agent: Name | Noun, state: str | Noun) -> Clause:
-    return Clause("be", agent, state=state)
-
-
-# What every person can do, without a recipient.
-_DEEDS = tuple(verb for verb in EVENT_VERBS if set(PEOPLE) <= set(VERBS[verb].agents) and not VERBS[verb].recipients)
+    starts, people, label = _draw_unrelated_rules(dice, 4), dice.sample(people_of(split), 2), dice.below(4)
+    ends, choices = [], []
+    for start in starts:
+        successors = [number for number in range(len(CAUSAL_RULES)) if knowledge.leads_to(start, number)]
+        end = dice.pick(successors) if successors and dice.chance(75) else start
+        cause, effect = _bind_rule(end, knowledge.draw_cast(dice, CAUSAL_RULES[end].kind, people))
+        ends.append((end, cause))
+        choices.append(effect)
+    (end, cause), start = ends[label], starts[label]
+    if end != start:
+        cause, _ = _bind_rule(start, knowledge.draw_cast(dice, CAUSAL_RULES[start].kind, people))
+    return ChoiceItem((cause,), Bare("then"), tuple(choices), label)

@@ -215,12 +215,17 @@ def draw_cast(dice: Dice, kind: str, people: Sequence[Thing]) -> Cast:
     return Cast(x, y, dice.pick(NOUNS.leaves(kind)) if kind else "")
 
 
+def leads_to(number: int, other: int) -> bool:
+    """Whether the effect of a rule is the cause of another one."""
+    return number != other and CAUSAL_RULES[number].effect == CAUSAL_RULES[other].cause
+
+
 @cache
 def find_ancestors(number: int) -> frozenset[int]:
     """Return the numbers of the rules that lead, directly or through others, to the cause of a rule, and its own."""
     ancestors = {number}
-    for other, rule in enumerate(CAUSAL_RULES):
-        if other != number and rule.effect == CAUSAL_RULES[number].cause:
+    for other in range(len(CAUSAL_RULES)):
+        if leads_to(other, number):
             ancestors |= find_ancestors(other)
     return frozenset(ancestors)
 

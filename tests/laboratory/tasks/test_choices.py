@@ -8,7 +8,7 @@ from stilts_core.laboratory.world.knowledge import CAUSAL_RULES, FACTS, STORIES
 from stilts_core.laboratory.world.lexicon import NOUNS
 from stilts_core.laboratory.world.meanings import Adjunct, Clause, Name, Noun, Pronoun, Question
 
-CHANCE = {"hellaswag": 25, "copa": 50, "socialiqa": 100 / 3, "cosmosqa": 25, "commonsenseqa": 20, "logic": 50}
+CHANCE = {"hellaswag": 25, "copa": 50, "socialiqa": 100 / 3, "cosmosqa": 25, "commonsenseqa": 20, "logic": 25}
 
 
 @pytest.mark.parametrize("name", CHANCE)
@@ -117,39 +117,25 @@ def test_no_two_parts_ask_about_the_same_fact():
     assert len(questions["train"]) > 50
 
 
-def derive(person, context):
-    """Return every state, noun and event of a person that the sentences of a text allow to conclude, by closure."""
-    known, size = {sentence.state for sentence in context if sentence.agent == person}, 0
-    rules = [sentence for sentence in context if sentence.agent != person]
-    while len(known) > size:
-        size = len(known)
-        kinds = {ancestor for kind in known if isinstance(kind, Noun) for ancestor in _ancestors(kind.noun)}
-        for rule in rules:
-            if rule.agent.adjectives and not set(rule.agent.adjectives) <= known:
-                continue
-            if rule.agent.adjectives or rule.agent.noun in kinds:
-                known.add(rule.state if rule.verb == "be" else rule._replace(agent=person))
-    return known
+def follows_by_chain(event, other):
+    """Whether one event follows from another by one causal rule, or by two with a person's state between them."""
+    if follows(event, other, CAUSAL_RULES):
+        return True
+    for rule in CAUSAL_RULES:
+        values = unify(rule.cause, event, {})
+        of_its_class = values is not None and ("Z" not in values or NOUNS.is_a(values["Z"], rule.kind))
+        if of_its_class and rule.effect.verb == "be":
+            state = rule.effect._replace(agent=values.get(rule.effect.agent.parts[0], other.agent))
+            if follows(state, other, CAUSAL_RULES):
+                return True
+    return False
 
 
-def _ancestors(noun):
-    while noun:
-        yield noun
-        noun = NOUNS.parent.get(noun)
-
-
-def test_oracle_on_rules_finds_what_follows():
-    lengths = set()
+def test_oracle_on_chains_finds_what_follows():
+    direct = 0
     for item in generator.draw_items("logic", "dev", examples=300):
-        person = item.choices[0].agent
-        known = derive(person, item.context)
-        assert [choice in known for choice in item.choices] == [index == item.label for index in range(2)]
-        lengths.add(len(known))
-    assert lengths == {2, 3}
-
-
-def test_a_rule_names_the_class_or_its_member():
-    items = [item for item in generator.draw_items("logic", "train", examples=200) if len(item.context) == 5]
-    named = {sentence.agent.noun for item in items for sentence in item.context if sentence.verb == "be"
-             and isinstance(sentence.agent, Noun)}  # fmt: skip
-    assert {"worker", "child", "adult", "baker", "student"} <= named
+        (event,) = item.context
+        right = [follows_by_chain(event, choice) for choice in item.choices]
+        assert right == [index == item.label for index in range(4)]
+        direct += follows(event, item.choices[item.label], CAUSAL_RULES)
+    assert 100 < direct < 270  # the others need two rules
