@@ -1,5 +1,6 @@
 """Rows of values with their intervals, in one or several series, beside zero and a band of negligible values."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from stilts_core.report.figures.style import (
 )
 
 ROW, SERIES_STEP = 0.3, 0.24  # inches of a row; of a row's height, between its series
+AXIS_CHARACTERS = 44  # of a line of the axis's label: the names of rows leave it less room than the title has
 SERIES_ROOM = 0.14  # more inches of a row for each further series
 
 
@@ -63,7 +65,7 @@ def draw_intervals(
             axes.axvspan(-band, band, color=LIGHT_GREY, alpha=0.35, linewidth=0, zorder=-1, label=band_name)
         set_rows(axes, [row.name for row in rows])
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel(axis)
+        axes.set_xlabel(textwrap.fill(axis, AXIS_CHARACTERS))
         set_title(figure, title)
         if axes.get_legend_handles_labels()[1]:
             add_legend(figure, 2)

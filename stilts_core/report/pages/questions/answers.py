@@ -6,7 +6,8 @@ from stilts_core.report.escape import markdown_text
 from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedInterval, draw_intervals
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.wording import answer, progress, quantity, status, verdict
+from stilts_core.report.pages.questions.names import list_words
+from stilts_core.report.pages.questions.wording import PENDING, answer, progress, quantity, status, verdict
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.studies.findings import Finding
 
@@ -20,12 +21,13 @@ def build_answers(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], wr
         finding = chapter.primary
         link = f"[{markdown_text(shorts[name])}](questions/{name}.md)"
         cells = _cells(chapter, finding)
-        rows.append([link, markdown_text(chapter.protocol.question), *map(markdown_text, cells)])
+        sentence, *facts = map(markdown_text, cells)
+        rows.append([f"{link}<br>{markdown_text(chapter.protocol.question)}", sentence, "<br>".join(facts)])
         numbers = (finding.value, finding.low, finding.high, finding.sesoi) if finding else ("",) * 4
         csv_rows.append([name, chapter.protocol.question, *cells, *numbers])
-    columns = ["chapter", "question", "answer", "value", "verdict", "status"]
+    columns = ["chapter", "question", "answer", "value", "verdict", "status"]  # of the CSV file
     path = writer.write_csv("questions/answers", [*columns, "estimate", "low", "high", "sesoi"], csv_rows)
-    table = markdown_table(columns, rows)
+    table = markdown_table(["question", "answer", "value, verdict, status"], rows)
     return "\n\n".join([f"{table}\n{{download}}`CSV <{path}>`", *_figure(chapters, shorts, writer)]) + "\n"
 
 
@@ -50,9 +52,7 @@ def _figure(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], writer: 
         )
         for short, finding in found
     ]
-    settled = sum(verdict(chapter, chapter.primary) in ("supported", "not supported") for chapter in chapters.values()
-                  if chapter.primary)  # fmt: skip
-    title = f"{settled} of {len(chapters)} questions have a settled answer"
+    title = _title(chapters)
     axis = "primary effect, in multiples of the smallest effect of interest"
     svg = draw_intervals(rows, title, axis, band=1, band_name="below the smallest effect of interest")
     writer.write(FIGURE, svg)
@@ -62,3 +62,11 @@ def _figure(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], writer: 
         "they share an axis. Inside the band an effect is smaller than what the protocol calls interesting. Where a "
         "protocol expects no effect, an interval inside the band is the positive result.",
     ]
+
+
+def _title(chapters: Mapping[str, Chapter]) -> str:
+    """How many of the primary hypotheses have which verdict."""
+    verdicts = [verdict(chapter, chapter.primary) if chapter.primary else PENDING for chapter in chapters.values()]
+    names = {"supported": "supported", "not supported": "not supported", "cannot tell": "open", PENDING: "pending"}
+    counts = [f"{verdicts.count(kind)} {name}" for kind, name in names.items() if kind in verdicts]
+    return f"Of {len(verdicts)} primary hypotheses, {list_words(counts)}"

@@ -1,6 +1,6 @@
 """The generated fragments of all chapters, which the pages in `book/questions` include, and those of "Answers"."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from stilts_core.errors import StiltsError
@@ -16,6 +16,7 @@ from stilts_core.report.pages.questions.protocol import build_protocol
 from stilts_core.report.pages.questions.rerun import build_rerun
 from stilts_core.report.pages.questions.wording import (
     answer,
+    count,
     decision_rule,
     explain_power,
     explain_status,
@@ -67,7 +68,7 @@ def _answer(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> str:
     parts = [
         f"**{markdown_text(answer(chapter, contrast, finding))}**",
         markdown_text(explain_status(chapter, finding)),
-        markdown_text(explain_power(finding)),
+        markdown_text(explain_power(finding, final=not chapter.is_interim)),
         *_figure(chapter, own, writer),
     ]
     return "\n\n".join(parts) + "\n"
@@ -92,23 +93,20 @@ def explain_absence(chapter: Chapter) -> str:
     if chapter.table is None:
         return f"This study has not been run yet. {command} runs it, and `stilts report` then fills this page."
     return (
-        f"There is no answer yet: {progress(chapter)}, and the findings need more: {markdown_text(chapter.refusal)}. "
-        f"{command} resumes the study."
+        f"There is no answer yet ({progress(chapter)}): {markdown_text(chapter.refusal)}. {command} resumes the study."
     )
 
 
 def _mechanism(chapter: Chapter, own: ChapterParts) -> str:
-    """The sections of the mechanism, each with its results or with why there are none."""
+    """The sections of the mechanism, and why others cannot be shown yet."""
     if chapter.table is None:
         return "What explains the result is examined here when the study has been run.\n"
     parts: list[str] = []
+    reasons: dict[str, int] = {}
     for build in own.mechanism:
-        parts += _build_section(chapter, build)
+        try:
+            parts += build(chapter)
+        except StiltsError as error:
+            reasons[str(error)] = reasons.get(str(error), 0) + 1
+    parts += [f"*Not shown yet* ({count(number, 'section')}): {markdown_text(why)}." for why, number in reasons.items()]
     return "\n\n".join(parts) + "\n"
-
-
-def _build_section(chapter: Chapter, build: Callable[[Chapter], list[str]]) -> list[str]:
-    try:
-        return build(chapter)
-    except StiltsError as error:
-        return [f"*Not shown yet*: {markdown_text(error)}."]

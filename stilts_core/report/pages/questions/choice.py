@@ -1,13 +1,14 @@
 """Q3, the choice of an intermediate task by typology: its rules, its figure, and its mechanism."""
 
-from math import sqrt
+from math import isnan, sqrt
 
 from stilts_core.report.escape import code_span
 from stilts_core.report.figures.questions.intervals import IntervalRow, draw_intervals
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import arm_label, group_words
 from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
-from stilts_core.report.pages.questions.wording import estimate
+from stilts_core.report.pages.questions.wording import NO_BREAK, estimate
+from stilts_core.report.tables.grid import with_minus_signs
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.choice import CONTROL, candidate_arms, measure_gate, tabulate_choices
@@ -42,29 +43,22 @@ def explain_gate(chapter: Chapter) -> list[str]:
     """Whether there is anything to choose for each language."""
     rows = []
     for target in chapter.protocol.targets:
-        gate = measure_gate(_map(chapter, target))
+        effects = _map(chapter, target)
+        gate = measure_gate(effects)
         components, (low, high) = gate.components, gate.interval
         deviations = (_root(components.task), _root(components.language), _root(components.interaction))
         rows.append(
             [
                 short_title(target),
-                *(f"{deviation:.2f}" for deviation in deviations),
-                f"[{low:.2f}, {high:.2f}]",
-                "–" if components.reliability != components.reliability else f"{components.reliability:.2f}",
+                *(f"{deviation:.2f}" for deviation in deviations[:2]),
+                f"{deviations[2]:.2f} [{low:.2f},{NO_BREAK}{high:.2f}]",
+                "–" if isnan(components.reliability) else with_minus_signs(f"{components.reliability:.2f}"),
                 f"{gate.by_size:.0%}",
                 f"{gate.by_distance:.0%}",
             ]
         )
-    columns = [
-        "target",
-        "task",
-        "language",
-        "task × language",
-        "95 % interval",
-        "reliability",
-        "by size",
-        "by distance",
-    ]
+    languages = len(effects.columns("non-english"))
+    columns = ["target", "task", "language", "task × language", "reliability", "by size", "by distance"]
     return [
         "### Is there anything to choose?",
         "A choice for each language can gain only if tasks help different languages: if the effects have an "
@@ -72,28 +66,42 @@ def explain_gate(chapter: Chapter) -> list[str]:
         "their encoders (and in their test items where these are recorded); the interval is that of the interaction, "
         "by the jackknife over encoders. An interval that begins at zero means that no rule can be expected to gain. "
         "*Reliability* is the share of the interaction that is not noise, *by size* and *by distance* the shares of it "
-        "that a line in each property explains; of sixteen languages a meaningless property explains about 1 / 15.",
+        f"that a line in each property explains; of {languages} languages a meaningless property explains about "
+        f"1 / {languages - 1}.",
         markdown_table(columns, rows),
     ]
 
 
 def explain_rules(chapter: Chapter) -> list[str]:
     """What every rule achieves on every target."""
-    primary, parts = chapter.protocol.primary, []
-    for target in chapter.protocol.targets:
-        choices = tabulate_choices(chapter.require_table(), chapter.protocol, target, primary.group)
-        rows = [
-            [
-                code_span(choice.rule),
-                estimate(compare_means(choice.gains)),
-                f"{choice.regret_1:.2f}",
-                f"{choice.regret_3:.2f}",
-                f"{choice.ndcg:.2f}",
-            ]
-            for choice in choices
+    primary, table = chapter.protocol.primary, chapter.require_table()
+    choices = {
+        target: tabulate_choices(table, chapter.protocol, target, primary.group) for target in chapter.protocol.targets
+    }
+    rows = [
+        [
+            code_span(choice.rule),
+            estimate(compare_means(choice.gains)),
+            f"{choice.regret_1:.2f}",
+            f"{choice.regret_3:.2f}",
+            f"{choice.ndcg:.2f}",
         ]
-        columns = ["rule", "gain, points", "regret@1, points", "regret@3, points", "NDCG"]
-        parts += [f"**{short_title(target)}**", markdown_table(columns, rows)]
+        for choice in choices[primary.target]
+    ]
+    columns = ["rule", "gain, points", "regret@1, points", "regret@3, points", "NDCG"]
+    others = {
+        target: {choice.rule: choice for choice in own} for target, own in choices.items() if target != primary.target
+    }
+    gains = [
+        [
+            code_span(choice.rule),
+            *(
+                estimate(compare_means(own[choice.rule].gains)) if choice.rule in own else "–"
+                for own in others.values()
+            ),
+        ]
+        for choice in choices[primary.target]
+    ]
     count = len(chapter.encoders)
     return [
         "### What each rule achieves",
@@ -101,7 +109,9 @@ def explain_rules(chapter: Chapter) -> list[str]:
         "rule's first k tasks misses of the best task. *NDCG* scores the whole ranking from 0 to 1. Rules learn from "
         "all other encoders, so that gains on different encoders are not independent: tests between rules widen their "
         f"spread by {overlap_factor(count):.2f} for {count} encoders (Nadeau and Bengio), the intervals here do not.",
-        *parts,
+        markdown_table([columns[0], f"gain in {short_title(primary.target)}, points", *columns[2:]], rows),
+        "Gains on the other targets, in points:",
+        markdown_table(["rule", *map(short_title, others)], gains),
     ]
 
 

@@ -146,7 +146,7 @@ def _differences(chapter: Chapter, arm: str, target: str, group: str) -> np.ndar
 
 
 PARTS = ChapterParts(
-    short="Intermediate task or continued pretraining",
+    short="Continued pretraining",
     purposes={
         "direct": "the baseline: fine-tuning alone",
         "more-target": "examines whether any further training helps as much",

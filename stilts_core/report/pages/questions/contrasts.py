@@ -9,7 +9,7 @@ from stilts_core.report.escape import code_span, html_text, markdown_text
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import place_words
-from stilts_core.report.pages.questions.wording import EQUIVALENCE, interval, p_words, signed, status, verdict
+from stilts_core.report.pages.questions.wording import EQUIVALENCE, NO_BREAK, interval, p_words, signed, status, verdict
 from stilts_core.report.tables.html import CellValue, markdown_table, table
 from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.differences import pair_runs
@@ -43,7 +43,7 @@ def build_contrasts(chapter: Chapter, writer: PageWriter) -> str:
         "The confirmatory family, with p values after Holm's correction; the primary contrast is the first. Values are "
         "treatment minus control, paired within each replicate. Intervals are over replicates (n), of coverage .95, or "
         ".90 where equivalence is tested, because two one-sided tests at level .05 use such an interval. *SESOI* is "
-        "the smallest effect (or margin) of interest, *detectable* the smallest that is detected with power .9.",
+        "the smallest effect (or margin) of interest; below it is the smallest that is detected with power .9.",
         _table(chapter, family),
         "The exploratory contrasts, with p values after Benjamini and Hochberg's correction:",
         _table(chapter, others),
@@ -59,8 +59,10 @@ def _table(chapter: Chapter, pairs: Sequence[tuple[Contrast, Finding]]) -> str:
         [
             contrast_cell(contrast, html_text(contrast.name), TESTS[contrast.test]),
             value_cell(finding),
-            two_lines(html_text(p_words(finding.p_adjusted)), f"n = {finding.n}"),
-            two_lines(f"{'±' * (contrast.test in EQUIVALENCE)}{finding.sesoi:g}", f"detects {finding.detectable:.2f}"),
+            two_lines(html_text(p_words(finding.p_adjusted)), f"n{NO_BREAK}={NO_BREAK}{finding.n}"),
+            two_lines(
+                f"{'±' * (contrast.test in EQUIVALENCE)}{finding.sesoi:g}", f"detects{NO_BREAK}{finding.detectable:.2f}"
+            ),
             two_lines(verdict(chapter, finding), status(chapter, finding)),
         ]
         for contrast, finding in pairs

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from stilts_core.errors import StudyError
-from stilts_core.report.escape import html_text, markdown_text
+from stilts_core.report.escape import html_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.contrasts import contrast_cell, two_lines, value_cell
-from stilts_core.report.pages.questions.wording import EQUIVALENCE, estimate, interval, signed, status, verdict
-from stilts_core.report.tables.html import markdown_table, table
+from stilts_core.report.pages.questions.wording import EQUIVALENCE, interval, signed, status, verdict
+from stilts_core.report.tables.html import table
 from stilts_core.studies.findings import Finding
 from stilts_core.studies.protocol import Contrast
 from stilts_core.studies.sensitivity import Sensitivity, check_sensitivity
@@ -18,7 +18,7 @@ Controls = Mapping[tuple[str, str], str]  # (treatment, control) → the other e
 def build_controls(chapter: Chapter, controls: Controls) -> str:
     """The section, as MyST: every control contrast with what it shows, then the sensitivity to the model."""
     if not chapter.findings:
-        return "The controls are compared here when the study has been run.\n"
+        return "The controls are compared here when the study has enough results.\n"
     rows = [
         [
             contrast_cell(contrast, html_text(controls[contrast.treatment, contrast.control])),
@@ -59,23 +59,23 @@ def _sensitivity(chapter: Chapter) -> list[str]:
     """Confirmatory differences under other models, where their endpoint is a mean over languages."""
     if chapter.protocol.latency:
         return []
-    table, found = chapter.require_table(), []
+    results, found = chapter.require_table(), []
     for contrast in chapter.protocol.family:
         try:
-            found.append((contrast, check_sensitivity(table, contrast)))
+            found.append((contrast, check_sensitivity(results, contrast)))
         except StudyError:  # a slope, or a rule of choice
             continue
     if not found:
         return []
     rows = [
         [
-            markdown_text(contrast.name),
-            estimate(models.encoders),
-            interval(*models.languages),
-            f"{signed(models.mixed.value)} {interval(models.mixed.low, models.mixed.high)}"
-            + " (not converged)" * (not models.mixed.converged),
+            contrast_cell(contrast, html_text(contrast.name)),
+            two_lines(signed(models.encoders.value), interval(models.encoders.low, models.encoders.high)),
+            two_lines("", interval(*models.languages)),
+            two_lines(signed(models.mixed.value), interval(models.mixed.low, models.mixed.high))
+            + "<br>not converged" * (not models.mixed.converged),
             _spread(models),
-            "yes" if models.agrees else "**no**",
+            "yes" if models.agrees else "<b>no</b>",
         ]
         for contrast, models in found
     ]
@@ -86,7 +86,7 @@ def _sensitivity(chapter: Chapter) -> list[str]:
         f"(encoders, then seeds, with {items} drawn anew, too) generalises to other languages of these kinds. A mixed "
         "model has crossed random effects of encoder and language. They agree if all three 95 % intervals lie on the "
         "same side of zero, or all three contain it.",
-        markdown_table(["contrast", "over encoders", "bootstrap", "mixed model", "encoders above zero", "agree"], rows),
+        f"{table(['contrast', 'encoders', 'bootstrap', 'mixed model', 'above 0', 'agree'], rows).data}\n",
     ]
 
 

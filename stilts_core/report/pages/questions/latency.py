@@ -74,18 +74,15 @@ def explain_times(chapter: Chapter) -> list[str]:
     """Quantiles and rates of every arm."""
     rows = [
         [
-            row.batch,
-            row.length,
+            f"{row.batch} × {row.length}",
             code_span(row.arm),
-            f"{row.p50_ms:.2f}",
-            f"{row.p90_ms:.2f}",
-            f"{row.p99_ms:.2f}",
+            f"{row.p50_ms:.2f} / {row.p90_ms:.2f} / {row.p99_ms:.2f}",
             f"{row.inputs_per_second:,.0f}",
             f"{row.subwords_per_second:,.0f}",
         ]
         for row in summarise(chapter.require_table())
     ]
-    columns = ["batch", "sub-words an input", "arm", "p50, ms", "p90, ms", "p99, ms", "inputs / s", "sub-words / s"]
+    columns = ["batch × sub-words", "arm", "p50 / p90 / p99, ms", "inputs / s", "sub-words / s"]
     return [
         "### Latency and throughput",
         "Means over blocks; quantiles are those of the wall time of one forward pass. What moves latency is in the "

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import explain_groups, phase_words
-from stilts_core.report.pages.questions.wording import count, decision_rule, progress
+from stilts_core.report.pages.questions.wording import count, decision_rule, minute, progress
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.protocol import Exclusion, Protocol
@@ -36,7 +36,7 @@ def _registration(chapter: Chapter) -> str:
         return f"**Registration.** The protocol (digest {own}) is not registered yet: `stilts study` does so before "
     same = registration.digest == chapter.protocol.digest
     sentences = [
-        f"**Registration.** Registered on {markdown_text(registration.time)} at revision "
+        f"**Registration.** Registered on {markdown_text(minute(registration.time))} (UTC) at revision "
         f"{code_span((registration.commit or 'unknown')[:12])}"
         f"{'' if registration.clean else ', with changes that were not committed'}; digest "
         f"{code_span(registration.digest[:12])}."
@@ -55,7 +55,7 @@ def _deviations(registration: Registration) -> str:
     if not registration.earlier:
         return "Deviations: none, because no earlier registration was replaced."
     earlier = [
-        f"{markdown_text(old.get('time', 'unknown time'))} (digest {code_span(str(old.get('digest', ''))[:12])})"
+        f"{markdown_text(minute(str(old.get('time'))))} (digest {code_span(str(old.get('digest'))[:12])})"
         for old in registration.earlier
     ]
     return f"Deviations: it replaced {count(len(earlier), 'earlier registration')}, of {'; '.join(earlier)}."
@@ -106,25 +106,14 @@ def _primary(protocol: Protocol) -> str:
 
 
 def _arms(protocol: Protocol, purposes: Mapping[str, str]) -> str:
-    rows = [
-        [
-            code_span(name),
-            markdown_text(phase_words(protocol, name)),
-            "control" if arm.control else "treatment",
-            markdown_text(purposes.get(name) or arm.note or "–"),
-        ]
-        for name, arm in protocol.arms.items()
-    ]
-    rows += [
-        [
-            code_span(name),
-            markdown_text(phase_words(protocol, name)),
-            "rule of choice",
-            markdown_text(purposes.get(name, "–")),
-        ]
-        for name in protocol.selectors
-    ]
-    return markdown_table(["arm", "intermediate phase", "role", "what it is there for"], rows)
+    roles = {name: "control" if arm.control else "treatment" for name, arm in protocol.arms.items()}
+    rows = []
+    for name, role in (roles | dict.fromkeys(protocol.selectors, "rule of choice")).items():
+        note = protocol.arms[name].note if name in protocol.arms else ""
+        purpose = purposes.get(name) or note or "–"
+        words = (phase_words(protocol, name), purpose)
+        rows.append([f"{code_span(name)}<br>{role}", *map(markdown_text, words)])
+    return markdown_table(["arm", "intermediate phase", "what it is there for"], rows)
 
 
 def _groups(protocol: Protocol) -> list[str]:

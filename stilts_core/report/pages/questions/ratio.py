@@ -4,10 +4,11 @@ from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.figures.questions.ratio import RatioPoint, draw_ratio
 from stilts_core.report.pages.questions.centring import centring_section
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.names import group_words, short_measure
+from stilts_core.report.pages.questions.names import group_words
 from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
 from stilts_core.report.pages.questions.wording import estimate, p_words
 from stilts_core.report.tables.html import markdown_table
+from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.design import merge_fields
 from stilts_core.studies.ratio import RatioModel, fit_ratio
 
@@ -20,7 +21,7 @@ def draw(chapter: Chapter, title: str) -> str:
     cells = [
         RatioPoint(cell.log2_ratio, _steps(chapter, cell.levels)[1], to_interval(cell.effect)) for cell in model.cells
     ]
-    axis = f"effect on {short_measure(model.contrast)}, points"
+    axis = f"effect on {short_title(model.contrast.target)}, points"
     return draw_ratio(cells, model.ratio.value, title, axis)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.wording import count
+from stilts_core.report.pages.questions.wording import count, minute
 from stilts_core.report.tables.html import format_duration, markdown_table
 from stilts_core.studies.conduct import open_study
 from stilts_core.studies.differences import FEWEST_ENCODERS
@@ -15,8 +15,8 @@ def build_rerun(chapter: Chapter) -> str:
     size, name = chapter.study.forecast, chapter.name
     measuring = f", {size.measuring:.1f} of them measuring latency" if size.measuring else ""
     parts = [
-        f"```bash\nstilts study {name} --dry-run   # what it will run, and what it can detect\n"
-        f"stilts study {name} --keep      # all runs, the findings, and the table of this page\n```",
+        f"```bash\nstilts study {name} --dry-run  # its size and power\n"
+        f"stilts study {name} --keep     # its runs and findings\n```",
         f"Forecast: {count(size.runs, 'run')} with {count(size.phases, 'shared intermediate phase')}, "
         f"{size.core_hours:.1f} core-hours{measuring}. Finished runs are reused, also those of other studies, and the "
         f"same command resumes. `--blocks {markdown_text(chapter.protocol.encoders[0])}` does the runs of one encoder, "
@@ -34,11 +34,11 @@ def _smaller(chapter: Chapter) -> list[str]:
         return []
     changes = {"encoders": ",".join(encoders), "targets": chapter.protocol.primary.target}
     small = open_study(chapter.name, chapter.study.path.parent, changes).forecast
-    options = " ".join(f"--set {name}={value}" for name, value in changes.items())
+    options = "".join(f" \\\n  --set {name}={value}" for name, value in changes.items())
     return [
         f"At a reader's size, with {len(encoders)} encoders and the target of the primary contrast, it takes "
         f"{small.core_hours:.1f} core-hours and is exploratory:",
-        f"```bash\nstilts study {chapter.name} {options}\n```",
+        f"```bash\nstilts study {chapter.name}{options}\n```",
     ]
 
 
@@ -46,14 +46,15 @@ def _measured(chapter: Chapter) -> list[str]:
     """What the recorded runs took, by encoder, and where they were done."""
     if chapter.table is None:
         return []
-    blocks: dict[str, Any] = dict(chapter.table.provenance["blocks"])
+    known: dict[str, Any] = chapter.table.provenance["blocks"]
+    blocks = {name: known[name] for name in chapter.encoders}
     rows = [
         [
             code_span(name),
             block.get("records", "–"),
             format_duration(float(block.get("seconds", 0))),
-            markdown_text(block.get("first_started", "–")),
-            markdown_text(block.get("last_finished", "–")),
+            markdown_text(minute(str(block.get("first_started", "–")))),
+            markdown_text(minute(str(block.get("last_finished", "–")))),
             code_span(str(block.get("fingerprint", ""))[:12]),
         ]
         for name, block in blocks.items()

@@ -37,7 +37,12 @@ def estimate(effect: Finding | Effect) -> str:
 
 def p_words(p: float) -> str:
     """A p value for a table."""
-    return f"< {SMALLEST_P:g}" if p < SMALLEST_P else f"{p:.3f}"
+    return f"<{NO_BREAK}{SMALLEST_P:g}" if p < SMALLEST_P else f"{p:.3f}"
+
+
+def minute(time: str) -> str:
+    """A time of ISO 8601 to the minute."""
+    return time[:16].replace("T", " ")
 
 
 def count(number: int, noun: str) -> str:
@@ -86,12 +91,12 @@ def answer(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
 def headline(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
     """The title of the main figure: the finding with its number; arms have the names that the figure shows."""
     claim = _claim(chapter, _short_words(contrast), contrast, finding)
-    return f"{claim}: {signed(finding.value)} {_unit(finding)}"
+    return f"{claim}: {signed(finding.value)}{NO_BREAK}{_unit(finding)}"
 
 
 def quantity(finding: Finding) -> str:
     """A value with its unit and its interval."""
-    return f"{signed(finding.value)} {_unit(finding)} {interval(finding.low, finding.high)}"
+    return f"{signed(finding.value)}{NO_BREAK}{_unit(finding)} {interval(finding.low, finding.high)}"
 
 
 class _Words(NamedTuple):
@@ -108,7 +113,7 @@ def _claim(chapter: Chapter, words: _Words, contrast: Contrast, finding: Finding
     if chapter.is_interim:
         done = f"{len(chapter.encoders)} of {count(len(chapter.protocol.encoders), 'encoder')}"
         return f"Interim estimate ({done}) of what {subject} changes in {measured}{against}"
-    limit = f"{finding.sesoi:g} {_unit(finding)}"
+    limit = f"{finding.sesoi:g}{NO_BREAK}{_unit(finding)}"
     verb = "raises" if finding.value > 0 else "lowers"
     if contrast.test in EQUIVALENCE:
         return {
@@ -149,8 +154,11 @@ def _doubling(contrast: Contrast) -> str:
     return "each doubling of the ratio of intermediate to target steps"
 
 
-def explain_power(finding: Finding) -> str:
-    """What the test could find: the smallest effect of interest, the power for it, and the detectable effect."""
+def explain_power(finding: Finding, *, final: bool = True) -> str:
+    """What the test could find: the smallest effect of interest, the power for it, and the detectable effect.
+
+    A `final` result is compared with the smallest effect of interest.
+    """
     unit, spread = _unit(finding), f"the observed spread between {finding.unit}s (SD {finding.sd:.2f})"
     if finding.test in EQUIVALENCE:
         return (
@@ -161,7 +169,7 @@ def explain_power(finding: Finding) -> str:
     return (
         f"The smallest effect of interest is {finding.sesoi:g} {unit}. With {spread}, "
         f"{count(finding.n, finding.unit)} detect it with power {finding.power:.2f}; the smallest effect that is "
-        f"detected with power .9 is {finding.detectable:.2f}. {_compare_with_interest(finding)}"
+        f"detected with power .9 is {finding.detectable:.2f}. {_compare_with_interest(finding) if final else ''}"
     ).strip()
 
 
@@ -180,7 +188,7 @@ def _compare_with_interest(finding: Finding) -> str:
 def decision_rule(contrast: Contrast) -> str:
     """When the test of a contrast supports its hypothesis, rejects it, and leaves it open."""
     unit = "points a doubling" if contrast.test in SLOPES else "%" if "seconds" in contrast.metric else "points"
-    limit, level = f"{contrast.sesoi:g} {unit}", f"{contrast.alpha:g}"
+    limit, level = f"{contrast.sesoi:g}{NO_BREAK}{unit}", f"{contrast.alpha:g}"
     if contrast.test in EQUIVALENCE:
         return (
             f"The hypothesis is supported if two one-sided tests show that the value lies within ±{limit} (corrected p "
