@@ -37,7 +37,7 @@ def _cells(chapter: Chapter, finding: Finding | None) -> list[str]:
         sentence = answer(chapter, chapter.protocol.primary, finding)
         return [sentence, quantity(finding), verdict(chapter, finding), status(chapter, finding)]
     if chapter.table is not None:
-        return [f"No answer yet: {progress(chapter)}.", "–", "–", "interim"]
+        return [f"No answer yet: {progress(chapter)}.", "–", "–", "interim" if chapter.is_interim else "–"]
     return ["The results cannot be shown." if chapter.problem else "Not run yet.", "–", "–", "–"]
 
 
@@ -58,7 +58,7 @@ def _figure(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], writer: 
     writer.write(FIGURE, svg)
     return [
         f"![{markdown_text(title)}]({FIGURE})",
-        "The five primary effects with their intervals, each divided by its own smallest effect of interest, so that "
+        "The primary effects with their intervals, each divided by its own smallest effect of interest, so that "
         "they share an axis. Inside the band an effect is smaller than what the protocol calls interesting. Where a "
         "protocol expects no effect, an interval inside the band is the positive result.",
     ]

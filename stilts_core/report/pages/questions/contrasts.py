@@ -27,8 +27,8 @@ TESTS = {
     "slope": "slope",
     "flat-slope": "equivalence of a slope to zero",
 }
-CSV_COLUMNS = [field.name for field in fields(Finding) if field.name not in ("reasons", "notes")]
-CSV_EXTRA = ["treatment", "control", "metric", "status", "shown_verdict", "notes"]
+CSV_COLUMNS = [field.name for field in fields(Finding) if field.name not in ("verdict", "reasons", "notes")]
+CSV_EXTRA = ["treatment", "control", "metric", "status", "verdict", "notes"]
 
 
 def build_contrasts(chapter: Chapter, writer: PageWriter) -> str:
@@ -114,6 +114,8 @@ def _estimates(chapter: Chapter) -> list[str]:
     """Estimates without a test, where the results do not suffice for the findings of the whole protocol."""
     if chapter.table is None:
         return ["The table of all contrasts appears here when the study has been run."]
+    if chapter.protocol.latency:
+        return ["No contrast is shown before the measurement can be trusted."]
     rows: list[list[CellValue]] = []
     for contrast in chapter.protocol.contrasts:
         if contrast.treatment not in chapter.protocol.arms:

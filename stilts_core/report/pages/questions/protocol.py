@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.names import explain_groups, phase_words
+from stilts_core.report.pages.questions.names import explain_groups, list_words, phase_words
 from stilts_core.report.pages.questions.wording import count, decision_rule, minute, progress
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.titles import short_title
-from stilts_core.studies.protocol import Exclusion, Protocol
+from stilts_core.studies.protocol import Arm, Exclusion, Protocol
 from stilts_core.studies.registration import Registration, minimum_detectable
 from stilts_core.studies.results import StudyTable
 
@@ -21,7 +21,8 @@ def build_protocol(chapter: Chapter, purposes: Mapping[str, str]) -> str:
         _registration(chapter),
         _design(chapter),
         f"**Primary contrast.** {_primary(protocol)}",
-        "**Arms.** Every arm is run with every encoder and seed, on the same examples in the same order.",
+        "**Arms.** Every arm is run with every encoder and seed, on the same examples in the same order; limits to "
+        "some targets or levels are in parentheses.",
         _arms(protocol, purposes),
         *_groups(protocol),
         _exclusions(chapter),
@@ -33,7 +34,10 @@ def _registration(chapter: Chapter) -> str:
     registration = chapter.registration
     own = code_span(chapter.protocol.digest[:12])
     if registration is None:
-        return f"**Registration.** The protocol (digest {own}) is not registered yet: `stilts study` does so before "
+        return (
+            f"**Registration.** The protocol (digest {own}) is not registered yet: `stilts study` registers it before "
+            "its first run."
+        )
     same = registration.digest == chapter.protocol.digest
     sentences = [
         f"**Registration.** Registered on {markdown_text(minute(registration.time))} (UTC) at revision "
@@ -109,11 +113,17 @@ def _arms(protocol: Protocol, purposes: Mapping[str, str]) -> str:
     roles = {name: "control" if arm.control else "treatment" for name, arm in protocol.arms.items()}
     rows = []
     for name, role in (roles | dict.fromkeys(protocol.selectors, "rule of choice")).items():
-        note = protocol.arms[name].note if name in protocol.arms else ""
-        purpose = purposes.get(name) or note or "–"
-        words = (phase_words(protocol, name), purpose)
+        arm = protocol.arms.get(name, Arm())
+        words = (phase_words(protocol, name) + _limits(arm), purposes.get(name) or arm.note or "–")
         rows.append([f"{code_span(name)}<br>{role}", *map(markdown_text, words)])
     return markdown_table(["arm", "intermediate phase", "what it is there for"], rows)
+
+
+def _limits(arm: Arm) -> str:
+    """The targets and levels to which an arm is limited, in parentheses."""
+    targets = [f"only on {list_words(map(short_title, arm.targets))}"] if arm.targets else []
+    limits = [*targets, *(f"{factor}: {', '.join(levels)}" for factor, levels in arm.levels.items())]
+    return f" ({'; '.join(limits)})" if limits else ""
 
 
 def _groups(protocol: Protocol) -> list[str]:
@@ -132,7 +142,7 @@ def _exclusions(chapter: Chapter) -> str:
     rows = [
         [
             markdown_text(rule.reason),
-            f"{rule.phase} dev{f' of {short_title(rule.task)}' if rule.task else ''} below {rule.below:g}",
+            f"{rule.phase} dev{f' of {code_span(rule.task)}' if rule.task else ''} below {rule.below:g}",
             ", ".join(map(code_span, rule.arms)) or "all",
             _count_excluded(rule, chapter.table) if chapter.table else "–",
         ]

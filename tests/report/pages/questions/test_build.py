@@ -60,7 +60,8 @@ def test_study_that_was_not_run_names_its_command_and_shows_its_protocol(tmp_pat
 
 def test_unregistered_study_says_so(tmp_path):
     pages = build(tmp_path, write_protocols(tmp_path / "protocols", registered=False))
-    assert all("is not registered yet" in pages[f"{name}/protocol"] for name in NAMES)
+    assert all("registers it before its first run." in pages[f"{name}/protocol"] for name in NAMES)
+    assert "MNLI jointly with the target (only on POS; steps: 128:64" in pages["ratio/protocol"]
 
 
 def test_complete_studies_are_confirmatory_and_show_all_sections(full):
@@ -130,6 +131,17 @@ def test_excluded_runs_are_counted_and_leave_the_other_contrasts_as_estimates(tm
         and "text of unseen languages helps POS" in pages["continued/contrasts"]
     )
     assert "supported" not in pages["continued/contrasts"]
+
+
+def test_measurement_that_cannot_be_trusted_shows_its_gate_and_no_contrast(tmp_path, protocols, only):
+    only("latency")
+    table = keep_table(tmp_path, protocols, "latency")
+    slower = table.frame["score"] * (1 + 0.2 * (table.frame["arm"] == "again"))
+    write_table(kept_table("latency", tmp_path), type(table)(table.frame.assign(score=slower), table.provenance))
+    pages = build(tmp_path, protocols)
+    assert "the measurement cannot be trusted" in pages["latency/answer"]
+    assert "No contrast is shown" in pages["latency/contrasts"]
+    assert "The gate is not passed" in pages["latency/mechanism"] and "interim" not in pages["answers"]
 
 
 def test_table_of_another_protocol_or_a_damaged_one_is_not_shown(tmp_path, protocols, only):
