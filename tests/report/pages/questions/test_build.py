@@ -61,7 +61,7 @@ def test_study_that_was_not_run_names_its_command_and_shows_its_protocol(tmp_pat
 def test_unregistered_study_says_so(tmp_path):
     pages = build(tmp_path, write_protocols(tmp_path / "protocols", registered=False))
     assert all("registers it before its first run." in pages[f"{name}/protocol"] for name in NAMES)
-    assert "MNLI jointly with the target (only on POS; steps: 128:64" in pages["ratio/protocol"]
+    assert "MNLI jointly with the target (only on POS; rate: 3e-4; steps: 128:64, " in pages["ratio/protocol"]
 
 
 def test_complete_studies_are_confirmatory_and_show_all_sections(full):
