@@ -58,9 +58,10 @@ def test_study_that_was_not_run_names_its_command_and_shows_its_protocol(tmp_pat
     assert not list(tmp_path.rglob("*.svg"))
 
 
-def test_unregistered_study_says_so(tmp_path):
+def test_unregistered_study_says_so_and_names_the_limits_of_its_arms(tmp_path, only):
+    only("ratio")
     pages = build(tmp_path, write_protocols(tmp_path / "protocols", registered=False))
-    assert all("registers it before its first run." in pages[f"{name}/protocol"] for name in NAMES)
+    assert "registers it before its first run." in pages["ratio/protocol"]
     assert "MNLI jointly with the target (only on POS; rate: 3e-4; steps: 128:64, " in pages["ratio/protocol"]
 
 
