@@ -36,7 +36,7 @@ $(INSTALLED): pyproject.toml constraints.txt tests/oracles.txt
 	touch $@
 
 # The sources of the book, and the first of them that is newer than the book.
-SOURCES = _config.yml _toc.yml book notebooks $(wildcard runs/$(PROFILE))
+SOURCES = _config.yml _toc.yml book notebooks protocols $(wildcard runs/$(PROFILE))
 NEWER = find $(SOURCES) -newer _build/built -print -quit; \
   find stilts_core -name __pycache__ -prune -o -type f -newer _build/built -print -quit
 

@@ -8,17 +8,19 @@ from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.failed_runs import find_failures
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import cost, laboratory, lessons, overview, reference, runs, targets, transfer
+from stilts_core.report.pages.questions import build as questions
 from stilts_core.report.readable_records import alike
 from stilts_core.report.recorded_results import read_encoders, read_records
 from stilts_core.runs.record import Record
 
 
-def build_pages(runs_dir: Path, book_dir: Path, profile: str) -> list[Path]:
+def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | None = None) -> list[Path]:
     """Write the pages of one profile to `generated`, `pairs` and `lessons` in `book_dir`, and return the files' paths.
 
-    Unchanged files are left alone. Files of earlier reports that this report does not write are removed. Records that
-    cannot be read are left out, with a line on standard error. Raises ConfigError if a symbolic link leads out of the
-    book.
+    The chapters on the five questions show the studies of the protocols in `protocols` (default: as `stilts study`
+    finds them) with the tables that the book keeps, whatever the profile. Unchanged files are left alone. Files of
+    earlier reports that this report does not write are removed. Records that cannot be read are left out, with a line
+    on standard error. Raises ConfigError for a wrong protocol, and if a symbolic link leads out of the book.
     """
     records = read_records(profile, runs_dir, book_dir)
     encoders = alike(read_encoders(profile, runs_dir, book_dir / "results"))
@@ -50,6 +52,7 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str) -> list[Path]:
         pages |= {f"languages/{name}": page for name, page in laboratory.build_pages().items()}
     for name, page in pages.items():
         writer.write(f"generated/{name}.md", page)
+    questions.write_chapters(writer, protocols)
     return writer.finish()
 
 

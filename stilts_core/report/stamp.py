@@ -12,6 +12,8 @@ from stilts_core.storage.atomic import write_whole
 
 PACKAGE = Path(__file__).resolve().parents[1]
 FACTS = PACKAGE / "tasks" / "facts"
+# Where `studies.protocol.locate_protocol` looks; importing it would take longer than the comparison.
+PROTOCOLS = (Path("protocols"), PACKAGE / "studies" / "files", PACKAGE.parent / "protocols")
 NAME = "generated/.stamp"  # in the book's folder
 
 
@@ -35,6 +37,8 @@ def _stamp(profile: str, runs: Path, book_dir: Path) -> str:
         *(book_dir / "results" / profile).rglob("*.json"),
         *PACKAGE.rglob("*.py"),
         *FACTS.glob("*.csv"),
+        *(book_dir / "results" / "studies").glob("*.parquet"),
+        *(path for folder in PROTOCOLS for pattern in ("*.toml", "registered/*.json") for path in folder.glob(pattern)),
     ]
     outputs = [path for folder in FOLDERS for path in (book_dir / folder).rglob("*") if path != book_dir / NAME]
     return f"{profile} {_hash([*inputs, *outputs])}\n"

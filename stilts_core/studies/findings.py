@@ -203,7 +203,8 @@ def _judge_effect(
 def _notes(pairs: Pairs) -> list[str]:
     notes = []
     if pairs.dropped:
-        notes.append(f"{pairs.dropped} pairs were excluded by the protocol's rules.")
+        count = "1 pair was" if pairs.dropped == 1 else f"{pairs.dropped} pairs were"
+        notes.append(f"{count} excluded by the protocol's rules.")
     if pairs.unit == "seed":
         notes.append(f"The claim holds for the encoder {', '.join(sorted(set(pairs.encoders)))} only.")
     return notes

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterable
 from functools import cache
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from question_fixture import keep_table, to_toml, write_protocols
 from record_fixture import encoder_facts, grid_records
 
 from stilts_core.config import RunConfig
@@ -29,6 +31,8 @@ from stilts_core.report.executed_notebook import build_notebook
 from stilts_core.report.safe_output import clean_html, is_plain_svg
 from stilts_core.report.tables.html import markdown_table, notes, table, text
 from stilts_core.runs.record import Record, write_record
+from stilts_core.studies.protocol import read_protocol
+from stilts_core.studies.registration import Revision, register
 
 mdit = pytest.importorskip("myst_parser.parsers.mdit")
 BOOK = Path(__file__).parents[2] / "book"
@@ -168,6 +172,25 @@ def hostile_notebook(words: Callable[[str], str], failed: bool) -> dict:
     return content
 
 
+def hostile_studies(folder: Path, book: Path, words: Callable[[str], str]) -> Path:
+    """Protocols whose free texts are `words`, one of them with a table; returns their folder."""
+    protocols = write_protocols(folder / "protocols", registered=False)
+    for path in protocols.glob("*.toml"):
+        content = tomllib.loads(path.read_text())
+        content |= {"question": words("question"), "hypothesis": words("hypothesis")}
+        for arm in content["arms"].values():
+            arm["note"] = words("note")
+        for number, contrast in enumerate([content["primary"], *content.get("secondary", [])]):
+            contrast["name"] = words("name") + str(number)
+        for rule in content.get("exclusions", []):
+            rule["reason"] = words("reason")
+        path.write_text(to_toml(content))
+        protocol = read_protocol(path)
+        register(protocol, protocols / "registered" / f"{path.stem}.json", Revision(words("commit"), True))
+    keep_table(book, protocols, "continued", text=words("provenance"))
+    return protocols
+
+
 def build_book(folder: Path, words: Callable[[str], str]) -> dict[str, str]:
     """The pages of a book by name, built from records, notebooks and a benchmark with these words."""
     runs, book = folder / "runs", folder / "book"
@@ -188,7 +211,7 @@ def build_book(folder: Path, words: Callable[[str], str]) -> dict[str, str]:
         facts["encoder"]["name"], facts["environment"]["device"] = words("name"), words("device")
     (book / "results").mkdir(parents=True)
     (book / "results" / "bench.json").write_text(json.dumps(bench))
-    pages = build_pages(runs, book, "lab")
+    pages = build_pages(runs, book, "lab", hostile_studies(folder, book, words))
     return {str(page.relative_to(book)): page.read_text() for page in pages if page.suffix in (".md", ".ipynb")}
 
 
@@ -220,6 +243,7 @@ def test_every_page_has_the_structure_that_harmless_texts_give(hostile, tmp_path
     secret, words, pages = hostile
     harmless = build_book(tmp_path, lambda _: "x" * len(words))
     assert pages.keys() == harmless.keys() and len(pages) > 20
+    assert str(secret) in pages["generated/questions/continued/protocol.md"]
     assert str(secret) in pages["generated/status.md"] and str(secret) in pages["generated/cost.md"]
     changed = [name for name in pages if pages[name] != harmless[name]]
     assert len(changed) > 8

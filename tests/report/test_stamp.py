@@ -28,7 +28,12 @@ def test_a_report_is_up_to_date_until_one_of_its_files_changes(tmp_path):
     assert not up_to_date(tmp_path)
     report(tmp_path)
     assert up_to_date(tmp_path)
-    for name in ("runs/small/two/record.json", "book/results/small/recorded.json", "book/results/bench.json"):
+    for name in (
+        "runs/small/two/record.json",
+        "book/results/small/recorded.json",
+        "book/results/bench.json",
+        "book/results/studies/ratio.parquet",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}")
         assert not up_to_date(tmp_path)
@@ -44,6 +49,17 @@ def test_a_changed_fact_makes_a_report_out_of_date(tmp_path, monkeypatch):
     (tmp_path / "facts").mkdir()
     (tmp_path / "facts" / "languages.csv").write_text("language\n")
     assert not up_to_date(tmp_path)
+
+
+def test_a_changed_protocol_or_registration_makes_a_report_out_of_date(tmp_path, monkeypatch):
+    monkeypatch.setattr(stamp, "PROTOCOLS", (tmp_path / "protocols",))
+    report(tmp_path)
+    for name in ("ratio.toml", "registered/ratio.json"):
+        (tmp_path / "protocols" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "protocols" / name).write_text("{}")
+        assert not up_to_date(tmp_path)
+        report(tmp_path)
+        assert up_to_date(tmp_path)
 
 
 def test_files_outside_a_report_do_not_make_it_out_of_date(tmp_path):

@@ -84,7 +84,7 @@ def test_excluded_run_takes_its_pair_with_it():
     frame = table.frame.assign(score=table.frame["score"] + 1000 * bad, excluded=np.where(bad, "did not learn", ""))
     finding = conclude(StudyTable(frame, {}), protocol)[0]
     assert finding.n == 11 and abs(finding.value - 2) < 1
-    assert finding.notes == ("1 pairs were excluded by the protocol's rules.",)
+    assert finding.notes == ("1 pair was excluded by the protocol's rules.",)
 
 
 def test_one_encoder_is_tested_over_seeds_and_named():

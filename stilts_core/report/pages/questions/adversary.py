@@ -1,0 +1,136 @@
+"""Q5, a language adversary in the intermediate phase: its arms, its figure, and its mechanism."""
+
+from stilts_core.report.escape import code_span
+from stilts_core.report.figures.questions.intervals import IntervalRow, draw_intervals
+from stilts_core.report.pages.questions.centring import KINDS, RETRIEVAL, centring_effect, centring_section
+from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.names import arm_label, group_words
+from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
+from stilts_core.report.pages.questions.wording import estimate, p_words
+from stilts_core.report.tables.html import markdown_table
+from stilts_core.report.tables.titles import short_title
+from stilts_core.studies.adversary import PROBE, ZERO, check_manipulation, choose_weight
+from stilts_core.studies.inference import adjust
+from stilts_core.studies.results import StudyTable
+
+CENTRED = "centred"
+LEVEL = 0.05
+
+
+def draw(chapter: Chapter, title: str) -> str:
+    """What every arm changes in raw and in language-centred retrieval, and what centring alone brings."""
+    rows = [
+        IntervalRow(
+            arm_label(arm),
+            tuple(to_interval(centring_effect(chapter, arm, ZERO, kind)) for kind in ("score", CENTRED)),
+        )
+        for arm in _arms(chapter)
+    ]
+    free = to_interval(centring_effect(chapter, ZERO, ZERO, CENTRED, "score"))
+    rows.append(IntervalRow("centring alone", (free, None)))
+    series = [f"{KINDS['score']} retrieval", f"{KINDS[CENTRED]} retrieval"]
+    return draw_intervals(rows, title, f"change compared with {arm_label(ZERO)}, points", series=series)
+
+
+def caption(chapter: Chapter) -> str:
+    """How to read the figure."""
+    return (
+        f"Retrieval on {short_title(RETRIEVAL)} in all languages but English, each arm compared with "
+        f"{code_span(ZERO)}, which has the same passes with weight 0; 95 % intervals over encoders (not corrected). "
+        f"*Centring alone* subtracts each language's mean from the states of {code_span(ZERO)}, without any training."
+    )
+
+
+def explain_manipulation(chapter: Chapter) -> list[str]:
+    """Whether the arms removed the language from the states."""
+    table = chapter.require_table()
+    checks = check_manipulation(table, chapter.protocol, _arms(chapter), RETRIEVAL)
+    adjusted = adjust([check.probe.p for check in checks], "fdr_bh")
+    rows = [[code_span(ZERO), _probe(table, ZERO), "–", "–", "–"]]
+    for check, p in zip(checks, adjusted, strict=True):
+        falls = "yes" if p < LEVEL else "not shown"
+        rows.append([code_span(check.arm), _probe(table, check.arm), estimate(check.probe), p_words(p), falls])
+    return [
+        "### Did the adversary do what it is meant to do?",
+        "A discriminator that fails may only be fooled. So a *fresh* linear probe learns to name the language from the "
+        f"frozen states. If its accuracy does not fall below that after {code_span(ZERO)}, an effect on transfer is no "
+        "effect of invariance; and while it is far above chance, the states still have the language. Changes of "
+        "accuracy in points, tested one-sided, with Benjamini and Hochberg's correction over the arms:",
+        markdown_table(["arm", "accuracy", "change", "p", "accuracy falls"], rows),
+    ]
+
+
+def _probe(table: StudyTable, arm: str) -> str:
+    """The mean accuracy of the probe after an arm."""
+    frame = table.frame
+    chosen = (frame["arm"] == arm) & (frame["metric"] == PROBE) & (frame["target"] == RETRIEVAL)
+    return f"{frame.loc[chosen & (frame['excluded'] == ''), 'score'].mean():.1f}"
+
+
+def explain_weight(chapter: Chapter) -> list[str]:
+    """What a user gains who chooses the weight without labels of the target languages."""
+    table, rows = chapter.require_table(), []
+    weights = [
+        name
+        for name, arm in chapter.protocol.arms.items()
+        if arm.fields.get("auxiliary") == "reversal" and arm.fields.get("auxiliary_weight") and "auxiliary_level" not in
+        arm.fields
+    ]  # fmt: skip
+    for target in chapter.protocol.targets:
+        choice = choose_weight(table, chapter.protocol, weights, target, "non-english")
+        rows.append(
+            [
+                short_title(target),
+                code_span(choice.chosen),
+                estimate(choice.gain),
+                code_span(choice.best),
+                estimate(choice.best_gain),
+            ]
+        )
+    columns = ["target", "chosen on English", "change, points", "best in hindsight", "change, points"]
+    return [
+        "### Could a user have chosen a better weight?",
+        "Without labels in other languages, the weight must be chosen on English dev scores (of the target, or of the "
+        f"intermediate task where the target has none). In {group_words('non-english')}, compared with "
+        f"{code_span(ZERO)}; the best in hindsight needs labels, and is an upper bound:",
+        markdown_table(columns, rows),
+    ]
+
+
+def explain_retrieval(chapter: Chapter) -> list[str]:
+    """Raw and centred retrieval of all arms."""
+    return centring_section(chapter, _arms(chapter), ZERO)
+
+
+def _arms(chapter: Chapter) -> list[str]:
+    """All arms but the control itself."""
+    return [name for name in chapter.protocol.arms if name != ZERO]
+
+
+PARTS = ChapterParts(
+    short="Language adversary",
+    purposes={
+        "direct": "no intermediate phase; with centring, the free baseline that a method must beat",
+        "plain": "the intermediate task alone: examines what the second batch costs",
+        "lambda-0": "the control of all adversaries: the same passes over the same text, with weight 0",
+        "reversal-weak": "gradient reversal at a tenth of the weight",
+        "reversal": "the hypothesis: gradient reversal",
+        "reversal-token": "gradient reversal on the state of every token",
+        "random-labels": "examines whether any second loss does it: its labels are drawn at random",
+        "confusion": "another objective: the discriminator's output is pushed to uniform",
+        "mmd": "another objective: the means of the languages in a step are pulled together",
+        "means": "another objective: the running means of the languages are pulled together",
+        "mlm": "examines whether the text is better used for masked LM",
+    },
+    controls={
+        ("lambda-0", "plain"): "The second batch alone does it, without a penalty.",
+        ("random-labels", "lambda-0"): "Any second loss does it: languages are drawn at random.",
+        ("reversal-weak", "mlm"): "The same text serves better for masked LM.",
+        ("mlm", "lambda-0"): "The same text serves better for masked LM.",
+        ("reversal-weak", "direct"): "Centring by language does it, without any training.",
+        ("confusion", "lambda-0"): "An effect is confined to the languages that the penalty sees.",
+    },
+    draw=draw,
+    caption=caption,
+    mechanism=(explain_manipulation, explain_weight, explain_retrieval),
+)

@@ -1,0 +1,112 @@
+"""The generated fragments of all chapters, which the pages in `book/questions` include, and those of "Answers"."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from stilts_core.errors import StiltsError
+from stilts_core.report.escape import markdown_text
+from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.questions import adversary, choice, continued, latency, ratio
+from stilts_core.report.pages.questions.answers import build_answers
+from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
+from stilts_core.report.pages.questions.contrasts import build_contrasts
+from stilts_core.report.pages.questions.controls import build_controls
+from stilts_core.report.pages.questions.parts import ChapterParts
+from stilts_core.report.pages.questions.protocol import build_protocol
+from stilts_core.report.pages.questions.rerun import build_rerun
+from stilts_core.report.pages.questions.wording import (
+    answer,
+    count,
+    decision_rule,
+    explain_power,
+    explain_status,
+    headline,
+    progress,
+)
+
+QUESTIONS: Mapping[str, ChapterParts] = {
+    "ratio": ratio.PARTS,
+    "continued": continued.PARTS,
+    "choice": choice.PARTS,
+    "latency": latency.PARTS,
+    "adversary": adversary.PARTS,
+}
+
+
+def write_chapters(writer: PageWriter, protocols: Path | None = None) -> None:
+    """Write the fragments, figures and CSV files of all chapters to `generated/questions` in the writer's book.
+
+    Raises ConfigError for a wrong protocol, in the folder `protocols` if it is given.
+    """
+    chapters = {name: open_chapter(name, writer.folder, protocols) for name in QUESTIONS}
+    for name, chapter in chapters.items():
+        for part, content in _fragments(chapter, QUESTIONS[name], writer).items():
+            writer.write(f"generated/questions/{name}/{part}.md", content)
+    shorts = {name: question.short for name, question in QUESTIONS.items()}
+    writer.write("generated/questions/answers.md", build_answers(chapters, shorts, writer))
+
+
+def _fragments(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> dict[str, str]:
+    """The fragments of one chapter by name, as MyST."""
+    return {
+        "question": f"> {markdown_text(chapter.protocol.question)}\n",
+        "protocol": build_protocol(chapter, own.purposes),
+        "answer": _answer(chapter, own, writer),
+        "contrasts": build_contrasts(chapter, writer),
+        "controls": build_controls(chapter, own.controls),
+        "mechanism": _mechanism(chapter, own),
+        "decision": f"{markdown_text(decision_rule(chapter.protocol.primary))}\n",
+        "rerun": build_rerun(chapter),
+    }
+
+
+def _answer(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> str:
+    """The answer with its status, its power and the main figure; else why there is none yet."""
+    finding, contrast = chapter.primary, chapter.protocol.primary
+    if finding is None:
+        return f"{explain_absence(chapter)}\n"
+    parts = [
+        f"**{markdown_text(answer(chapter, contrast, finding))}**",
+        markdown_text(explain_status(chapter, finding)),
+        markdown_text(explain_power(finding, final=not chapter.is_interim)),
+        *_figure(chapter, own, writer),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _figure(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> list[str]:
+    """The main figure, whose title is the finding, and how to read it."""
+    title = headline(chapter, chapter.protocol.primary, chapter.findings[0])
+    name = f"generated/questions/{chapter.name}.svg"
+    try:
+        writer.write(name, own.draw(chapter, title))
+    except StiltsError as error:
+        return [f"There is no figure: {markdown_text(error)}."]
+    return [f"![{markdown_text(title)}](../{name})", own.caption(chapter)]
+
+
+def explain_absence(chapter: Chapter) -> str:
+    """Why a chapter has no answer yet, as Markdown: not run, unreadable, or too few results."""
+    command = f"`stilts study {chapter.name} --keep`"
+    if chapter.problem:
+        return f"The results of this study cannot be shown: {markdown_text(chapter.problem)}."
+    if chapter.table is None:
+        return f"This study has not been run yet. {command} runs it, and `stilts report` then fills this page."
+    return (
+        f"There is no answer yet ({progress(chapter)}): {markdown_text(chapter.refusal)}. {command} resumes the study."
+    )
+
+
+def _mechanism(chapter: Chapter, own: ChapterParts) -> str:
+    """The sections of the mechanism, and why others cannot be shown yet."""
+    if chapter.table is None:
+        return "What explains the result is examined here when the study has been run.\n"
+    parts: list[str] = []
+    reasons: dict[str, int] = {}
+    for build in own.mechanism:
+        try:
+            parts += build(chapter)
+        except StiltsError as error:
+            reasons[str(error)] = reasons.get(str(error), 0) + 1
+    parts += [f"*Not shown yet* ({count(number, 'section')}): {markdown_text(why)}." for why, number in reasons.items()]
+    return "\n\n".join(parts) + "\n"

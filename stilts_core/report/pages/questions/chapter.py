@@ -1,0 +1,105 @@
+"""What a chapter is made of: a study with its registration, its recorded table if there is one, and its findings."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from stilts_core.errors import StiltsError, StudyError
+from stilts_core.studies.conduct import Study, conclude_study, open_study
+from stilts_core.studies.findings import Finding
+from stilts_core.studies.protocol import Contrast, Protocol
+from stilts_core.studies.registration import Registration, Standing, judge
+from stilts_core.studies.results import StudyTable, kept_table, read_table
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A study as its chapter shows it.
+
+    `table` is None if the study has not been run, or if `problem` says why its table cannot be shown. `refusal` says
+    why a table gives no findings. `findings` are in the order of the protocol's contrasts, or empty.
+    """
+
+    study: Study
+    registration: Registration | None
+    table: StudyTable | None
+    problem: str
+    findings: tuple[Finding, ...]
+    refusal: str
+
+    @property
+    def name(self) -> str:
+        """The name of the study."""
+        return self.protocol.name
+
+    @property
+    def protocol(self) -> Protocol:
+        """The protocol of the study."""
+        return self.study.protocol
+
+    @property
+    def primary(self) -> Finding | None:
+        """The finding of the primary contrast, if there is one."""
+        return self.findings[0] if self.findings else None
+
+    @property
+    def pairs(self) -> list[tuple[Contrast, Finding]]:
+        """Every contrast with its finding."""
+        return list(zip(self.protocol.contrasts, self.findings, strict=True)) if self.findings else []
+
+    @cached_property
+    def encoders(self) -> list[str]:
+        """The encoders of the protocol that the table has."""
+        present = set(self.table.provenance["blocks"]) if self.table else set()
+        return [name for name in self.protocol.encoders if name in present]
+
+    @property
+    def is_interim(self) -> bool:
+        """Whether there is a table, and encoders are missing in it."""
+        return self.table is not None and len(self.encoders) < len(self.protocol.encoders)
+
+    @cached_property
+    def standing(self) -> Standing:
+        """Whether the primary result is confirmatory, and why not."""
+        return judge(self.protocol, self.registration, self.table)
+
+    def require_table(self) -> StudyTable:
+        """Return the table. Raises StudyError if there is none."""
+        if self.table is None:
+            raise StudyError(f"study {self.name} has no table; run `stilts study {self.name} --keep`")
+        return self.table
+
+
+def open_chapter(name: str, book_dir: Path, protocols: Path | None = None) -> Chapter:
+    """Return the chapter of a study by its name, from the protocol and from the table that the book keeps.
+
+    A damaged table or registration, or a table of another protocol, becomes the chapter's `problem`. Raises
+    ConfigError for a wrong protocol.
+    """
+    study = open_study(name, protocols)
+    registration, table, problem = None, None, ""
+    try:
+        registration = study.registration
+        path = kept_table(name, book_dir)
+        table = _check_table(read_table(path), study.protocol) if path.exists() else None
+    except StiltsError as error:
+        problem = str(error)
+    if table is None:
+        return Chapter(study, registration, None, problem, (), "")
+    try:
+        return Chapter(study, registration, table, "", tuple(conclude_study(study, table)), "")
+    except StiltsError as error:
+        return Chapter(study, registration, table, "", (), str(error))
+
+
+def _check_table(table: StudyTable, protocol: Protocol) -> StudyTable:
+    """The table, if it belongs to the protocol."""
+    digest = str(table.provenance.get("digest"))
+    if digest != protocol.digest:
+        raise StudyError(
+            f"the table in the book belongs to another version of the protocol (digest {digest[:12]}, and the "
+            f"protocol has {protocol.digest[:12]}); run `stilts study {protocol.name} --keep` again"
+        )
+    if not isinstance(table.provenance.get("blocks"), dict):
+        raise StudyError(f"the table does not say where its runs come from; run `stilts study {protocol.name} --keep`")
+    return table

@@ -1,0 +1,176 @@
+"""Q3, the choice of an intermediate task by typology: its rules, its figure, and its mechanism."""
+
+from math import isnan, sqrt
+
+from stilts_core.report.escape import code_span
+from stilts_core.report.figures.questions.intervals import IntervalRow, draw_intervals
+from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.names import arm_label, group_words
+from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
+from stilts_core.report.pages.questions.wording import NO_BREAK, estimate
+from stilts_core.report.tables.grid import with_minus_signs
+from stilts_core.report.tables.html import markdown_table
+from stilts_core.report.tables.titles import short_title
+from stilts_core.studies.choice import CONTROL, candidate_arms, measure_gate, tabulate_choices
+from stilts_core.studies.effects import EffectMap, effects_by_language, map_effects
+from stilts_core.studies.inference import compare_means
+from stilts_core.studies.power import overlap_factor
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS
+
+LEVEL = 0.05
+
+
+def draw(chapter: Chapter, title: str) -> str:
+    """What every rule gains on the primary target, in the languages of the primary contrast."""
+    primary = chapter.protocol.primary
+    choices = tabulate_choices(chapter.require_table(), chapter.protocol, primary.target, primary.group)
+    rows = [IntervalRow(arm_label(choice.rule), (to_interval(compare_means(choice.gains)),)) for choice in choices]
+    axis = f"gain in {short_title(primary.target)} over no intermediate task, points"
+    return draw_intervals(rows, title, axis)
+
+
+def caption(chapter: Chapter) -> str:
+    """How to read the figure."""
+    primary = chapter.protocol.primary
+    return (
+        f"Mean gain in {group_words(primary.group)} on encoders that a rule did not learn from, with 95 % intervals "
+        "over encoders. The intervals are not paired: the title's contrast compares rules on the same encoder, so it "
+        "can be surer than two intervals that overlap. The oracle sees the result, and bounds what any rule can gain."
+    )
+
+
+def explain_gate(chapter: Chapter) -> list[str]:
+    """Whether there is anything to choose for each language."""
+    rows = []
+    for target in chapter.protocol.targets:
+        effects = _map(chapter, target)
+        gate = measure_gate(effects)
+        components, (low, high) = gate.components, gate.interval
+        deviations = (_root(components.task), _root(components.language), _root(components.interaction))
+        rows.append(
+            [
+                short_title(target),
+                *(f"{deviation:.2f}" for deviation in deviations[:2]),
+                f"{deviations[2]:.2f} [{low:.2f},{NO_BREAK}{high:.2f}]",
+                "–" if isnan(components.reliability) else with_minus_signs(f"{components.reliability:.2f}"),
+                f"{gate.by_size:.0%}",
+                f"{gate.by_distance:.0%}",
+            ]
+        )
+    languages = len(effects.columns("non-english"))
+    columns = ["target", "task", "language", "task × language", "reliability", "by size", "by distance"]
+    return [
+        "### Is there anything to choose?",
+        "A choice for each language can gain only if tasks help different languages: if the effects have an "
+        "interaction of task and language. Standard deviations in points of what two halves share, which differ in "
+        "their encoders (and in their test items where these are recorded); the interval is that of the interaction, "
+        "by the jackknife over encoders. An interval that begins at zero means that no rule can be expected to gain. "
+        "*Reliability* is the share of the interaction that is not noise, *by size* and *by distance* the shares of it "
+        f"that a line in each property explains; of {languages} languages a meaningless property explains about "
+        f"1 / {languages - 1}.",
+        markdown_table(columns, rows),
+    ]
+
+
+def explain_rules(chapter: Chapter) -> list[str]:
+    """What every rule achieves on every target."""
+    primary, table = chapter.protocol.primary, chapter.require_table()
+    choices = {
+        target: tabulate_choices(table, chapter.protocol, target, primary.group) for target in chapter.protocol.targets
+    }
+    rows = [
+        [
+            code_span(choice.rule),
+            estimate(compare_means(choice.gains)),
+            f"{choice.regret_1:.2f}",
+            f"{choice.regret_3:.2f}",
+            f"{choice.ndcg:.2f}",
+        ]
+        for choice in choices[primary.target]
+    ]
+    columns = ["rule", "gain, points", "regret@1, points", "regret@3, points", "NDCG"]
+    others = {
+        target: {choice.rule: choice for choice in own} for target, own in choices.items() if target != primary.target
+    }
+    gains = [
+        [
+            code_span(choice.rule),
+            *(
+                estimate(compare_means(own[choice.rule].gains)) if choice.rule in own else "–"
+                for own in others.values()
+            ),
+        ]
+        for choice in choices[primary.target]
+    ]
+    count = len(chapter.encoders)
+    return [
+        "### What each rule achieves",
+        f"In {group_words(primary.group)}. *Gain* is over no intermediate task. *Regret@k* is what the best of a "
+        "rule's first k tasks misses of the best task. *NDCG* scores the whole ranking from 0 to 1. Rules learn from "
+        "all other encoders, so that gains on different encoders are not independent: tests between rules widen their "
+        f"spread by {overlap_factor(count):.2f} for {count} encoders (Nadeau and Bengio), the intervals here do not.",
+        markdown_table([columns[0], f"gain in {short_title(primary.target)}, points", *columns[2:]], rows),
+        "Gains on the other targets, in points:",
+        markdown_table(["rule", *map(short_title, others)], gains),
+    ]
+
+
+def explain_map(chapter: Chapter) -> list[str]:
+    """Where the effects of single tasks on single languages are clear."""
+    rows = []
+    for target in chapter.protocol.targets:
+        cells = effects_by_language(_map(chapter, target, "non-english"))
+        clear = [(arm, effect) for arm, _, effect, p in cells if p < LEVEL]
+        gains = [arm for arm, effect in clear if effect.value > 0]
+        best = max(set(gains), key=gains.count) if gains else ""
+        rows.append(
+            [
+                short_title(target),
+                len(cells),
+                len(gains),
+                len(clear) - len(gains),
+                f"{code_span(best)} ({gains.count(best)})" if best else "–",
+            ]
+        )
+    return [
+        "### Tasks by languages",
+        f"Of all pairs of a task and a language, how many gain and how many lose at level {LEVEL:g} after Benjamini "
+        "and Hochberg's correction over the map of a target:",
+        markdown_table(["target", "pairs", "gain", "lose", "most gains"], rows),
+    ]
+
+
+def _map(chapter: Chapter, target: str, group: str = "all") -> EffectMap:
+    return map_effects(chapter.require_table(), target, candidate_arms(chapter.protocol), CONTROL, group=group)
+
+
+def _root(variance: float) -> float:
+    """The standard deviation of an unbiased variance, which may be negative."""
+    return sqrt(max(0.0, variance))
+
+
+PARTS = ChapterParts(
+    short="Choice by typology",
+    purposes={
+        "direct": "the baseline of all gains",
+        "sham": "examines whether the steps and the text do it, without a task",
+        **dict.fromkeys(INTERMEDIATE_TASKS, "to choose from"),
+        "random": "the expected gain without any information",
+        "always-mnli": "the default of practice",
+        "english": "choice on English alone",
+        "global": "one choice for all languages: nothing about the single language",
+        "size": "a property of the language that is no typology",
+        "typology": "the hypothesis",
+        "placebo": "the same rule with as many parameters, and no information about the language",
+        "oracle": "the upper bound",
+    },
+    controls={
+        ("typology", "placebo"): "Any line through the languages would do: compared with permuted distances.",
+        ("typology", "size"): "The size of the pretraining text says as much.",
+        ("typology", "random"): "Any task would do: compared with a random one.",
+        ("sham", "direct"): "The steps and the text do it, without a task: labels are permuted.",
+    },
+    draw=draw,
+    caption=caption,
+    mechanism=(explain_gate, explain_rules, explain_map),
+)

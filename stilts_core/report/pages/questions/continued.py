@@ -1,0 +1,175 @@
+"""Q2, intermediate tasks or continued pretraining: its arms, its figure, and its mechanism."""
+
+import numpy as np
+
+from stilts_core.laboratory.language.design import CODES
+from stilts_core.report.escape import code_span
+from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedInterval, draw_intervals
+from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.names import arm_label, group_words
+from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
+from stilts_core.report.pages.questions.wording import estimate, p_words
+from stilts_core.report.tables.html import markdown_table
+from stilts_core.report.tables.titles import short_title
+from stilts_core.studies.continued import NEITHER, TEXT, cross_labels_and_text, forgetting, mediate
+from stilts_core.studies.differences import pair_runs
+from stilts_core.studies.groups import in_group
+from stilts_core.studies.inference import compare_means
+from stilts_core.studies.protocol import Contrast
+
+UNSEEN = "unseen"
+
+
+def draw(chapter: Chapter, title: str) -> str:
+    """What every arm changes on the primary target, in the languages of the primary contrast and in all others."""
+    primary = chapter.protocol.primary
+    groups = [primary.group, _others(primary.group)]
+    arms = _arms(chapter, primary.target)
+    rows = [
+        IntervalRow(arm_label(arm), tuple(_effect(chapter, arm, primary.target, group) for group in groups))
+        for arm in arms
+    ]
+    names = [group_words(primary.group), "all others but English"]
+    axis = f"change of {short_title(primary.target)} compared with direct fine-tuning, points"
+    return draw_intervals(
+        rows, title, axis, series=names, band=primary.sesoi, band_name="below the smallest effect of interest"
+    )
+
+
+def caption(chapter: Chapter) -> str:
+    """How to read the figure."""
+    return (
+        f"Each row is an arm of the table above, compared with {code_span(NEITHER)}, with 95 % intervals over encoders "
+        "(not corrected: only the primary contrast was tested for this figure's title)."
+    )
+
+
+def explain_factors(chapter: Chapter) -> list[str]:
+    """The 2 × 2 of labels and of text."""
+    table, protocol, rows = chapter.require_table(), chapter.protocol, []
+    for target in protocol.targets:
+        for group in ("non-english", UNSEEN):
+            crossed = cross_labels_and_text(table, protocol, target, group)
+            effects = (crossed.labels, crossed.text, crossed.interaction)
+            rows.append([short_title(target), group_words(group), *map(estimate, effects)])
+    return [
+        "### Labels, text, or both?",
+        "Four arms cross two factors: with or without the labels of an intermediate task, with or without text of all "
+        "languages. A main effect is the mean over both levels of the other factor; the interaction says whether both "
+        "together bring more (or less) than their sum. In points, with 95 % intervals over encoders:",
+        markdown_table(["target", "languages", "labels", "text", "interaction"], rows),
+    ]
+
+
+def explain_mediation(chapter: Chapter) -> list[str]:
+    """Whether the effect goes with the fall of the MLM loss by language."""
+    table, rows = chapter.require_table(), []
+    for contrast in _text_contrasts(chapter):
+        found = mediate(table, contrast)
+        effects = (found.change, found.slope, found.mediated)
+        rows.append([code_span(contrast.treatment), short_title(contrast.target), *map(estimate, effects)])
+    return [
+        "### Does it work through the language model?",
+        "If text helps because the encoder learns a language, an arm should help most where it lowers that language's "
+        "MLM loss most. The mean change of the loss (nats a sub-word), the slope of the effect on that change over "
+        "languages within encoders (points a nat), and their product, which is the part of the effect that goes with "
+        "the loss (points). The association is not causal: nothing but the arms was randomised.",
+        markdown_table(["arm", "target", "change of the loss", "slope", "goes with the loss"], rows),
+    ]
+
+
+def explain_forgetting(chapter: Chapter) -> list[str]:
+    """What every arm changes on English."""
+    table, protocol = chapter.require_table(), chapter.protocol
+    effects = {target: forgetting(table, protocol, target) for target in protocol.targets}
+    arms = [arm for arm in protocol.arms if any(arm in by_arm for by_arm in effects.values())]
+    rows = [
+        [code_span(arm), *(estimate(by_arm[arm]) if arm in by_arm else "–" for by_arm in effects.values())]
+        for arm in arms
+    ]
+    return [
+        "### What does it cost in English?",
+        "The change of the English score, in points; a negative value is forgetting:",
+        markdown_table(["arm", *map(short_title, effects)], rows),
+    ]
+
+
+def explain_second_target(chapter: Chapter) -> list[str]:
+    """What every arm changes on the other targets."""
+    primary, parts = chapter.protocol.primary, []
+    for target in chapter.protocol.targets:
+        if target == primary.target:
+            continue
+        rows = []
+        for arm in _arms(chapter, target):
+            effects = [
+                compare_means(_differences(chapter, arm, target, group)) for group in ("non-english", primary.group)
+            ]
+            rows.append([code_span(arm), *map(estimate, effects), p_words(effects[0].p)])
+        columns = ["arm", "all but English", group_words(primary.group), "p, all but English (not corrected)"]
+        parts += [f"### The same arms on {short_title(target)}", markdown_table(columns, rows)]
+    return parts
+
+
+def _text_contrasts(chapter: Chapter) -> list[Contrast]:
+    """The arms with text alone, over all languages but English, on every target."""
+    arms = [arm for arm in (TEXT, chapter.protocol.primary.treatment) if arm in chapter.protocol.arms]
+    return [
+        Contrast(
+            name=f"{arm}, {target}", treatment=arm, control=NEITHER, target=target, test="difference", sesoi=1.0, sd=1.0
+        )
+        for target in chapter.protocol.targets
+        for arm in dict.fromkeys(arms)
+    ]
+
+
+def _arms(chapter: Chapter, target: str) -> list[str]:
+    arms = chapter.protocol.arms.items()
+    return [name for name, arm in arms if name != NEITHER and target in (arm.targets or (target,))]
+
+
+def _others(group: str) -> str:
+    """The languages outside a group, without English, as codes."""
+    return ",".join(code for code in CODES if code != "en" and not in_group(code, group)) or "non-english"
+
+
+def _effect(chapter: Chapter, arm: str, target: str, group: str) -> PlottedInterval:
+    return to_interval(compare_means(_differences(chapter, arm, target, group)))
+
+
+def _differences(chapter: Chapter, arm: str, target: str, group: str) -> np.ndarray:
+    """The differences to the baseline by encoder."""
+    contrast = Contrast(
+        name=arm, treatment=arm, control=NEITHER, target=target, group=group, test="difference", sesoi=1.0, sd=1.0
+    )
+    return pair_runs(chapter.require_table(), contrast).by_unit()
+
+
+PARTS = ChapterParts(
+    short="Continued pretraining",
+    purposes={
+        "direct": "the baseline: fine-tuning alone",
+        "more-target": "examines whether any further training helps as much",
+        "sham": "examines whether the steps and the English text do it, without the task",
+        "labels": "the 2 × 2: labels of an intermediate task, no text of other languages",
+        "text": "the 2 × 2: text of all languages, no labels",
+        "labels-and-text": "the 2 × 2: both",
+        "supertags": "an intermediate task that is itself sequence labelling",
+        "entities": "the other target's labels first",
+        "tags": "the other target's labels first",
+        "text-unseen": "the hypothesis: text of the languages that pretraining left out",
+        "text-one": "the dose: as much text, all of one unseen language",
+        "text-english": "examines whether masked LM on any text does it, without other languages",
+        "text-target": "adapts to the domain: the target's own English inputs",
+    },
+    controls={
+        ("labels", "more-target"): "Any further training would do: compared with as many steps on the target.",
+        ("supertags", "more-target"): "The same for a task that is sequence labelling itself.",
+        ("sham", "direct"): "The steps and the English text do it, without the task: labels are permuted.",
+        ("text-unseen", "text-english"): "Masked LM on any text would do: compared with English text.",
+        ("text", "text-english"): "The same for text of all languages.",
+    },
+    draw=draw,
+    caption=caption,
+    mechanism=(explain_factors, explain_mediation, explain_forgetting, explain_second_target),
+)

@@ -1,0 +1,168 @@
+"""The section "All contrasts" of a chapter: every finding in a table, its CSV file, and mean scores by arm."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from stilts_core.errors import StudyError
+from stilts_core.report.escape import code_span, html_text, markdown_text
+from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.names import place_words
+from stilts_core.report.pages.questions.wording import EQUIVALENCE, NO_BREAK, interval, p_words, signed, status, verdict
+from stilts_core.report.tables.html import CellValue, markdown_table, table
+from stilts_core.report.tables.titles import short_title
+from stilts_core.studies.differences import pair_runs
+from stilts_core.studies.findings import Finding, evaluate
+from stilts_core.studies.groups import in_group
+from stilts_core.studies.protocol import Contrast
+
+if TYPE_CHECKING:  # pandas takes a second to import
+    import pandas as pd
+
+HEADINGS = ("contrast", "value", "p", "SESOI", "verdict")
+TESTS = {
+    "difference": "difference",
+    "equivalence": "equivalence",
+    "slope": "slope",
+    "flat-slope": "equivalence of a slope to zero",
+}
+CSV_COLUMNS = [field.name for field in fields(Finding) if field.name not in ("verdict", "reasons", "notes")]
+CSV_EXTRA = ["treatment", "control", "metric", "status", "verdict", "notes"]
+
+
+def build_contrasts(chapter: Chapter, writer: PageWriter) -> str:
+    """The section, as MyST: the confirmatory family, then the exploratory contrasts, and the levels behind them."""
+    if not chapter.findings:
+        return "\n\n".join([*_estimates(chapter), *_levels(chapter)]) + "\n"
+    family, others = (
+        [(contrast, finding) for contrast, finding in chapter.pairs if (contrast.status == "confirmatory") == wanted]
+        for wanted in (True, False)
+    )
+    parts = [
+        "The confirmatory family, with p values after Holm's correction; the primary contrast is the first. Values are "
+        "treatment minus control, paired within each replicate. Intervals are over replicates (n), of coverage .95, or "
+        ".90 where equivalence is tested, because two one-sided tests at level .05 use such an interval. *SESOI* is "
+        "the smallest effect (or margin) of interest; below it is the smallest that is detected with power .9.",
+        _table(chapter, family),
+        "The exploratory contrasts, with p values after Benjamini and Hochberg's correction:",
+        _table(chapter, others),
+        _download(chapter, writer),
+        *_notes(chapter),
+        *_levels(chapter),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(chapter: Chapter, pairs: Sequence[tuple[Contrast, Finding]]) -> str:
+    rows: list[list[CellValue]] = [
+        [
+            contrast_cell(contrast, html_text(contrast.name), TESTS[contrast.test]),
+            value_cell(finding),
+            two_lines(html_text(p_words(finding.p_adjusted)), f"n{NO_BREAK}={NO_BREAK}{finding.n}"),
+            two_lines(
+                f"{'±' * (contrast.test in EQUIVALENCE)}{finding.sesoi:g}", f"detects{NO_BREAK}{finding.detectable:.2f}"
+            ),
+            two_lines(verdict(chapter, finding), status(chapter, finding)),
+        ]
+        for contrast, finding in pairs
+    ]
+    return f"{table(HEADINGS, rows).data}\n"
+
+
+def contrast_cell(contrast: Contrast, words: str, *more: str) -> str:
+    """A cell with words, which are HTML, and in small print below them what is compared with what, and where."""
+    treatment, control = html_text(contrast.treatment), html_text(contrast.control)
+    metric = f" ({html_text(contrast.control_metric)})" * bool(contrast.control_metric)
+    facts = [f"<code>{treatment}</code> − <code>{control}</code>{metric}", html_text(place_words(contrast)), *more]
+    return f'<div style="min-width: 13em">{two_lines(words, " · ".join(facts))}</div>'
+
+
+def value_cell(finding: Finding) -> str:
+    """A cell with a value in its unit, and its interval in small print below."""
+    bounds = interval(finding.low, finding.high)
+    return two_lines(signed(finding.value), f"{bounds}<br>{html_text(finding.unit_of_value)}")
+
+
+def two_lines(first: str, second: str) -> str:
+    """A cell with small print in its second line; both are HTML."""
+    return f"{first}<br><small>{second}</small>"
+
+
+def _download(chapter: Chapter, writer: PageWriter) -> str:
+    """The link to the CSV file of all findings."""
+    rows = []
+    for contrast, finding in chapter.pairs:
+        own = [getattr(finding, name) for name in CSV_COLUMNS]
+        extra = [contrast.treatment, contrast.control, contrast.metric, status(chapter, finding)]
+        rows.append([*own, *extra, verdict(chapter, finding), " ".join(finding.notes)])
+    path = writer.write_csv(f"questions/{chapter.name}", [*CSV_COLUMNS, *CSV_EXTRA], rows)
+    return f"All findings: {{download}}`CSV <../{path}>`"
+
+
+def _notes(chapter: Chapter) -> list[str]:
+    """The notes of the findings, each once with the contrasts that it holds for."""
+    noted: dict[str, list[str]] = {}
+    for finding in chapter.findings:
+        for note in finding.notes:
+            noted.setdefault(note, []).append(finding.name)
+    return ["\n".join(f"- {markdown_text('; '.join(names))}: {markdown_text(note)}" for note, names in noted.items())
+            ] if noted else []  # fmt: skip
+
+
+def _estimates(chapter: Chapter) -> list[str]:
+    """Estimates without a test, where the results do not suffice for the findings of the whole protocol."""
+    if chapter.table is None:
+        return ["The table of all contrasts appears here when the study has been run."]
+    if chapter.protocol.latency:
+        return ["No contrast is shown before the measurement can be trusted."]
+    rows: list[list[CellValue]] = []
+    for contrast in chapter.protocol.contrasts:
+        if contrast.treatment not in chapter.protocol.arms:
+            continue
+        try:
+            effect = evaluate(pair_runs(chapter.table, contrast), chapter.protocol)
+        except StudyError:
+            continue
+        bounds = interval(effect.low, effect.high)
+        value = two_lines(signed(effect.value), bounds)
+        rows.append([contrast_cell(contrast, html_text(contrast.name), TESTS[contrast.test]), value, effect.n])
+    if not rows:
+        return ["No contrast can be estimated yet: an interval needs results of several encoders."]
+    return [
+        "The results do not suffice for the whole family of tests, so that no p value can be corrected and no verdict "
+        "given. These contrasts can be estimated:",
+        f"{table(['contrast', 'value', 'n'], rows).data}\n",
+    ]
+
+
+def _levels(chapter: Chapter) -> list[str]:
+    """Mean scores of every arm, from which the differences come."""
+    if chapter.table is None or chapter.protocol.latency:
+        return []
+    frame = chapter.table.frame
+    frame = frame[(frame["metric"] == "score") & (frame["excluded"] == "")]
+    others = [code for code in frame["language"].unique() if in_group(code, "non-english")]
+    rows = []
+    for name in chapter.protocol.arms:
+        own = frame[frame["arm"] == name]
+        cells = [_level(own[own["target"] == target], others) for target in chapter.protocol.targets]
+        if any(cells):
+            rows.append([code_span(name), *(cell or "–" for cell in cells)])
+    over = " and over all levels of the factors" * bool(chapter.protocol.factors)
+    return [
+        f"Mean scores of the arms, from which the differences come, over encoders{over}: the mean of all languages but "
+        "English, in parentheses its standard deviation between encoders, which pairing removes from the differences, "
+        "and after the semicolon English.",
+        markdown_table(["arm", *map(short_title, chapter.protocol.targets)], rows),
+    ]
+
+
+def _level(frame: "pd.DataFrame", others: Sequence[str]) -> str:
+    """The mean score of an arm on a target, its spread between encoders, and the English score; "" without runs."""
+    if frame.empty:
+        return ""
+    by_encoder = frame[frame["language"].isin(others)].groupby("encoder")["score"].mean()
+    english = frame.loc[frame["language"] == "en", "score"]
+    spread = f" ({by_encoder.std(ddof=1):.1f})" if len(by_encoder) > 1 else ""
+    return f"{by_encoder.mean():.1f}{spread}" + (f"; {english.mean():.1f}" if len(english) else "")

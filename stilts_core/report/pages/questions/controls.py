@@ -1,0 +1,95 @@
+"""The section "Controls" of a chapter: what each control shows, and the primary family under other models."""
+
+from collections.abc import Mapping
+
+from stilts_core.errors import StudyError
+from stilts_core.report.escape import html_text
+from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.contrasts import contrast_cell, two_lines, value_cell
+from stilts_core.report.pages.questions.wording import EQUIVALENCE, interval, signed, status, verdict
+from stilts_core.report.tables.html import table
+from stilts_core.studies.findings import Finding
+from stilts_core.studies.protocol import Contrast
+from stilts_core.studies.sensitivity import Sensitivity, check_sensitivity
+
+Controls = Mapping[tuple[str, str], str]  # (treatment, control) → the other explanation that this contrast examines
+
+
+def build_controls(chapter: Chapter, controls: Controls) -> str:
+    """The section, as MyST: every control contrast with what it shows, then the sensitivity to the model."""
+    if not chapter.findings:
+        return "The controls are compared here when the study has enough results.\n"
+    rows = [
+        [
+            contrast_cell(contrast, html_text(controls[contrast.treatment, contrast.control])),
+            value_cell(finding),
+            two_lines(html_text(_reading(chapter, contrast, finding)), status(chapter, finding)),
+        ]
+        for contrast, finding in chapter.pairs
+        if (contrast.treatment, contrast.control) in controls
+    ]
+    parts = [
+        f"{table(['other explanation', 'value', 'what the test says'], rows).data}\n",
+        *_sensitivity(chapter),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _reading(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
+    """What the verdict of a control's test says."""
+    if chapter.is_interim:
+        return verdict(chapter, finding)
+    limit = f"{finding.sesoi:g} {finding.unit_of_value}"
+    if contrast.test in EQUIVALENCE:
+        return {
+            "supported": f"within ±{limit}",
+            "not supported": f"beyond ±{limit}",
+            "cannot tell": f"open: detectable margin {finding.detectable:.2f}",
+        }[finding.verdict]
+    sign = "positive" if finding.value > 0 else "negative"
+    tested = {"greater": f"+{limit} or more", "less": f"−{limit} or less", "two-sided": f"±{limit} or beyond"}
+    return {
+        "supported": sign,
+        "not supported": f"excludes {tested[contrast.direction]}",
+        "cannot tell": f"open: detectable effect {finding.detectable:.2f}",
+    }[finding.verdict]
+
+
+def _sensitivity(chapter: Chapter) -> list[str]:
+    """Confirmatory differences under other models, where their endpoint is a mean over languages."""
+    if chapter.protocol.latency:
+        return []
+    results, found = chapter.require_table(), []
+    for contrast in chapter.protocol.family:
+        try:
+            found.append((contrast, check_sensitivity(results, contrast)))
+        except StudyError:  # a slope, or a rule of choice
+            continue
+    if not found:
+        return []
+    rows = [
+        [
+            contrast_cell(contrast, html_text(contrast.name)),
+            two_lines(signed(models.encoders.value), interval(models.encoders.low, models.encoders.high)),
+            two_lines("", interval(*models.languages)),
+            two_lines(signed(models.mixed.value), interval(models.mixed.low, models.mixed.high))
+            + "<br>not converged" * (not models.mixed.converged),
+            _spread(models),
+            "yes" if models.agrees else "<b>no</b>",
+        ]
+        for contrast, models in found
+    ]
+    items = "languages and test items" if all(models.with_items for _, models in found) else "languages"
+    return [
+        "### Does the result depend on the model?",
+        "The test over encoders generalises to other encoders, for these languages. A hierarchical bootstrap "
+        f"(encoders, then seeds, with {items} drawn anew, too) generalises to other languages of these kinds. A mixed "
+        "model has crossed random effects of encoder and language. They agree if all three 95 % intervals lie on the "
+        "same side of zero, or all three contain it.",
+        f"{table(['contrast', 'encoders', 'bootstrap', 'mixed model', 'above 0', 'agree'], rows).data}\n",
+    ]
+
+
+def _spread(models: Sensitivity) -> str:
+    """How many encoders have a positive difference."""
+    return f"{sum(value > 0 for value in models.by_encoder.values())} of {len(models.by_encoder)}"

@@ -1,0 +1,162 @@
+"""Arms, rules of choice, groups of languages and measures in words. All words are plain text, which is not escaped."""
+
+from collections.abc import Iterable, Mapping
+
+from stilts_core.laboratory.language.design import CODES
+from stilts_core.laboratory.languages import get_language
+from stilts_core.report.tables.html import metric_name
+from stilts_core.report.tables.titles import BESIDE, short_title
+from stilts_core.studies.groups import FAR_CUT, GROUPS, NEAR_CUT, POOR_TEXTS, WORST, in_group
+from stilts_core.studies.protocol import Contrast, Protocol
+from stilts_core.tasks.catalogue import TASKS, get_task
+
+IN_GROUP = {
+    "all": "all languages",
+    "non-english": "all languages but English",
+    "far": "far languages",
+    "near": "near languages",
+    "low-resource": "low-resource languages",
+    "unseen": "unseen languages",
+    "little-text": "languages with little text",
+    "english": "English",
+    "worst-five": f"the {WORST} worst languages",
+}
+PLAIN = {"all", "non-english", "english"}  # groups whose name says it all
+MEANINGS = {
+    "far": f"languages whose grammar is more than {FAR_CUT:.2f} away from that of English, as the farthest third of "
+    "the benchmarks' languages is; in the laboratory nine or twelve of sixteen parameters of grammar differ",
+    "near": f"languages whose grammar is at most {NEAR_CUT:.2f} away from that of English",
+    "low-resource": f"languages of which the encoder's pretraining had some texts, and at most {POOR_TEXTS:,}",
+    "unseen": "languages of which the encoder's pretraining had no text",
+    "little-text": f"languages of which the encoder's pretraining had at most {POOR_TEXTS:,} texts, or none",
+    "worst-five": f"the {WORST} languages with the lowest scores of a run, other than English",
+}
+RULES = {
+    "random": "a random task",
+    "always-mnli": "MNLI for every language",
+    "english": "the task that is best on English",
+    "global": "the task that is best for all other languages on average",
+    "size": "the task that the size of a language's pretraining text predicts to be best",
+    "typology": "the task that a language's distance to English predicts to be best",
+    "placebo": "the same prediction after the distances were permuted among the languages",
+    "oracle": "the task that is best on the encoder itself, in hindsight",
+}
+CHOICES = {  # the same rules in a sentence, after “choice by”
+    "random": "chance",
+    "always-mnli": "habit (always MNLI)",
+    "english": "English scores",
+    "global": "the mean over languages",
+    "size": "the size of a language's pretraining text",
+    "typology": "typology (a language's distance to English)",
+    "placebo": "permuted typology (the placebo)",
+    "oracle": "hindsight",
+}
+
+
+def list_words(words: Iterable[str]) -> str:
+    """Words as a list in a sentence: `a, b and c`."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def group_words(group: str) -> str:
+    """A group of languages in a sentence, after “in”."""
+    return IN_GROUP.get(group) or list_words(get_language(code).name for code in group.split(","))
+
+
+def explain_groups(groups: Iterable[str]) -> list[tuple[str, str]]:
+    """Every group that needs an explanation, with its meaning and its languages in the laboratory.
+
+    The worst languages differ from run to run, so this group names none.
+    """
+    used, explained = set(groups) - PLAIN, []
+    for group in filter(used.__contains__, GROUPS):
+        languages = [get_language(code).name for code in CODES if in_group(code, group)]
+        named = "" if group == "worst-five" else f" ({list_words(languages)})"
+        explained.append((IN_GROUP[group], MEANINGS[group] + named))
+    return explained
+
+
+def arm_words(protocol: Protocol, name: str) -> str:
+    """An arm, or a rule of choice, as the subject of a sentence."""
+    if name not in protocol.arms:
+        return f"choice by {CHOICES.get(name, name)}"
+    words, arm = phase_words(protocol, name), protocol.arms[name]
+    task = str({**protocol.base, **arm.fields}.get("intermediate", "none"))
+    return words if task in ("none", "mlm") else f"intermediate training on {words}"
+
+
+def phase_words(protocol: Protocol, name: str) -> str:
+    """The intermediate phase of an arm, or what a rule of choice chooses, in a table."""
+    if name not in protocol.arms:
+        return RULES.get(name, name)
+    arm = protocol.arms[name]
+    fields: Mapping[str, object] = {**protocol.base, **arm.fields}
+    task = str(fields.get("intermediate", "none"))
+    if task == "none":
+        return "more steps on the target" if arm.sums else "no intermediate task"
+    beside = BESIDE.get(str(fields.get("auxiliary", "")), ("", ""))[0]
+    parts = [_task_words(task)]
+    if fields.get("sham_labels"):
+        parts.append("with permuted labels")
+    if beside:
+        level = " of single tokens" if fields.get("auxiliary_level") == "token" else ""
+        parts.append(f"with {beside}{level} (weight {fields.get('auxiliary_weight', 1.0):g})")
+    if fields.get("mixed"):
+        parts.append("jointly with the target")
+    if task == "mlm":
+        parts.append(_text_words(fields))
+    return " ".join(filter(None, parts))
+
+
+def _task_words(task: str) -> str:
+    if task == "mlm":
+        return "masked LM"
+    return short_title(task) if task in TASKS else task
+
+
+def _text_words(fields: Mapping[str, object]) -> str:
+    """The text that masked LM reads."""
+    if fields.get("text_source") == "target":
+        return "on the target's own inputs"
+    codes = str(fields.get("text_languages", "") or "")
+    if not codes:
+        return "on all languages with text"
+    return f"on text of {list_words(get_language(code).name for code in codes.split(','))}"
+
+
+def arm_label(name: str) -> str:
+    """The name of an arm or rule in a figure."""
+    return name.replace("-", " ")
+
+
+def measure_words(contrast: Contrast) -> str:
+    """What a contrast compares, in a sentence: a score, a gap, or a time, on a target and in a group of languages."""
+    task, place = get_task(contrast.target), f"in {group_words(contrast.group)}"
+    title = task.title
+    if contrast.metric in ("processor_seconds", "wall_seconds"):
+        kind = contrast.metric.removesuffix("_seconds")
+        return f"the {kind} time of inference on {title}"
+    if contrast.endpoint == "transfer-gap":
+        return f"the gap between English and {group_words(contrast.group)} on {title}"
+    if contrast.metric != "score":
+        return f"the metric {metric_name(contrast.metric)} on {title} {place}"
+    if task.family == "retrieval":
+        return f"raw retrieval on {title} {place}"
+    return f"the score on {title} {place}"
+
+
+def short_measure(contrast: Contrast) -> str:
+    """What a contrast compares, where there is little room."""
+    if contrast.metric.endswith("_seconds"):
+        return f"{contrast.metric.removesuffix('_seconds')} time"
+    kind = "the transfer gap on " * (contrast.endpoint == "transfer-gap")
+    kind += "raw retrieval on " * (contrast.metric == "score" and get_task(contrast.target).family == "retrieval")
+    place = "" if contrast.group == "non-english" else f" in {group_words(contrast.group)}"
+    return f"{kind}{short_title(contrast.target)}{place}"
+
+
+def place_words(contrast: Contrast) -> str:
+    """The target and the languages of a contrast in a table; a time belongs to no language."""
+    title = short_title(contrast.target)
+    return title if contrast.metric.endswith("_seconds") else f"{title}, {group_words(contrast.group)}"

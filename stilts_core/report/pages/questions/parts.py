@@ -1,0 +1,32 @@
+"""What is particular to one question: what its arms are there for, its main figure, and its mechanism."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from stilts_core.report.figures.questions.intervals import PlottedInterval
+from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.controls import Controls
+from stilts_core.studies.findings import Finding
+from stilts_core.studies.inference import Effect
+
+
+@dataclass(frozen=True)
+class ChapterParts:
+    """A question's own parts.
+
+    `short` names it in a table. `purposes` and `controls` are as `build_protocol` and `build_controls` take them.
+    `draw` makes the main figure from a chapter and a title, as SVG; `caption` says how to read it. Each function of
+    `mechanism` returns the parts of one section as MyST; it raises StudyError where results do not suffice.
+    """
+
+    short: str
+    purposes: Mapping[str, str]
+    controls: Controls
+    draw: Callable[[Chapter, str], str]
+    caption: Callable[[Chapter], str]
+    mechanism: tuple[Callable[[Chapter], list[str]], ...]
+
+
+def to_interval(effect: Effect | Finding) -> PlottedInterval:
+    """The value and the interval of an effect, for a figure."""
+    return PlottedInterval(effect.value, effect.low, effect.high)

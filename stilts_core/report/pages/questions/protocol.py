@@ -1,0 +1,159 @@
+"""The section "Protocol" of a chapter: what was fixed, when, and what each arm is there for."""
+
+from collections.abc import Mapping
+
+from stilts_core.report.escape import code_span, markdown_text
+from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.names import explain_groups, list_words, phase_words
+from stilts_core.report.pages.questions.wording import count, decision_rule, minute, progress
+from stilts_core.report.tables.html import markdown_table
+from stilts_core.report.tables.titles import short_title
+from stilts_core.studies.protocol import Arm, Exclusion, Protocol
+from stilts_core.studies.registration import Registration, minimum_detectable
+from stilts_core.studies.results import StudyTable
+
+
+def build_protocol(chapter: Chapter, purposes: Mapping[str, str]) -> str:
+    """The section, as MyST. `purposes` says by name what an arm is there for; else the protocol's note does."""
+    protocol = chapter.protocol
+    parts = [
+        f"**Hypothesis.** {markdown_text(protocol.hypothesis)}",
+        _registration(chapter),
+        _design(chapter),
+        f"**Primary contrast.** {_primary(protocol)}",
+        "**Arms.** Every arm is run with every encoder and seed, on the same examples in the same order; limits to "
+        "some targets or levels are in parentheses.",
+        _arms(protocol, purposes),
+        *_groups(protocol),
+        _exclusions(chapter),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _registration(chapter: Chapter) -> str:
+    registration = chapter.registration
+    own = code_span(chapter.protocol.digest[:12])
+    if registration is None:
+        return (
+            f"**Registration.** The protocol (digest {own}) is not registered yet: `stilts study` registers it before "
+            "its first run."
+        )
+    same = registration.digest == chapter.protocol.digest
+    sentences = [
+        f"**Registration.** Registered on {markdown_text(minute(registration.time))} (UTC) at revision "
+        f"{code_span((registration.commit or 'unknown')[:12])}"
+        f"{'' if registration.clean else ', with changes that were not committed'}; digest "
+        f"{code_span(registration.digest[:12])}."
+    ]
+    if not same:
+        sentences.append(f"The protocol was changed since then: its digest is now {own}.")
+    sentences.append(_deviations(registration))
+    if chapter.standing.reasons:
+        reasons = "; ".join(map(markdown_text, chapter.standing.reasons))
+        sentences.append(f"At present no result can be confirmatory: {reasons}.")
+    return " ".join(sentences)
+
+
+def _deviations(registration: Registration) -> str:
+    """The registrations that the last one replaced."""
+    if not registration.earlier:
+        return "Deviations: none, because no earlier registration was replaced."
+    earlier = [
+        f"{markdown_text(minute(str(old.get('time'))))} (digest {code_span(str(old.get('digest'))[:12])})"
+        for old in registration.earlier
+    ]
+    return f"Deviations: it replaced {count(len(earlier), 'earlier registration')}, of {'; '.join(earlier)}."
+
+
+def _design(chapter: Chapter) -> str:
+    protocol, size = chapter.protocol, chapter.study.forecast
+    factors = "".join(f", {count(len(levels), 'level')} of *{markdown_text(name)}*" for name, levels in
+                      protocol.factors.items())  # fmt: skip
+    targets = ", ".join(short_title(target) for target in protocol.targets)
+    settings = ", ".join(f"{code_span(name)} {code_span(value)}" for name, value in protocol.base.items())
+    done = f" ({progress(chapter)})" if chapter.table else ""
+    return (
+        f"**Design.** {count(len(protocol.arms), 'arm')}{factors}; targets: {targets}; "
+        f"{count(len(protocol.encoders), 'encoder')}{done}, each with {count(len(protocol.seeds), 'seed')}; "
+        f"{count(size.runs, 'run')}. {_replicates(protocol)} Fixed for all runs: {settings}."
+    )
+
+
+def _replicates(protocol: Protocol) -> str:
+    """What is paired with what, and over what a test generalises."""
+    if protocol.latency:
+        return (
+            f"Blocks of processes are the replicates: {protocol.latency.blocks} for each batch size and length, in "
+            "which the encoders take turns, and every comparison is paired within a block."
+        )
+    return (
+        "Encoders are the replicates: each was pretrained from its own random weights on its own invented words, and "
+        "every comparison is paired within an encoder."
+    )
+
+
+def _primary(protocol: Protocol) -> str:
+    primary, others = protocol.primary, len(protocol.family) - 1
+    detectable = minimum_detectable(protocol, primary)
+    expected = "" if detectable is None else f"; detectable with power .9: {detectable:.2f}"
+    family = (
+        f"With {count(others, 'other contrast')} it forms the confirmatory family, over which Holm's correction runs."
+        if others
+        else "It is the only confirmatory contrast."
+    )
+    return (
+        f"*{markdown_text(primary.name)}*: {code_span(primary.treatment)} minus {code_span(primary.control)}. "
+        f"{markdown_text(decision_rule(primary))} Smallest effect of interest {primary.sesoi:g}, expected standard "
+        f"deviation between replicates {primary.sd:g}{expected}. {family} All other contrasts are exploratory, with "
+        "Benjamini and Hochberg's correction."
+    )
+
+
+def _arms(protocol: Protocol, purposes: Mapping[str, str]) -> str:
+    roles = {name: "control" if arm.control else "treatment" for name, arm in protocol.arms.items()}
+    rows = []
+    for name, role in (roles | dict.fromkeys(protocol.selectors, "rule of choice")).items():
+        arm = protocol.arms.get(name, Arm())
+        words = (phase_words(protocol, name) + _limits(arm), purposes.get(name) or arm.note or "–")
+        rows.append([f"{code_span(name)}<br>{role}", *map(markdown_text, words)])
+    return markdown_table(["arm", "intermediate phase", "what it is there for"], rows)
+
+
+def _limits(arm: Arm) -> str:
+    """The targets and levels to which an arm is limited, in parentheses."""
+    targets = [f"only on {list_words(map(short_title, arm.targets))}"] if arm.targets else []
+    limits = [*targets, *(f"{factor}: {', '.join(levels)}" for factor, levels in arm.levels.items())]
+    return f" ({'; '.join(limits)})" if limits else ""
+
+
+def _groups(protocol: Protocol) -> list[str]:
+    """The groups of languages that contrasts use, with their languages in the laboratory."""
+    explained = explain_groups(contrast.group for contrast in protocol.contrasts)
+    if protocol.latency or not explained:
+        return []
+    lines = [f"- *{markdown_text(name)}*: {markdown_text(meaning)}." for name, meaning in explained]
+    return ["**Languages.** Names are those of [generated languages](../languages.md).", "\n".join(lines)]
+
+
+def _exclusions(chapter: Chapter) -> str:
+    rules = chapter.protocol.exclusions
+    if not rules:
+        return "**Exclusions.** The protocol has no rule that excludes a run."
+    rows = [
+        [
+            markdown_text(rule.reason),
+            f"{rule.phase} dev{f' of {code_span(rule.task)}' if rule.task else ''} below {rule.below:g}",
+            ", ".join(map(code_span, rule.arms)) or "all",
+            _count_excluded(rule, chapter.table) if chapter.table else "–",
+        ]
+        for rule in rules
+    ]
+    table = markdown_table(["reason", "rule", "arms", "excluded runs"], rows)
+    return f"**Exclusions.** An excluded run takes its pair with it.\n\n{table}"
+
+
+def _count_excluded(rule: Exclusion, table: StudyTable) -> str:
+    """How many runs the rule excludes, of those to which it applies."""
+    runs = table.frame[["run", "arm", "excluded"]].drop_duplicates()
+    reasons = [reason for arm, reason in zip(runs["arm"], runs["excluded"], strict=True) if rule.applies(arm)]
+    return f"{sum(rule.reason in reason for reason in reasons)} of {len(reasons)}"

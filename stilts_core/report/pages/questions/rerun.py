@@ -1,0 +1,75 @@
+"""The section "How to rerun it" of a chapter: the command, its forecast, and what the recorded runs took."""
+
+from typing import Any
+
+from stilts_core.report.escape import code_span, markdown_text
+from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.wording import count, minute
+from stilts_core.report.tables.html import format_duration, markdown_table
+from stilts_core.studies.conduct import open_study
+from stilts_core.studies.differences import FEWEST_ENCODERS
+
+
+def build_rerun(chapter: Chapter) -> str:
+    """The section, as MyST."""
+    size, name = chapter.study.forecast, chapter.name
+    measuring = f", {size.measuring:.1f} of them measuring latency" if size.measuring else ""
+    parts = [
+        f"```bash\nstilts study {name} --dry-run  # its size and power\n"
+        f"stilts study {name} --keep     # its runs and findings\n```",
+        f"Forecast: {count(size.runs, 'run')} with {count(size.phases, 'shared intermediate phase')}, "
+        f"{size.core_hours:.1f} core-hours{measuring}. Finished runs are reused, also those of other studies, and the "
+        f"same command resumes. `--blocks {markdown_text(chapter.protocol.encoders[0])}` does the runs of one encoder, "
+        "and joins them to the table.",
+        *_smaller(chapter),
+        *_measured(chapter),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _smaller(chapter: Chapter) -> list[str]:
+    """The same study at a reader's size: as many encoders as an interval needs."""
+    encoders = chapter.protocol.encoders[:FEWEST_ENCODERS]
+    if len(encoders) == len(chapter.protocol.encoders):
+        return []
+    changes = {"encoders": ",".join(encoders), "targets": chapter.protocol.primary.target}
+    small = open_study(chapter.name, chapter.study.path.parent, changes).forecast
+    options = "".join(f" \\\n  --set {name}={value}" for name, value in changes.items())
+    return [
+        f"At a reader's size, with {len(encoders)} encoders and the target of the primary contrast, it takes "
+        f"{small.core_hours:.1f} core-hours and is exploratory:",
+        f"```bash\nstilts study {chapter.name}{options}\n```",
+    ]
+
+
+def _measured(chapter: Chapter) -> list[str]:
+    """What the recorded runs took, by encoder, and where they were done."""
+    if chapter.table is None:
+        return []
+    known: dict[str, Any] = chapter.table.provenance["blocks"]
+    blocks = {name: known[name] for name in chapter.encoders}
+    rows = [
+        [
+            code_span(name),
+            block.get("records", "–"),
+            format_duration(float(block.get("seconds", 0))),
+            markdown_text(minute(str(block.get("first_started", "–")))),
+            markdown_text(minute(str(block.get("last_finished", "–")))),
+            code_span(str(block.get("fingerprint", ""))[:12]),
+        ]
+        for name, block in blocks.items()
+    ]
+    seconds = sum(float(block.get("seconds", 0)) for block in blocks.values())
+    machine = [str(chapter.table.provenance["machine"])] if "machine" in chapter.table.provenance else []
+    processors = [*_distinct(blocks, "processors"), *machine]
+    revisions = [revision[:12] for revision in _distinct(blocks, "revisions")]
+    return [
+        f"Measured: {count(sum(int(block.get('records', 0)) for block in blocks.values()), 'record')} took "
+        f"{format_duration(seconds)} of wall-clock time, summed over the runs. "
+        f"Processors: {'; '.join(map(markdown_text, processors))}. Revisions: {', '.join(map(code_span, revisions))}.",
+        markdown_table(["encoder", "records", "time", "first start (UTC)", "last end (UTC)", "fingerprint"], rows),
+    ]
+
+
+def _distinct(blocks: dict[str, Any], name: str) -> list[str]:
+    return list(dict.fromkeys(str(value) for block in blocks.values() for value in block.get(name, ())))

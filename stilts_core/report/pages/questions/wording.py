@@ -1,0 +1,211 @@
+"""Findings in words. A sentence claims what the verdict of its test says, and no more.
+
+All words are plain text, which is not escaped.
+"""
+
+from typing import NamedTuple
+
+from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.names import arm_label, arm_words, measure_words, short_measure
+from stilts_core.report.tables.grid import with_minus_signs
+from stilts_core.studies.findings import Finding
+from stilts_core.studies.inference import Effect
+from stilts_core.studies.protocol import Contrast, Protocol
+
+EQUIVALENCE = ("equivalence", "flat-slope")
+SLOPES = ("slope", "flat-slope")
+SMALLEST_P = 0.001
+PENDING = "pending"
+NO_BREAK = "\u00a0"
+
+
+def signed(value: float) -> str:
+    """A difference with its sign and two decimals; what rounds to zero has no sign."""
+    text = f"{value:+.2f}"
+    return "0.00" if float(text) == 0 else with_minus_signs(text)
+
+
+def interval(low: float, high: float) -> str:
+    """The two bounds of an interval, between which no line breaks."""
+    return f"[{signed(low)},{NO_BREAK}{signed(high)}]"
+
+
+def estimate(effect: Finding | Effect) -> str:
+    """A value with its interval."""
+    return f"{signed(effect.value)} {interval(effect.low, effect.high)}"
+
+
+def p_words(p: float) -> str:
+    """A p value for a table."""
+    return f"<{NO_BREAK}{SMALLEST_P:g}" if p < SMALLEST_P else f"{p:.3f}"
+
+
+def minute(time: str) -> str:
+    """A time of ISO 8601 to the minute."""
+    return time[:16].replace("T", " ")
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun in the right form."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def status(chapter: Chapter, finding: Finding) -> str:
+    """Whether a finding is confirmatory, interim (of the family, with encoders missing) or exploratory."""
+    if finding.confirmatory:
+        return "confirmatory"
+    return "interim" if chapter.is_interim else "exploratory"
+
+
+def explain_status(chapter: Chapter, finding: Finding) -> str:
+    """The status of the primary finding in a sentence, with the reasons against a confirmatory one."""
+    if finding.confirmatory:
+        return "This result is confirmatory: its contrast, test and smallest effect of interest were registered first."
+    if chapter.is_interim:
+        rest = [reason for reason in finding.reasons if "encoders are missing" not in reason]
+        sentence = f"This result is interim: {progress(chapter)}, and the verdict waits for the others."
+        return f"{sentence} It will be exploratory, because {'; '.join(rest)}." if rest else sentence
+    return f"This result is exploratory, because {'; '.join(finding.reasons)}."
+
+
+def progress(chapter: Chapter) -> str:
+    """How many of the protocol's encoders the table has."""
+    planned = len(chapter.protocol.encoders)
+    return (
+        f"{len(chapter.encoders)} of {count(planned, 'encoder')} {'is' if len(chapter.encoders) == 1 else 'are'} done"
+    )
+
+
+def verdict(chapter: Chapter, finding: Finding) -> str:
+    """The verdict that a table shows: none before all encoders are done."""
+    return PENDING if chapter.is_interim else finding.verdict
+
+
+def answer(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
+    """The finding in one sentence, with its number and its interval."""
+    words = _long_words(chapter.protocol, contrast)
+    coverage = f"{100 * finding.coverage:.0f} % interval over {count(finding.n, finding.unit)}"
+    return f"{_claim(chapter, words, contrast, finding)}: {quantity(finding)} ({coverage})."
+
+
+def headline(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
+    """The title of the main figure: the finding with its number; arms have the names that the figure shows."""
+    claim = _claim(chapter, _short_words(contrast), contrast, finding)
+    return f"{claim}: {signed(finding.value)}{NO_BREAK}{_unit(finding)}"
+
+
+def quantity(finding: Finding) -> str:
+    """A value with its unit and its interval."""
+    return f"{signed(finding.value)}{NO_BREAK}{_unit(finding)} {interval(finding.low, finding.high)}"
+
+
+class _Words(NamedTuple):
+    """The parts of a claim: what is done, what is measured, and with what it is compared."""
+
+    subject: str
+    measured: str
+    against: str
+
+
+def _claim(chapter: Chapter, words: _Words, contrast: Contrast, finding: Finding) -> str:
+    """What the verdict allows to say, without the number."""
+    subject, measured, against = words
+    if chapter.is_interim:
+        done = f"{len(chapter.encoders)} of {count(len(chapter.protocol.encoders), 'encoder')}"
+        return f"Interim estimate ({done}) of what {subject} changes in {measured}{against}"
+    limit = f"{finding.sesoi:g}{NO_BREAK}{_unit(finding)}"
+    verb = "raises" if finding.value > 0 else "lowers"
+    if contrast.test in EQUIVALENCE:
+        return {
+            "supported": f"{_capital(subject)} leaves {measured} unchanged within ±{limit}{against}",
+            "not supported": f"{_capital(subject)} {verb} {measured} by more than {limit}{against}",
+            "cannot tell": f"Whether {subject} leaves {measured} unchanged within ±{limit}{against} is open",
+        }[finding.verdict]
+    tested = {"greater": "raise", "less": "lower", "two-sided": "change"}[contrast.direction]
+    return {
+        "supported": f"{_capital(subject)} {verb} {measured}{against}",
+        "not supported": f"{_capital(subject)} does not {tested} {measured} by {limit} or more{against}",
+        "cannot tell": f"Whether {subject} {tested}s {measured}{against} is open",
+    }[finding.verdict]
+
+
+def _long_words(protocol: Protocol, contrast: Contrast) -> _Words:
+    """The parts of a claim in words that need no table."""
+    treatment, control = (arm_words(protocol, name) for name in (contrast.treatment, contrast.control))
+    against = f" compared with {control}" + " and centring by language" * (contrast.control_metric == "centred")
+    if contrast.test not in SLOPES:
+        return _Words(treatment, measure_words(contrast), against)
+    return _Words(
+        _doubling(contrast), f"the effect of {treatment} ({against.strip()}) on {measure_words(contrast)}", ""
+    )
+
+
+def _short_words(contrast: Contrast) -> _Words:
+    """The parts of a claim with the names of arms, as a figure shows them."""
+    measured = short_measure(contrast)
+    if contrast.test not in SLOPES:
+        return _Words(f"“{arm_label(contrast.treatment)}”", measured, "")
+    return _Words(_doubling(contrast), f"the effect of “{arm_label(contrast.treatment)}” on {measured}", "")
+
+
+def _doubling(contrast: Contrast) -> str:
+    if contrast.regressor == "size":
+        return "each doubling of both numbers of steps, at a fixed ratio,"
+    return "each doubling of the ratio of intermediate to target steps"
+
+
+def explain_power(finding: Finding, *, final: bool = True) -> str:
+    """What the test could find: the smallest effect of interest, the power for it, and the detectable effect.
+
+    A `final` result is compared with the smallest effect of interest.
+    """
+    unit, spread = _unit(finding), f"the observed spread between {finding.unit}s (SD {finding.sd:.2f})"
+    if finding.test in EQUIVALENCE:
+        return (
+            f"The equivalence margin is ±{finding.sesoi:g} {unit}. With {spread}, {count(finding.n, finding.unit)} "
+            f"show equivalence within it with power {finding.power:.2f} if there is no effect; the smallest margin "
+            f"with power .9 is ±{finding.detectable:.2f}."
+        )
+    return (
+        f"The smallest effect of interest is {finding.sesoi:g} {unit}. With {spread}, "
+        f"{count(finding.n, finding.unit)} detect it with power {finding.power:.2f}; the smallest effect that is "
+        f"detected with power .9 is {finding.detectable:.2f}. {_compare_with_interest(finding) if final else ''}"
+    ).strip()
+
+
+def _compare_with_interest(finding: Finding) -> str:
+    """How the interval of a difference lies to the smallest effect of interest."""
+    near, far = sorted((abs(finding.low), abs(finding.high)))
+    if finding.low < 0 < finding.high:
+        return ""
+    if near >= finding.sesoi:
+        return "The whole interval lies beyond the smallest effect of interest."
+    if far < finding.sesoi:
+        return "The whole interval lies below the smallest effect of interest: a clear effect, and a negligible one."
+    return "The smallest effect of interest lies inside the interval."
+
+
+def decision_rule(contrast: Contrast) -> str:
+    """When the test of a contrast supports its hypothesis, rejects it, and leaves it open."""
+    unit = "points a doubling" if contrast.test in SLOPES else "%" if "seconds" in contrast.metric else "points"
+    limit, level = f"{contrast.sesoi:g}{NO_BREAK}{unit}", f"{contrast.alpha:g}"
+    if contrast.test in EQUIVALENCE:
+        return (
+            f"The hypothesis is supported if two one-sided tests show that the value lies within ±{limit} (corrected p "
+            f"below {level}). It is rejected if the whole interval lies beyond that margin. Otherwise it stays open."
+        )
+    direction = {"greater": "positive", "less": "negative", "two-sided": "different from zero"}[contrast.direction]
+    largest = {"greater": f"of +{limit} or more", "less": f"of −{limit} or less", "two-sided": f"of ±{limit} or beyond"}
+    return (
+        f"The hypothesis is supported if the value is {direction} (corrected p below {level}). It is rejected if the "
+        f"interval excludes every value {largest[contrast.direction]}. Otherwise it stays open."
+    )
+
+
+def _unit(finding: Finding) -> str:
+    """The unit in a sentence whose subject already says that a slope is that of a doubling."""
+    return finding.unit_of_value.removesuffix(" a doubling")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,189 @@
+"""The chapters in every state of their studies: without a table, with few encoders, with some, with all."""
+
+import csv
+import json
+import re
+
+import pytest
+from question_fixture import COMMIT, ENCODERS, NAMES, SOURCES, keep_table, write_protocols
+
+from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.questions import build as chapters
+from stilts_core.report.pages.questions.build import QUESTIONS, write_chapters
+from stilts_core.report.pages.questions.chapter import open_chapter
+from stilts_core.report.pages.questions.names import arm_words, measure_words, phase_words
+from stilts_core.studies.protocol import read_protocol
+from stilts_core.studies.results import kept_table, write_table
+
+PARTS = ("question", "protocol", "answer", "contrasts", "controls", "mechanism", "decision", "rerun")
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """Limits the book to the chapters of some studies."""
+    return lambda *names: monkeypatch.setattr(chapters, "QUESTIONS", {name: QUESTIONS[name] for name in names})
+
+
+def build(folder, protocols) -> dict[str, str]:
+    """Write the chapters of a book, and return the generated texts by name."""
+    writer = PageWriter(folder)
+    write_chapters(writer, protocols)
+    writer.finish()
+    root = folder / "generated" / "questions"
+    return {str(path.relative_to(root).with_suffix("")): path.read_text() for path in root.rglob("*.md")}
+
+
+@pytest.fixture(scope="module")
+def protocols(tmp_path_factory):
+    return write_protocols(tmp_path_factory.mktemp("studies") / "protocols")
+
+
+@pytest.fixture(scope="module")
+def full(protocols, tmp_path_factory):
+    """The folder of a book with the tables of all studies, and its texts."""
+    folder = tmp_path_factory.mktemp("book")
+    for name in NAMES:
+        keep_table(folder, protocols, name)
+    return folder, build(folder, protocols)
+
+
+def test_study_that_was_not_run_names_its_command_and_shows_its_protocol(tmp_path, protocols):
+    pages = build(tmp_path, protocols)
+    assert set(pages) == {"answers", *(f"{name}/{part}" for name in NAMES for part in PARTS)}
+    for name in NAMES:
+        assert f"has not been run yet. `stilts study {name} --keep`" in pages[f"{name}/answer"]
+        assert COMMIT[:12] in pages[f"{name}/protocol"] and "`direct`" in pages[f"{name}/protocol"]
+        assert f"stilts study {name} --dry-run" in pages[f"{name}/rerun"]
+    assert pages["answers"].count("Not run yet.") == len(NAMES)
+    assert not list(tmp_path.rglob("*.svg"))
+
+
+def test_unregistered_study_says_so_and_names_the_limits_of_its_arms(tmp_path, only):
+    only("ratio")
+    pages = build(tmp_path, write_protocols(tmp_path / "protocols", registered=False))
+    assert "registers it before its first run." in pages["ratio/protocol"]
+    assert "MNLI jointly with the target (only on POS; rate: 3e-4; steps: 128:64, " in pages["ratio/protocol"]
+
+
+def test_complete_studies_are_confirmatory_and_show_all_sections(full):
+    folder, pages = full
+    for name in NAMES:
+        assert "This result is confirmatory" in pages[f"{name}/answer"]
+        assert f"(../generated/questions/{name}.svg)" in pages[f"{name}/answer"]
+        assert "Not shown yet" not in pages[f"{name}/mechanism"] and "###" in pages[f"{name}/mechanism"]
+        assert (folder / "generated" / "questions" / f"{name}.svg").is_file()
+        assert "There is no" not in pages[f"{name}/answer"]
+    assert pages["answers"].count("<br>confirmatory |") == len(NAMES)
+
+
+def test_printed_numbers_are_those_of_the_findings(full, protocols):
+    folder, pages = full
+    for name in ("continued", "latency"):
+        chapter = open_chapter(name, folder, protocols)
+        with (folder / "generated" / "questions" / f"{name}.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["name"] for row in rows] == [contrast.name for contrast in chapter.protocol.contrasts]
+        for row, finding in zip(rows, chapter.findings, strict=True):
+            assert (float(row["value"]), float(row["low"])) == (finding.value, finding.low)
+            printed = f"{finding.value:+.2f}".replace("-", "−") if abs(finding.value) >= 0.005 else "0.00"
+            assert printed in pages[f"{name}/contrasts"]
+        assert pages[f"{name}/contrasts"].count("<code>") == 2 * len(rows)
+
+
+def test_titles_of_figures_state_the_finding(full):
+    _, pages = full
+    assert "![“text unseen” raises POS in unseen languages: +" in pages["continued/answer"]
+    assert "![“logic” leaves processor time unchanged within ±2\u00a0%" in pages["latency/answer"]
+
+
+def test_some_encoders_give_interim_numbers_without_a_verdict(tmp_path, protocols, only):
+    only("continued")
+    keep_table(tmp_path, protocols, "continued", ENCODERS - 1)
+    pages = build(tmp_path, protocols)
+    assert "3 of 4 encoders" in pages["continued/answer"] and "interim" in pages["continued/answer"]
+    assert "1 of 4 encoders are missing" in pages["continued/protocol"]
+    assert "supported" not in pages["continued/contrasts"] and "pending" in pages["continued/contrasts"]
+    assert "<br>interim |" in pages["answers"]
+
+
+def test_too_few_encoders_show_how_many_there_are_and_the_mean_scores(tmp_path, protocols, only):
+    only("continued")
+    keep_table(tmp_path, protocols, "continued", 1)
+    pages = build(tmp_path, protocols)
+    assert "There is no answer yet (1 of 4 encoders is done): " in pages["continued/answer"]
+    assert (
+        "Mean scores of the arms" in pages["continued/contrasts"]
+        and "| `text-unseen` |" in pages["continued/contrasts"]
+    )
+    assert "1 of 4 encoders is done" in pages["answers"]
+
+
+def test_excluded_runs_are_counted_and_leave_the_other_contrasts_as_estimates(tmp_path, protocols, only):
+    """Where a rule excludes every run of an arm there is no family to correct over, and so no verdict."""
+    only("continued")
+    table = keep_table(tmp_path, protocols, "continued")
+    reason = read_protocol(protocols / "continued.toml").exclusions[0].reason
+    excluded = [f"{reason} (x)" if arm == "labels" else "" for arm in table.frame["arm"]]
+    write_table(kept_table("continued", tmp_path), type(table)(table.frame.assign(excluded=excluded), table.provenance))
+    pages = build(tmp_path, protocols)
+    assert "| 8 of 16 |" in pages["continued/protocol"]
+    assert (
+        "no verdict" in pages["continued/contrasts"]
+        and "text of unseen languages helps POS" in pages["continued/contrasts"]
+    )
+    assert "supported" not in pages["continued/contrasts"]
+
+
+def test_measurement_that_cannot_be_trusted_shows_its_gate_and_no_contrast(tmp_path, protocols, only):
+    only("latency")
+    table = keep_table(tmp_path, protocols, "latency")
+    slower = table.frame["score"] * (1 + 0.2 * (table.frame["arm"] == "again"))
+    write_table(kept_table("latency", tmp_path), type(table)(table.frame.assign(score=slower), table.provenance))
+    pages = build(tmp_path, protocols)
+    assert "the measurement cannot be trusted" in pages["latency/answer"]
+    assert "No contrast is shown" in pages["latency/contrasts"]
+    assert "The gate is not passed" in pages["latency/mechanism"] and "interim" not in pages["answers"]
+
+
+def test_table_of_another_protocol_or_a_damaged_one_is_not_shown(tmp_path, protocols, only):
+    only("continued", "adversary")
+    keep_table(tmp_path, SOURCES, "continued")
+    kept_table("adversary", tmp_path).write_bytes(b"damaged")
+    pages = build(tmp_path, protocols)
+    assert "belongs to another version of the protocol" in pages["continued/answer"]
+    assert "cannot be shown" in pages["adversary/answer"] and "not a readable table" in pages["adversary/answer"]
+    assert "+3" not in pages["continued/contrasts"] and pages["answers"].count("cannot be shown") == 2
+
+
+def test_replaced_registrations_are_deviations(tmp_path, only):
+    only("latency")
+    folder = write_protocols(tmp_path / "protocols")
+    path = folder / "registered" / "latency.json"
+    content = json.loads(path.read_text())
+    earlier = {name: content[name] for name in content if name != "earlier"} | {"time": "2026-01-02T03:04:05+00:00"}
+    path.write_text(json.dumps(content | {"earlier": [earlier], "clean": False}))
+    page = build(tmp_path / "book", folder)["latency/protocol"]
+    assert "it replaced 1 earlier registration, of 2026-01-02 03:04 (digest" in page
+    assert "the source tree was not clean" in page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_arm_and_control_of_the_committed_protocols_is_explained(name):
+    protocol, question = read_protocol(SOURCES / f"{name}.toml"), QUESTIONS[name]
+    known = {*protocol.arms, *protocol.selectors}
+    assert set(question.purposes) <= known
+    assert {
+        arm for arm in known if arm not in question.purposes and not getattr(protocol.arms.get(arm), "note", "")
+    } == set()
+    compared = {(contrast.treatment, contrast.control) for contrast in protocol.contrasts}
+    assert set(question.controls) <= compared and question.controls
+    for arm in known:
+        assert arm_words(protocol, arm) and phase_words(protocol, arm)
+    assert all(measure_words(contrast).startswith(("the ", "raw ")) for contrast in protocol.contrasts)
+
+
+def test_pages_of_the_book_include_every_fragment():
+    for name in NAMES:
+        page = (SOURCES.parent / "book" / "questions" / f"{name}.md").read_text()
+        assert re.findall(r"\{include\} \.\./generated/questions/\w+/(\w+)\.md", page) == list(PARTS)
+        assert not re.search(r"\d\.\d", page)  # numbers come from tables, protocols and registrations

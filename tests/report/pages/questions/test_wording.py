@@ -1,0 +1,135 @@
+"""Sentences claim what the verdict says, and no more."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from study_fixture import invented
+
+from stilts_core.report.pages.questions.wording import (
+    PENDING,
+    answer,
+    decision_rule,
+    explain_power,
+    explain_status,
+    headline,
+    interval,
+    signed,
+    status,
+    verdict,
+)
+from stilts_core.studies.findings import Finding
+from stilts_core.studies.protocol import Contrast
+
+FINDING = Finding(
+    name="a", target="udpos", group="far", test="difference", value=1.5, low=1.0, high=2.0, coverage=0.95, p=0.001,
+    p_adjusted=0.002, correction="Holm", n=12, unit="encoder", sd=0.8, sesoi=0.5, power=0.9, detectable=0.6,
+    verdict="supported", confirmatory=True,
+)  # fmt: skip
+CONTRAST = Contrast(
+    name="a", treatment="mnli", control="direct", target="udpos", group="far", test="difference", sesoi=0.5, sd=1.0
+)
+CLAIMS = ("raises", "lowers", "leaves", "does not")
+
+
+def chapter(present: int = 12) -> SimpleNamespace:
+    protocol = invented()
+    return SimpleNamespace(
+        protocol=protocol, encoders=list(protocol.encoders[:present]), is_interim=present < len(protocol.encoders)
+    )
+
+
+def plain(words: str) -> str:
+    """Words in which lines may break everywhere."""
+    return words.replace("\u00a0", " ")
+
+
+def sentence(test="difference", direction="two-sided", present=12, **changes) -> str:
+    contrast = CONTRAST.model_copy(update={"test": test, "direction": direction})
+    return plain(answer(chapter(present), contrast, replace(FINDING, test=test, **changes)))
+
+
+@pytest.mark.parametrize(("value", "verb"), [(1.5, "raises"), (-1.5, "lowers")])
+@pytest.mark.parametrize("test", ["difference", "slope"])
+def test_supported_difference_has_the_sign_of_its_value(test, value, verb):
+    words = sentence(test, value=value)
+    assert f" {verb} " in words and "95 % interval over 12 encoders" in words
+    assert not any(claim in words for claim in CLAIMS if claim != verb)
+
+
+@pytest.mark.parametrize(
+    ("direction", "words"),
+    [("greater", "does not raise"), ("less", "does not lower"), ("two-sided", "does not change")],
+)
+def test_difference_that_is_not_supported_excludes_the_smallest_effect_of_interest_only(direction, words):
+    assert f"{words} the score on UD part-of-speech tagging in far languages by 0.5 points or more" in sentence(
+        direction=direction, verdict="not supported"
+    )
+
+
+@pytest.mark.parametrize("test", ["difference", "slope", "equivalence", "flat-slope"])
+@pytest.mark.parametrize("direction", ["greater", "less", "two-sided"])
+def test_open_question_is_called_open_and_claims_nothing(test, direction):
+    words = sentence(test, direction, verdict="cannot tell")
+    assert words.startswith("Whether ") and " is open: +1.50 points" in words
+    assert "does not" not in words and "no effect" not in words
+
+
+@pytest.mark.parametrize("test", ["equivalence", "flat-slope"])
+def test_equivalence_names_its_margin(test):
+    assert "unchanged within ±0.5 points" in sentence(test, value=0.1)
+    assert "raises" in sentence(test, verdict="not supported") and "by more than 0.5 points" in sentence(
+        test, verdict="not supported"
+    )
+
+
+@pytest.mark.parametrize("test", ["difference", "slope", "equivalence", "flat-slope"])
+@pytest.mark.parametrize("found", ["supported", "not supported", "cannot tell"])
+def test_interim_result_has_a_number_and_no_verdict(test, found):
+    words = sentence(test, present=4, verdict=found, confirmatory=False)
+    assert words.startswith("Interim estimate (4 of 12 encoders)") and "+1.50 points [+1.00, +2.00]" in words
+    assert not any(claim in words for claim in CLAIMS)
+    assert verdict(chapter(4), FINDING) == PENDING and verdict(chapter(), FINDING) == "supported"
+
+
+@pytest.mark.parametrize("found", ["supported", "not supported", "cannot tell"])
+def test_headline_has_the_claim_and_the_number_of_the_sentence(found):
+    title = plain(headline(chapter(), CONTRAST, replace(FINDING, verdict=found)))
+    assert title.endswith(": +1.50 points") and "POS in far languages" in title
+    assert ("“mnli” raises" in title) == (found == "supported") and ("is open" in title) == (found == "cannot tell")
+
+
+def test_status_says_why_a_result_is_not_confirmatory():
+    other = replace(FINDING, confirmatory=False, reasons=("the study was not registered",))
+    assert status(chapter(), FINDING) == "confirmatory" and status(chapter(), other) == "exploratory"
+    assert "exploratory, because the study was not registered" in explain_status(chapter(), other)
+    early = replace(other, reasons=("8 of 12 encoders are missing", "the study was not registered"))
+    words = explain_status(chapter(4), early)
+    assert status(chapter(4), early) == "interim" and "4 of 12 encoders are done" in words
+    assert "It will be exploratory, because the study was not registered" in words and "missing" not in words
+
+
+def test_power_is_stated_for_every_kind_of_test():
+    assert "SD 0.80" in explain_power(FINDING) and "power 0.90" in explain_power(FINDING)
+    assert "margin is ±0.5 points" in explain_power(replace(FINDING, test="equivalence"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(0.6, 2.0, "beyond"), (0.1, 0.4, "negligible"), (0.1, 2.0, "inside the interval"), (-1.0, 2.0, None)],
+)
+def test_interval_is_compared_with_the_smallest_effect_of_interest(low, high, words):
+    text = explain_power(replace(FINDING, low=low, high=high))
+    assert words in text if words else text.endswith("0.60.")
+
+
+@pytest.mark.parametrize("test", ["difference", "slope", "equivalence", "flat-slope"])
+@pytest.mark.parametrize("direction", ["greater", "less", "two-sided"])
+def test_decision_rule_names_level_and_limit(test, direction):
+    rule = plain(decision_rule(CONTRAST.model_copy(update={"test": test, "direction": direction})))
+    assert "0.05" in rule and "0.5 points" in rule and rule.endswith("stays open.")
+
+
+def test_numbers_have_signs_and_zero_has_none():
+    assert [signed(value) for value in (1.234, -1.234, 0.001, -0.001)] == ["+1.23", "−1.23", "0.00", "0.00"]
+    assert interval(-0.5, 1) == "[−0.50,\u00a0+1.00]"
