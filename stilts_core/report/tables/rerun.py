@@ -47,7 +47,9 @@ def part_name(differences: PrimaryDifferences, name: str) -> str:
 
 def tries_table(tries: Mapping[str, str]) -> HTML:
     """The changes that a reader may try, each with its reason."""
-    return table(["option", "shows"], [[f"<code>{text(option)}</code>", text(why)] for option, why in tries.items()])
+    return table(
+        ["option", "shows"], [[f"<code>{html_text(option)}</code>", text(why)] for option, why in tries.items()]
+    )
 
 
 def _paragraph(sentence: str) -> str:
