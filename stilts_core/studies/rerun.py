@@ -66,6 +66,8 @@ class PrimaryDifferences:
             )
         finding = self.finding
         test = "" if self.direction == "two-sided" else f" (one-sided: {self.direction})"
+        if finding.test in ("equivalence", "flat-slope"):
+            test = f" (of equivalence within ±{finding.sesoi:g})"
         return (
             f"{finding.name}: {finding.value:+.2f} {finding.unit_of_value} [{finding.low:+.2f}, {finding.high:+.2f}], "
             f"{finding.coverage:.0%} interval over {finding.n} {finding.unit}s, p = {finding.p:.2g}{test}: "
@@ -137,19 +139,25 @@ def _by_steps(pairs: Pairs, protocol: Protocol) -> dict[str, Effect]:
     return {" ".join(cell.levels): cell.effect for cell in cells}
 
 
+def with_seeds_as_encoders(table: StudyTable) -> StudyTable:
+    """Return a table of one encoder in which every seed takes the place of an encoder.
+
+    An analysis over encoders then generalises to other seeds of this encoder, and not to other encoders.
+    """
+    names = table.frame["encoder"].astype(str) + " seed " + table.frame["seed"].astype(str)
+    return StudyTable(table.frame.assign(encoder=names), table.provenance)
+
+
 def _of_choice(protocol: Protocol, table: StudyTable) -> PrimaryDifferences:
     """The gains of the rules of choice; with one encoder its seeds take the place of encoders."""
-    primary, frame = protocol.primary, table.frame
-    names = frame["encoder"].astype(str) + " seed " + frame["seed"].astype(str)
-    one = frame["encoder"].nunique() == 1
-    table = StudyTable(frame.assign(encoder=names), table.provenance) if one else table
+    primary = protocol.primary
+    one = table.frame["encoder"].nunique() == 1
+    table = with_seeds_as_encoders(table) if one else table
     contrast = primary.model_copy(update={"test": "difference", "direction": "two-sided"})
     choices = tabulate_choices(table, protocol, primary.target, primary.group)
     parts = {choice.rule: compare_rules(contrast, choice.gains, np.zeros_like(choice.gains)) for choice in choices}
     finding = analyse_choice(table, protocol)[0]
-    return PrimaryDifferences(
-        replace(finding, unit="seed") if one else finding, "rule of choice", parts, primary.direction
-    )
+    return PrimaryDifferences(replace(finding, unit="seed") if one else finding, "rule of choice", parts)
 
 
 def _of_latency(protocol: Protocol, table: StudyTable) -> PrimaryDifferences:
