@@ -30,7 +30,7 @@ def explain_differences(family: CorrectedFamily, members: str, mark: str) -> str
         return PAIRS + ONE_SEED
     many = family.size > 1
     text = (
-        f"{PAIRS}{OVER_REPLICATES}{mark}: *clear*, which means different from zero at the {100 * LEVEL:g} % level after "
+        f"{PAIRS}{OVER_REPLICATES}{mark}: *clear*, that is, different from zero at the {100 * LEVEL:g} % level after "
         f"Holm's correction. The correction covers {members}: {family.size} difference{'s' * many} that "
         f"{'were' if many else 'was'} tested. If no row changed anything, at most one such page in twenty would call "
         "any difference clear. Intervals are not corrected, so one may exclude zero where the difference is not clear."
