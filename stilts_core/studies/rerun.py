@@ -69,9 +69,9 @@ class PrimaryDifferences:
         if finding.test in ("equivalence", "flat-slope"):
             test = f" (of equivalence within ±{finding.sesoi:g})"
         return (
-            f"{finding.name}: {finding.value:+.2f} {finding.unit_of_value} [{finding.low:+.2f}, {finding.high:+.2f}], "
-            f"{finding.coverage:.0%} interval over {finding.n} {finding.unit}s, p = {finding.p:.2g}{test}: "
-            f"{finding.verdict}. This is exploratory."
+            f"{finding.name[:1].upper()}{finding.name[1:]}: {finding.value:+.2f} {finding.unit_of_value} "
+            f"[{finding.low:+.2f}, {finding.high:+.2f}], {100 * finding.coverage:.0f} % interval over {finding.n} "
+            f"{finding.unit}s, p = {finding.p:.2g}{test}. This is exploratory."
         )
 
 
@@ -136,7 +136,8 @@ def _by_language(pairs: Pairs) -> dict[str, Effect]:
 def _by_steps(pairs: Pairs, protocol: Protocol) -> dict[str, Effect]:
     """The differences at every combination of intermediate and target steps, the smallest ratio first."""
     cells = cell_effects(pairs, ratio_and_size(pairs, protocol)[0])
-    return {" ".join(cell.levels): cell.effect for cell in cells}
+    varied = [place for place, factor in enumerate(pairs.factors) if len(protocol.factors[factor]) > 1]
+    return {" ".join(cell.levels[place] for place in varied): cell.effect for cell in cells}
 
 
 def with_seeds_as_encoders(table: StudyTable) -> StudyTable:

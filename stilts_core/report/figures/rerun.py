@@ -50,4 +50,4 @@ def rerun_finding(differences: PrimaryDifferences) -> str:
     if differences.gate and not differences.gate.passed:
         return "The check did not pass: these times show nothing"
     numbers = f"{finding.value:+.1f} {finding.unit_of_value} [{finding.low:+.1f}, {finding.high:+.1f}]"
-    return f"{finding.name[0].upper()}{finding.name[1:]}: {with_minus_signs(numbers)}, {finding.verdict}"
+    return f"{finding.name[0].upper()}{finding.name[1:]}: {with_minus_signs(numbers)}"

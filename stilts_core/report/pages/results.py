@@ -35,7 +35,7 @@ AVERAGES: Mapping[Average, str] = {
 }
 NO_BASELINE = MISSING_CELL.replace("not run", "no baseline with the same seed to compare with")
 AVERAGE = "average"  # of a row, in the place of a target
-MEMBERS = "the differences of both tables on this page, with and without English, and the rows' averages"
+MEMBERS = "those of both tables on this page, with and without English, and the rows' averages"
 SAME_DATA = (
     "*same*: the intermediate task is the target's own training set. Such cells are shown, but they enter no average "
     "and are not tested. The average of a row is the mean of its differences over the other XTREME targets, taken "
@@ -50,7 +50,7 @@ CLAIM_OF_CHOICE = "best intermediate model per target"
 def build_page(grid: Grid, writer: PageWriter, link: Link) -> str:
     """The generated part of the page, as MyST; its figures and CSV files go through `writer`."""
     limit, family = _colour_limit(grid), correct_page(grid)
-    explanation = explain_differences(family, MEMBERS, "**Bold**")
+    explanation = "± is half of a 95 % interval. " + explain_differences(family, MEMBERS, "**Bold**")
     parts = [
         "## What does an intermediate task change?",
         _main_table(grid, family, writer, link, "all", "results", limit),

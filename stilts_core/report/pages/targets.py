@@ -29,8 +29,7 @@ from stilts_core.tasks.catalogue import get_task
 from stilts_core.tasks.facts import read_facts
 
 MEMBERS = (
-    "the differences of this figure, so that a row may be clear here and not under [Results](../../results.md), which "
-    "corrects all targets together"
+    "those of this figure. Fewer may be clear under [Results](../../results.md), which corrects all targets together"
 )
 
 

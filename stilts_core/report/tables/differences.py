@@ -4,7 +4,6 @@ from stilts_core.report.analysis.multiplicity import LEVEL, CorrectedFamily
 
 PAIRS = (
     "A difference is that of two runs with the same seed and the same encoder, so that what both runs share cancels. "
-    "± is half of a 95 % interval. "
 )
 OVER_REPLICATES = (
     "Where a difference has several pairs of runs, the interval is Student's over these paired differences: over "
@@ -28,11 +27,11 @@ def explain_differences(family: CorrectedFamily, members: str, mark: str) -> str
     """
     if not family.size:
         return PAIRS + ONE_SEED
-    many = family.size > 1
+    count = f"{family.size} difference{'s' * (family.size > 1)}"
     text = (
         f"{PAIRS}{OVER_REPLICATES}{mark}: *clear*, that is, different from zero at the {100 * LEVEL:g} % level after "
-        f"Holm's correction. The correction covers {members}: {family.size} difference{'s' * many} that "
-        f"{'were' if many else 'was'} tested. If no row changed anything, at most one such page in twenty would call "
-        "any difference clear. Intervals are not corrected, so one may exclude zero where the difference is not clear."
+        f"Holm's correction, which covers {count}: {members}. If no row changed anything, at most one such page in "
+        "twenty would call any difference clear. Intervals are not corrected, so one may exclude zero where the "
+        "difference is not clear."
     )
     return text + UNTESTED.format(count=family.untested) * bool(family.untested)

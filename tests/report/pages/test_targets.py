@@ -68,7 +68,7 @@ def test_rows_with_the_same_data_are_marked_and_have_no_colour(tmp_path):
 def test_page_says_which_differences_are_corrected_together(tmp_path):
     assert "One seed cannot tell an effect from chance" in build_page(tmp_path)[1]
     page = build_page(tmp_path, "udpos", seeds=range(3))[1]
-    assert "Holm's correction" in page and "2 differences that were tested" in page
+    assert "Holm's correction" in page and "covers 2 differences: those of this figure" in page
 
 
 def test_colours_show_differences_of_runs_with_the_same_seed(tmp_path):
