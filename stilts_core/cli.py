@@ -244,12 +244,13 @@ def pretrain(seed: int, family: str, runs_dir: Path, quiet: bool) -> None:
 def lessons(runs_dir: Path) -> None:
     """Execute the teaching notebooks into RUNS_DIR/lab/lessons/, where the report reads them.
 
-    A lesson that is up to date is reused.
+    These are the two lessons, and a rerun of each question at a reader's size. What is up to date is reused.
     """
-    from stilts_core.notebooks.lessons import LESSONS, execute_lesson, executed_lesson
+    from stilts_core.notebooks.lessons import LESSONS, RERUNS, execute_lesson, execute_rerun, executed_lesson
 
-    for name in LESSONS:
-        click.echo(f"{'Executed' if execute_lesson(name, runs_dir) else 'Reused'}: {executed_lesson(name, runs_dir)}")
+    for name in (*LESSONS, *RERUNS):
+        done = execute_rerun(name, runs_dir) if name in RERUNS else execute_lesson(name, runs_dir)
+        click.echo(f"{'Executed' if done else 'Reused'}: {executed_lesson(name, runs_dir)}")
 
 
 @main.command()

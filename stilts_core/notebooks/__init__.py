@@ -1,1 +1,1 @@
-"""Executing notebooks: the papermill engine, the pair notebook, the lessons, kernels in the warm process."""
+"""Executing notebooks: the papermill engine, pair, lessons and reruns of questions, kernels in the warm process."""

@@ -1,4 +1,7 @@
-"""The teaching notebooks: each is executed once for the same notebook, code, encoder and parameters."""
+"""The notebooks that the book shows executed: the lessons, and the reruns of its questions.
+
+Each is executed once for the same notebook, code, encoder and parameters.
+"""
 
 import hashlib
 import json
@@ -7,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stilts_core.notebooks.paths import notebook_path
+from stilts_core.notebooks.reader import READER_SIZES
 from stilts_core.pretraining.recipe import lab_identity
 from stilts_core.storage.atomic import write_whole
 
@@ -14,13 +18,24 @@ if TYPE_CHECKING:
     from stilts_core.notebooks.execution import Parameter
 
 PACKAGE = Path(__file__).resolve().parents[1]
+PROTOCOLS = (PACKAGE.parent / "protocols", PACKAGE / "studies" / "files")  # in a checkout, and in a wheel
 LESSONS = ("three_phases", "new_language")
+RERUN = "question"  # the notebook that reruns a study
+RERUNS = {f"{RERUN}-{study}": study for study in READER_SIZES}  # the study of each of its pages
 IDENTITY = "stilts"  # the metadata entry of an executed lesson that holds the hash of all that decides its outputs
 
 
 def executed_lesson(name: str, runs_dir: Path) -> Path:
-    """Return the path of a lesson's executed notebook, whether or not it exists."""
+    """Return the path of an executed notebook, of a lesson or of a rerun, whether or not it exists."""
     return runs_dir / "lab" / "lessons" / f"{name}.ipynb"
+
+
+def execute_rerun(name: str, runs_dir: Path, **parameters: "Parameter") -> bool:
+    """Execute the rerun of a study, one of RERUNS, as `execute_lesson` does; its runs are in RUNS_DIR/questions."""
+    own: dict[str, Parameter] = {"study": RERUNS[name]}
+    if (folder := str(runs_dir / "questions")) != "runs/questions":  # the notebook's own default
+        own["folder"] = folder
+    return execute_lesson(name, runs_dir, **own | parameters)
 
 
 def execute_lesson(name: str, runs_dir: Path, **parameters: "Parameter") -> bool:
@@ -28,16 +43,21 @@ def execute_lesson(name: str, runs_dir: Path, **parameters: "Parameter") -> bool
 
     Raises RunError where a cell fails; the executed notebook then shows where.
     """
-    output, identity = executed_lesson(name, runs_dir), _identity(name, parameters)
+    output, identity = executed_lesson(name, runs_dir), identify_notebook(name, parameters)
     if output.exists() and _recorded_identity(output) == identity:
         return False
     from stilts_core.notebooks.execution import execute_notebook  # imports papermill: 0.5 s
 
-    execute_notebook(notebook_path(name), output, parameters)
+    execute_notebook(committed_notebook(name), output, parameters)
     content = _read(output)
     content["metadata"][IDENTITY] = identity
     write_whole(output, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
     return True
+
+
+def committed_notebook(name: str) -> Path:
+    """Return the path of the notebook of a lesson or of a rerun; all reruns share one."""
+    return notebook_path(RERUN if name in RERUNS else name)
 
 
 def _recorded_identity(notebook: Path) -> str | None:
@@ -52,9 +72,13 @@ def _read(notebook: Path) -> dict:
     return json.loads(notebook.read_text(encoding="utf-8"))
 
 
-def _identity(name: str, parameters: Mapping[str, "Parameter"]) -> str:
-    """The SHA-256 of all that decides a lesson's outputs: its notebook, the parameters, the encoder and all code."""
+def identify_notebook(name: str, parameters: Mapping[str, "Parameter"]) -> str:
+    """Return the SHA-256 of all that decides an executed notebook: its source, parameters, the encoder and all code.
+
+    The outputs of a rerun depend on the protocols, too.
+    """
     digest = hashlib.sha256(json.dumps([parameters, lab_identity(0)], sort_keys=True, allow_nan=False).encode())
-    for path in (notebook_path(name), *sorted(PACKAGE.rglob("*.py"))):
+    protocols = [path for folder in PROTOCOLS for path in sorted(folder.glob("*.toml"))] if name in RERUNS else []
+    for path in (committed_notebook(name), *sorted(PACKAGE.rglob("*.py")), *protocols):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -145,7 +145,8 @@ def _random_choice(target: str, truth: np.ndarray) -> Choice:
     ordered = -np.sort(-truth, axis=-1)
     losses = []
     for k in (1, 3):
-        chances = np.array([comb(tasks - 1 - rank, k - 1) / comb(tasks, k) for rank in range(tasks)])
+        few = min(k, tasks)
+        chances = np.array([comb(tasks - 1 - rank, few - 1) / comb(tasks, few) for rank in range(tasks)])
         losses.append(float((ordered[..., 0] - ordered @ chances).mean()))  # the best of k tasks is the rank-th best
     relevance = ordered - ordered[..., -1:]
     discount = 1 / np.log2(np.arange(tasks) + 2)

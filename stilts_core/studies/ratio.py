@@ -81,12 +81,12 @@ def fit_ratio(table: StudyTable, protocol: Protocol, contrast: Contrast) -> Rati
         fit=lack_of_fit(pairs, ratio),
         by_distance=by_distance,
         by_size=by_size,
-        cells=_cell_effects(pairs, ratio),
+        cells=cell_effects(pairs, ratio),
     )
 
 
-def _cell_effects(pairs: Pairs, ratio: np.ndarray) -> tuple[CellEffect, ...]:
-    """The effect at every combination over encoders; the p values are corrected by Benjamini and Hochberg."""
+def cell_effects(pairs: Pairs, ratio: np.ndarray) -> tuple[CellEffect, ...]:
+    """Return the effect at every combination over replicates; the p values are corrected by Benjamini and Hochberg."""
     cells = []
     for names in dict.fromkeys(pairs.levels):
         rows = np.array([levels == names for levels in pairs.levels])

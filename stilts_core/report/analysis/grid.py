@@ -1,7 +1,7 @@
 """The grid of a profile: comparable runs by row (the intermediate task) and column (the target task)."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -9,7 +9,16 @@ from re import fullmatch
 from typing import Literal
 
 from stilts_core.config import GridRow
-from stilts_core.report.analysis.measurement import Measurement, mean, measure_runs
+from stilts_core.report.analysis.measurement import Measurement, measure_run
+from stilts_core.report.analysis.replicates import (
+    Replicate,
+    Replicates,
+    average_parts,
+    compare,
+    replicate_of,
+    subtract_pairs,
+    summarise,
+)
 from stilts_core.runs.record import Record
 from stilts_core.tasks.auxiliaries import AUXILIARIES
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS, get_task
@@ -25,7 +34,7 @@ Average = Literal["all", "non_english"]  # the languages of a mean: all, as XTRE
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs of one row and one target. They differ only in their seeds."""
+    """The runs of one row and one target. They differ only in their seeds and their encoders' pretraining seeds."""
 
     row: str
     target: str
@@ -41,27 +50,38 @@ class Cell:
         """Whether the intermediate labels were shuffled."""
         return GridRow.parse(self.row).sham
 
-    def score(self, average: Average = "all") -> Measurement | None:
-        """The mean over languages; None if no language of `average` was scored."""
-        averages = [record.averages for record in self.records]
-        scores = [entry.all if average == "all" else entry.non_english for entry in averages]
-        present = [score for score in scores if score]
-        return measure_runs(present) if len(present) == len(scores) else None
+    def averages(self, average: Average = "all") -> dict[Replicate, Measurement]:
+        """Each run's mean over languages; empty if a run has no score in any language of `average`."""
+        averages = {replicate_of(record): record.averages for record in self.records}
+        scores = {key: entry.all if average == "all" else entry.non_english for key, entry in averages.items()}
+        present = {key: measure_run(score) for key, score in scores.items() if score}
+        return present if len(present) == len(scores) else {}
 
-    def score_in(self, language: str) -> Measurement:
-        """The score in one language."""
-        return measure_runs([record.scores[language] for record in self.records])
+    def scores_in(self, language: str) -> dict[Replicate, Measurement]:
+        """Each run's score in one language."""
+        return {replicate_of(record): measure_run(record.scores[language]) for record in self.records}
 
     @property
-    def dev_score(self) -> float | None:
-        """The mean English dev score of the target over the runs; None if the target has no training or dev part."""
-        scores = [
-            phase.dev[self.target].score
+    def dev_scores(self) -> dict[Replicate, float]:
+        """Each run's English dev score of the target; empty if the target has no training or dev part."""
+        scores = {
+            replicate_of(record): phase.dev[self.target].score
             for record in self.records
             for phase in record.phases
             if phase.name != "intermediate" and self.target in phase.dev
-        ]
-        return sum(scores) / len(scores) if len(scores) == len(self.records) else None
+        }
+        return scores if len(scores) == len(self.records) else {}
+
+    def score(self, average: Average = "all") -> Measurement | None:
+        """The mean over languages; None if no language of `average` was scored."""
+        return summarise(self.averages(average))
+
+    def score_in(self, language: str) -> Measurement:
+        """The score in one language. Raises LookupError if a run has no score in it."""
+        score = summarise(self.scores_in(language))
+        if score is None:
+            raise LookupError(f"no run of {self.row} → {self.target}")
+        return score
 
 
 class Grid:
@@ -96,13 +116,21 @@ class Grid:
         """The cells of a target in the order of the rows."""
         return [self.cells[row, target] for row in self.rows if (row, target) in self.cells]
 
-    def difference(self, row: str, target: str, average: Average = "all") -> Measurement | None:
-        """The gain of a row over the baseline on a target; None for the baseline, or if one of the two has no score."""
+    def paired(self, row: str, target: str, average: Average = "all") -> dict[Replicate, Measurement]:
+        """The differences of a row's runs from the baseline's runs with the same seed and encoder.
+
+        Those of the baseline are zero. Empty if no two runs can be paired, or if one of the two cells has no score.
+        """
         cell, base = self.cells.get((row, target)), self.cells.get((BASELINE, target))
-        if row == BASELINE or cell is None or base is None:
-            return None
-        score, base_score = cell.score(average), base.score(average)
-        return score - base_score if score and base_score else None
+        if cell is None or base is None:
+            return {}
+        if row == BASELINE:
+            return dict.fromkeys(base.averages(average), Measurement(0.0, 0.0))
+        return subtract_pairs(cell.averages(average), base.averages(average))
+
+    def difference(self, row: str, target: str, average: Average = "all") -> Measurement | None:
+        """The gain of a row over the baseline on a target; None for the baseline, or if no two runs can be paired."""
+        return None if row == BASELINE else compare(self.paired(row, target, average))
 
     def counted_targets(self, row: str) -> list[str]:
         """The targets that enter a row's average: XTREME's targets that were run and share no data with the row."""
@@ -112,17 +140,18 @@ class Grid:
             if "xtreme" in get_task(target).languages
             and (row, target) in self.cells
             and not self.cells[row, target].same_data
-            and (row == BASELINE or (BASELINE, target) in self.cells)
+            and (row == BASELINE or self.paired(row, target))
         ]
 
     def average(self, row: str, average: Average = "all") -> Measurement | None:
-        """The mean over the counted targets: the baseline's mean score, or any other row's mean gain over it."""
-        values = [
-            self.cells[row, target].score(average) if row == BASELINE else self.difference(row, target, average)
-            for target in self.counted_targets(row)
-        ]
-        present = [value for value in values if value]
-        return mean(present) if present else None
+        """The mean over the counted targets: the baseline's mean score, or any other row's mean gain over it.
+
+        It is taken within each seed and encoder that all these targets have; None if there is none.
+        """
+        targets = self.counted_targets(row)
+        if row == BASELINE:
+            return summarise(average_parts(_present(self.cells[row, target].averages(average) for target in targets)))
+        return compare(average_parts(_present(self.paired(row, target, average) for target in targets)))
 
 
 def row_sort_key(row: str) -> tuple[bool, int, bool, int, bool, list[int]]:
@@ -153,22 +182,22 @@ def _comparable_runs(column: Sequence[Record]) -> dict[str, list[Record]]:
     by_size = sorted(settings.items(), key=lambda item: (len(item[1]), max(run.finished for run in item[1])))
     most = {row: runs for (row, _), runs in by_size}  # the largest set of a row, then the latest, comes last
     kept = sorted((run for runs in most.values() for run in runs), key=lambda run: run.finished)
-    latest = {(run.row, _replicate(run)): run for run in kept}
+    latest = {(run.row, replicate_of(run)): run for run in kept}
     rows = defaultdict(list)
     for (row, _), record in sorted(latest.items(), key=lambda item: item[0]):
         rows[row].append(record)
     return rows
 
 
+def _present(parts: Iterable[Replicates]) -> list[Replicates]:
+    """The parts that have a replicate: a target without languages besides English has none without English."""
+    return [part for part in parts if part]
+
+
 def _beside(record: Record) -> str:
     """The setting of what stands beside the tasks of a run, as text."""
     fields = record.config.deciding()
     return repr({name: value for name, value in fields.items() if name.startswith(BESIDE_FIELDS)})
-
-
-def _replicate(record: Record) -> tuple[int, str]:
-    """What distinguishes the runs of a cell: the seed, and the encoder, whose name holds its pretraining seed."""
-    return record.seed, record.encoder.name
 
 
 def _is_grid_field(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Measurements: numbers with their uncertainty over test items (one run) or over seeds (several runs)."""
+"""Measurements: numbers with their uncertainty over test items (one run) or over replicates (several runs)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,15 @@ class Measurement:
     """An estimate, its variance, and the degrees of freedom with which the variance was estimated.
 
     `bootstrap_interval` is the 95 % percentile interval of a single run. It replaces the interval that the variance
-    gives, because it need not be symmetric.
+    gives, because it need not be symmetric. `p` is the p value of no difference over replicates; None where the
+    replicates show no spread, as where there is only one.
     """
 
     value: float
     variance: float
     degrees_of_freedom: float = inf
     bootstrap_interval: tuple[float, float] | None = None
+    p: float | None = None
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -35,41 +37,24 @@ class Measurement:
         half_width = quantile * sqrt(self.variance)
         return self.value - half_width, self.value + half_width
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether zero lies outside the 95 % interval."""
-        low, high = self.interval
-        return low > 0 or high < 0
-
     def __sub__(self, other: "Measurement") -> "Measurement":
-        return weighted_sum([self, other], [1, -1])
+        """The difference of two runs, whose uncertainty over test items is taken as independent."""
+        return Measurement(self.value - other.value, self.variance + other.variance)
 
 
-def measure_runs(scores: Sequence[Interval]) -> Measurement:
-    """Estimate the mean score of runs that differ only in their seed.
-
-    The uncertainty of one run is that of its bootstrap over test items. The uncertainty of several runs is the spread
-    of their scores: it holds for other seeds, but only for these test items.
-    """
-    values = [score.score for score in scores]
-    count, average = len(values), sum(values) / len(values)
-    if count == 1:
-        low, high = scores[0].low, scores[0].high
-        return Measurement(average, ((high - low) / (2 * NORMAL_QUANTILE)) ** 2, bootstrap_interval=(low, high))
-    variance_of_mean = sum((value - average) ** 2 for value in values) / (count - 1) / count
-    return Measurement(average, variance_of_mean, count - 1)
+def measure_run(score: Interval) -> Measurement:
+    """The score of one run, with the uncertainty of its bootstrap over test items."""
+    return Measurement(
+        score.score,
+        ((score.high - score.low) / (2 * NORMAL_QUANTILE)) ** 2,
+        bootstrap_interval=(score.low, score.high),
+    )
 
 
-def weighted_sum(estimates: Sequence[Measurement], weights: Sequence[float]) -> Measurement:
-    """The weighted sum of independent estimates, with Welch and Satterthwaite's degrees of freedom."""
-    pairs = list(zip(estimates, weights, strict=True))
-    value = sum(weight * estimate.value for estimate, weight in pairs)
-    variances = [weight**2 * estimate.variance for estimate, weight in pairs]
-    variance = sum(variances)
-    spread = sum(term**2 / estimate.degrees_of_freedom for estimate, term in zip(estimates, variances, strict=True))
-    return Measurement(value, variance, variance**2 / spread if spread else inf)
-
-
-def mean(estimates: Sequence[Measurement]) -> Measurement:
-    """The unweighted mean of independent estimates."""
-    return weighted_sum(estimates, [1 / len(estimates)] * len(estimates))
+def average_items(estimates: Sequence[Measurement]) -> Measurement:
+    """The unweighted mean of estimates on different test items. A single estimate is returned unchanged."""
+    if len(estimates) == 1:
+        return estimates[0]
+    count = len(estimates)
+    value = sum(estimate.value for estimate in estimates) / count
+    return Measurement(value, sum(estimate.variance for estimate in estimates) / count**2)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
+from stilts_core.report.analysis.replicates import Replicate
 
 
 def candidates(grid: Grid, target: str) -> list[Cell]:
@@ -11,32 +12,46 @@ def candidates(grid: Grid, target: str) -> list[Cell]:
 
 
 def best_on_dev(grid: Grid, target: str) -> Cell | None:
-    """The cell with the best English dev score.
+    """The cell whose row gains most over the baseline on the target's English dev part, over runs with the same seeds.
 
     For a target without a dev part (Tatoeba, BUCC), the cell whose row gains most over the baseline on the dev parts
     of the other targets. None if no cell can be compared.
     """
     cells = candidates(grid, target)
-    own = _best((cell, cell.dev_score) for cell in cells)
+    own = _best((cell, _mean(_dev_gains(grid, cell.row, target).values())) for cell in cells)
     return own or _best((cell, mean_dev_gain(grid, cell.row)) for cell in cells)
 
 
 def best_on_test(grid: Grid, target: str) -> Cell | None:
-    """The cell with the best test score. Only an oracle can select it, so its score is an upper bound, not a result."""
-    scores = ((cell, cell.score()) for cell in candidates(grid, target))
-    return _best((cell, score.value if score else None) for cell, score in scores)
+    """The cell whose row gains most on the test set, over runs with the same seeds.
+
+    Only an oracle can select it, so its score is an upper bound, not a result.
+    """
+    gains = ((cell, grid.paired(cell.row, target).values()) for cell in candidates(grid, target))
+    return _best((cell, _mean(gain.value for gain in pairs)) for cell, pairs in gains)
 
 
 def mean_dev_gain(grid: Grid, row: str) -> float | None:
     """The mean gain of a row's dev scores over the baseline's, over the targets that share no data with the row."""
-    gains = []
-    for target in grid.targets:
-        cell, base = grid.cells.get((row, target)), grid.cells.get((BASELINE, target))
-        if cell is None or base is None or cell.same_data:
-            continue
-        if cell.dev_score is not None and base.dev_score is not None:
-            gains.append(cell.dev_score - base.dev_score)
-    return sum(gains) / len(gains) if gains else None
+    targets = [target for target in grid.targets if (row, target) in grid.cells]
+    gains = [
+        _mean(_dev_gains(grid, row, target).values()) for target in targets if not grid.cells[row, target].same_data
+    ]
+    return _mean(gain for gain in gains if gain is not None)
+
+
+def _dev_gains(grid: Grid, row: str, target: str) -> dict[Replicate, float]:
+    """The differences of a row's English dev scores from the baseline's with the same seed and encoder."""
+    cell, base = grid.cells.get((row, target)), grid.cells.get((BASELINE, target))
+    if cell is None or base is None:
+        return {}
+    earlier = base.dev_scores
+    return {key: score - earlier[key] for key, score in cell.dev_scores.items() if key in earlier}
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    present = list(values)
+    return sum(present) / len(present) if present else None
 
 
 def _best(scored: Iterable[tuple[Cell, float | None]]) -> Cell | None:

@@ -1,6 +1,6 @@
 """Figures of a grid as SVG: its heat map, and for one target the gain of each row and the score by hidden state."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from matplotlib.colors import ListedColormap
 
 from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
 from stilts_core.report.analysis.measurement import Measurement
+from stilts_core.report.analysis.multiplicity import CorrectedFamily, correct
 from stilts_core.report.colours import colour_limit, difference_colour
 from stilts_core.report.figures.style import (
     COLOURS,
@@ -32,11 +33,15 @@ from stilts_core.runs.record import Record
 from stilts_core.tasks.catalogue import get_task
 
 Differences = Mapping[tuple[str, str], Measurement]  # from the baseline, by row and target
+ONE_SEED = "One seed shows no clear difference"
 TITLE_CHARACTERS = 58  # characters of a title's line that fit the heat map
 
 
-def draw_heat_map(grid: Grid) -> str | None:
-    """Draw all differences from the baseline, the row with the best average on top; None without any difference."""
+def draw_heat_map(grid: Grid, clear: Collection[tuple[str, str]] | None = None) -> str | None:
+    """Draw all differences from the baseline, the row with the best average on top; None without any difference.
+
+    `clear` has the row and target of every clear difference; None means that none could be tested.
+    """
     averages = _average_gains(grid)
     if not averages:
         return None
@@ -65,33 +70,38 @@ def draw_heat_map(grid: Grid) -> str | None:
             fmt="", annot_kws={"fontsize": 8.5}, vmin=-limit, vmax=limit, cbar=False, ax=axes,
             cmap=ListedColormap([np.array(difference_colour(value, 1)) / 255 for value in np.linspace(-1, 1, 201)]),
         )  # fmt: skip
-        _style_numbers(axes, differences, transfer)
+        _style_numbers(axes, differences, transfer, clear or ())
         axes.set_xticklabels(axes.get_xticklabels(), rotation=35, ha="right")
         axes.set_yticklabels(axes.get_yticklabels(), rotation=0)
         axes.tick_params(length=0)
         if len(rows) > FEW_ROWS:
             axes.set_ylabel("intermediate task, with its average")
-        set_title(figure, heat_map_finding(grid), TITLE_CHARACTERS)
+        set_title(figure, heat_map_finding(grid, clear), TITLE_CHARACTERS)
         return to_svg(figure)
 
 
-def heat_map_finding(grid: Grid) -> str:
+def heat_map_finding(grid: Grid, clear: Collection[tuple[str, str]] | None = None) -> str:
     """The finding of a heat map in one sentence: its best row, and how many pairs gain or lose clearly."""
     averages = _average_gains(grid)
     best = max(averages, key=lambda row: averages[row].value)
     differences = _differences(grid, averages)
-    transfer = [value for key, value in differences.items() if not grid.cells[key].same_data]
-    gains = sum(value.excludes_zero and value.value > 0 for value in transfer)
-    losses = sum(value.excludes_zero and value.value < 0 for value in transfer)
-    return (
-        f"{row_title(best)}: {format_signed(averages[best].value)} on average. "
-        f"Of {len(transfer)} pairs {gains} gain and {losses} lose clearly"
-    )
+    transfer = {key: value for key, value in differences.items() if not grid.cells[key].same_data}
+    finding = f"{row_title(best)}: {format_signed(averages[best].value)} on average"
+    if clear is None:
+        return f"{finding}. {ONE_SEED}"
+    gains = sum(key in clear and value.value > 0 for key, value in transfer.items())
+    losses = sum(key in clear and value.value < 0 for key, value in transfer.items())
+    return f"{finding}. Of {len(transfer)} pairs {gains} gain and {losses} lose clearly"
+
+
+def correct_column(grid: Grid, target: str) -> CorrectedFamily[str]:
+    """The rows' differences from the baseline on one target, corrected together; without those on the same data."""
+    return correct({cell.row: gain for cell, gain in gains_on(grid, target) if not cell.same_data})
 
 
 def draw_gains(grid: Grid, target: str) -> str | None:
     """Draw each row's difference from the baseline on one target, the best on top; None without any difference."""
-    gains = _gains(grid, target)
+    gains, family = gains_on(grid, target), correct_column(grid, target)
     if not gains:
         return None
     with styled_figure(1.5 + 0.27 * len(gains)) as figure:
@@ -104,7 +114,7 @@ def draw_gains(grid: Grid, target: str) -> str | None:
                 xerr=error_lengths([gain.value], [gain.interval]),
                 fmt="o",
                 color=colour,
-                markerfacecolor=colour if gain.excludes_zero and not cell.same_data else "white",
+                markerfacecolor=colour if family.is_clear(cell.row) else "white",
                 elinewidth=1.5,
             )
         mark_value(axes, 0)
@@ -116,16 +126,19 @@ def draw_gains(grid: Grid, target: str) -> str | None:
 
 def gains_finding(grid: Grid, target: str) -> str:
     """The finding for one target in one sentence: which row helps most, and how many rows help clearly."""
-    gains = [(cell, gain) for cell, gain in _gains(grid, target) if not cell.same_data]
+    gains = [(cell, gain) for cell, gain in gains_on(grid, target) if not cell.same_data]
     title = get_task(target).title
     if not gains:
         return f"{title}: every row that was run shares the target's data"
     best_cell, best_gain = gains[0]
-    helpful = sum(gain.excludes_zero and gain.value > 0 for _, gain in gains)
+    family = correct_column(grid, target)
+    best = f"{title}: {short_title(best_cell.row)} is the best row, {format_signed(best_gain.value)}"
+    if not family.size:
+        return f"{best}. {ONE_SEED}"
+    helpful = sum(family.is_clear(cell.row) and gain.value > 0 for cell, gain in gains)
     if not helpful:
         return f"{title}: none of {len(gains)} rows helps clearly"
-    name = short_title(best_cell.row)
-    return f"{title}: {name} helps most, {format_signed(best_gain.value)}; {helpful} of {len(gains)} rows help clearly"
+    return f"{best}; {helpful} of {len(gains)} rows help{'s' * (helpful == 1)} clearly"
 
 
 def draw_layers(grid: Grid, target: str) -> str | None:
@@ -164,18 +177,20 @@ def _differences(grid: Grid, rows: Sequence[str] | Mapping[str, Measurement]) ->
     return {key: difference for key, difference in differences.items() if difference}
 
 
-def _gains(grid: Grid, target: str) -> list[tuple[Cell, Measurement]]:
+def gains_on(grid: Grid, target: str) -> list[tuple[Cell, Measurement]]:
     """The rows' differences from the baseline on one target, the best first."""
     differences = ((cell, grid.difference(cell.row, target)) for cell in grid.column(target))
     return sorted(((cell, gain) for cell, gain in differences if gain), key=lambda pair: -pair[1].value)
 
 
-def _style_numbers(axes: Axes, differences: Differences, transfer: Differences) -> None:
+def _style_numbers(
+    axes: Axes, differences: Differences, transfer: Differences, clear: Collection[tuple[str, str]]
+) -> None:
     """Set clear differences in bold, and those of cells with the same data in grey italics."""
-    for text, (key, value) in zip(axes.texts, differences.items(), strict=True):
+    for text, key in zip(axes.texts, differences, strict=True):
         same_data = key not in transfer
         text.set(color="#666666" if same_data else "#111111", style="italic" if same_data else "normal")
-        text.set_fontweight("bold" if value.excludes_zero and not same_data else "normal")
+        text.set_fontweight("bold" if key in clear and not same_data else "normal")
 
 
 def _line_style(row: str, best_row: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from IPython.display import SVG
 
 from stilts_core.config import LABORATORY
 from stilts_core.report.analysis.distances import sort_by_distance
-from stilts_core.report.analysis.measurement import Measurement, measure_runs
+from stilts_core.report.analysis.measurement import measure_run
 from stilts_core.report.analysis.slopes import collect_factors, fit_slopes
 from stilts_core.report.figures.style import (
     COLOURS,
@@ -60,13 +60,13 @@ def draw_transfer(scores: Scores, factor: str, metric: str, own: str | None = No
     The language `own` has a star. The line is fitted on both factors without `own`, and has the other factor at its
     mean.
     """
-    measured = {code: _measure(scores[code]) for code in sort_by_distance(scores) if code != "en"}
+    measured = {code: measure_run(_as_interval(scores[code])) for code in sort_by_distance(scores) if code != "en"}
     others = {code: score for code, score in measured.items() if code != own}
     slopes = fit_slopes(others, collect_factors(list(others), LABORATORY))
     factors = collect_factors(list(measured), LABORATORY)
     return SVG(draw_factor(measured, factors, slopes, factor, LABORATORY, score_name=metric, highlight=own))
 
 
-def _measure(estimate: Estimate) -> Measurement:
+def _as_interval(estimate: Estimate) -> Interval:
     low, high = estimate.bounds
-    return measure_runs([Interval(score=estimate.score, low=low, high=high)])
+    return Interval(score=estimate.score, low=low, high=high)

@@ -1,13 +1,15 @@
 """The XTREME-style summary: for each target the baseline, the row that dev data select, and the row of an oracle."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from stilts_core.report.analysis import selection
 from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
-from stilts_core.report.analysis.measurement import Measurement, mean
+from stilts_core.report.analysis.measurement import Measurement
+from stilts_core.report.analysis.replicates import average_parts, compare, summarise
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.tables import grid as grid_table
-from stilts_core.report.tables.grid import Link, format_signed, number_cell
+from stilts_core.report.tables.grid import MISSING_CELL, Link, format_signed, number_cell
 from stilts_core.report.tables.titles import short_title
 from stilts_core.tasks.catalogue import get_task
 
@@ -17,7 +19,8 @@ EXPLANATION = (
     "A user who wants the best system for a target cannot look at its test set. *Chosen on dev*: the row with the best "
     "score on the target's English dev part; for a target without one (Tatoeba, BUCC), the row that is furthest above "
     "the baseline on the dev parts of the other targets. *Oracle*: the row with the best test score, an upper bound "
-    "that a fair choice reaches only by luck. Rows with the target's own data cannot be chosen."
+    "that a fair choice reaches only by luck. Rows with the target's own data cannot be chosen. The choice was made on "
+    "the same runs, which its intervals do not count: none of these differences is called clear."
 )
 
 
@@ -51,8 +54,9 @@ def build_sections(grid: Grid, writer: PageWriter, link: Link) -> list[str]:
 
 def mean_gain_on_dev(grid: Grid) -> tuple[Measurement | None, int]:
     """The mean gain of the rows that dev data select, over the targets of XTREME, and the number of these targets."""
-    gains = [_gain(grid, choice.on_dev) for choice in _xtreme_choices(_choose(grid))]
-    return (mean(gains) if gains else None), len(gains)
+    chosen = [choice.on_dev for choice in _xtreme_choices(_choose(grid))]
+    gain = compare(average_parts([grid.paired(cell.row, cell.target) for cell in chosen]))
+    return gain, len(chosen)
 
 
 def _choose(grid: Grid) -> dict[str, _Choice]:
@@ -87,6 +91,11 @@ def _score_cell(cell: Cell, link: Link) -> str:
     return number_cell(score, f"{score.value:.1f}", links=[link(record) for record in cell.records])
 
 
+def _mean_score_cell(cells: Sequence[Cell]) -> str:
+    score = summarise(average_parts([cell.averages() for cell in cells]))
+    return number_cell(score, f"{score.value:.1f}") if score else MISSING_CELL
+
+
 def _gain_cell(gain: Measurement) -> str:
     return number_cell(gain, format_signed(gain.value))
 
@@ -96,9 +105,8 @@ def _mean_row(grid: Grid, choices: dict[str, _Choice]) -> str:
     counted = _xtreme_choices(choices)
     if not counted:
         return ""
-    base = mean([_score(choice.baseline) for choice in counted])
-    cells = [number_cell(base, f"{base.value:.1f}")]
+    cells = [_mean_score_cell([choice.baseline for choice in counted])]
     for chosen in ([choice.on_dev for choice in counted], [choice.oracle for choice in counted]):
-        score, gain = mean([_score(cell) for cell in chosen]), mean([_gain(grid, cell) for cell in chosen])
-        cells.append(f"<td></td>{number_cell(score, f'{score.value:.1f}')}{_gain_cell(gain)}")
+        gain = compare(average_parts([grid.paired(cell.row, cell.target) for cell in chosen]))
+        cells.append(f"<td></td>{_mean_score_cell(chosen)}{_gain_cell(gain) if gain else MISSING_CELL}")
     return grid_table.table_row(f"mean of {len(counted)} XTREME targets", cells)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from stilts_core.report.analysis.centring import EXPLANATION
 from stilts_core.report.analysis.grid import BASELINE, Average, Grid, row_sort_key
+from stilts_core.report.analysis.measurement import Measurement
+from stilts_core.report.analysis.multiplicity import CorrectedFamily, correct
 from stilts_core.report.colours import colour_limit
 from stilts_core.report.figures.grid import draw_heat_map
 from stilts_core.report.page_writer import PageWriter
@@ -11,6 +13,7 @@ from stilts_core.report.pages import choice
 from stilts_core.report.pages.csv_numbers import format_columns, name_columns
 from stilts_core.report.tables import grid as grid_table
 from stilts_core.report.tables.centring import centring_table
+from stilts_core.report.tables.differences import explain_differences
 from stilts_core.report.tables.grid import (
     MISSING_CELL,
     Link,
@@ -24,20 +27,19 @@ from stilts_core.report.tables.titles import short_title
 from stilts_core.tasks.catalogue import get_task
 from stilts_core.tasks.facts import read_facts
 
+Key = tuple[str, str, Average]  # a row, a target or AVERAGE, and the languages of the mean
+TESTS = ("p", "p_holm")  # of the paired differences: alone, and after Holm's correction over the page
 AVERAGES: Mapping[Average, str] = {
     "all": "mean over all languages",
     "non_english": "mean over all languages except English",
 }
-NO_BASELINE = MISSING_CELL.replace("not run", "no baseline to compare with")
-INTERVALS = (
-    "± is half of a 95 % interval. Where a cell has one run, the interval comes from the bootstrap over test items, "
-    "and a difference takes its two runs as independent: it says what other test items would give, and nothing about "
-    "other seeds. Where a cell has several runs (numbered), it comes from the spread over seeds, by Welch's t. Bold: "
-    "the interval excludes zero, which happens once in twenty times where there is no difference."
-)
+NO_BASELINE = MISSING_CELL.replace("not run", "no baseline with the same seed to compare with")
+AVERAGE = "average"  # of a row, in the place of a target
+MEMBERS = "those of both tables on this page, with and without English, and the rows' averages"
 SAME_DATA = (
-    "*same*: the intermediate task is the target's own training set. Such cells are shown, but they enter no average. "
-    "The average of a row is the mean of its differences over the other XTREME targets; *of* is their number."
+    "*same*: the intermediate task is the target's own training set. Such cells are shown, but they enter no average "
+    "and are not tested. The average of a row is the mean of its differences over the other XTREME targets, taken "
+    "within each seed first; *of* is the number of these targets."
 )
 SHORT_METRICS = {"accuracy": "acc.", "f1": "F1", "em_f1": "EM, F1", "map": "mAP"}
 # The rows that the claims of the paper's abstract are about, by words of the claim.
@@ -47,20 +49,34 @@ CLAIM_OF_CHOICE = "best intermediate model per target"
 
 def build_page(grid: Grid, writer: PageWriter, link: Link) -> str:
     """The generated part of the page, as MyST; its figures and CSV files go through `writer`."""
-    limit = _colour_limit(grid)
+    limit, family = _colour_limit(grid), correct_page(grid)
+    explanation = "± is half of a 95 % interval. " + explain_differences(family, MEMBERS, "**Bold**")
     parts = [
         "## What does an intermediate task change?",
-        _main_table(grid, writer, link, "all", "results", limit),
-        grid_table.colour_key(limit) + INTERVALS + "\n\n" + SAME_DATA,
-        *_heat_map(grid, writer),
+        _main_table(grid, family, writer, link, "all", "results", limit),
+        grid_table.colour_key(limit) + explanation + "\n\n" + SAME_DATA,
+        *_heat_map(grid, family, writer),
         *choice.build_sections(grid, writer, link),
         "## What does it change in the other languages?",
         "XTREME's averages include English, the language of all training data. This is the same grid without English.",
-        _main_table(grid, writer, link, "non_english", "results-without-english", limit),
+        _main_table(grid, family, writer, link, "non_english", "results-without-english", limit),
         *_centring(grid),
         *_claims(grid),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def correct_page(grid: Grid) -> CorrectedFamily[Key]:
+    """The differences of both tables and the rows' averages, corrected together; without those on the same data."""
+    differences = {}
+    for average in AVERAGES:
+        for row in grid.rows:
+            if row != BASELINE and (value := grid.average(row, average)):
+                differences[row, AVERAGE, average] = value
+        for (row, target), cell in grid.cells.items():
+            if not cell.same_data and (value := grid.difference(row, target, average)):
+                differences[row, target, average] = value
+    return correct(differences)
 
 
 def _colour_limit(grid: Grid) -> float:
@@ -69,7 +85,9 @@ def _colour_limit(grid: Grid) -> float:
     return colour_limit(difference.value for difference in differences if difference)
 
 
-def _main_table(grid: Grid, writer: PageWriter, link: Link, average: Average, name: str, limit: float) -> str:
+def _main_table(
+    grid: Grid, family: CorrectedFamily[Key], writer: PageWriter, link: Link, average: Average, name: str, limit: float
+) -> str:
     """Rows by targets, with a CSV file: the baseline's scores, and the other rows' differences from them."""
     targets = sorted(grid.targets, key=lambda target: "xtreme" not in get_task(target).languages)
     heads = [
@@ -80,15 +98,15 @@ def _main_table(grid: Grid, writer: PageWriter, link: Link, average: Average, na
     csv_rows = []
     for row in grid.rows:
         cells = [
-            _average_cell(grid, row, average, limit),
+            _average_cell(grid, family, row, average, limit),
             f'<td class="fact">{len(grid.counted_targets(row))}</td>',
-            *(_cell(grid, row, target, link, average, limit) for target in targets),
+            *(_cell(grid, family, row, target, link, average, limit) for target in targets),
         ]
         sham, auxiliary, *_ = row_sort_key(row)
         bodies.setdefault((row != BASELINE, sham, auxiliary), []).append(grid_table.table_row(short_title(row), cells))
-        csv_rows += _csv_rows(grid, row, average)
+        csv_rows += _csv_rows(grid, family, row, average)
     numbers = name_columns(("score", "difference"))
-    path = writer.write_csv(name, ["row", "target", "runs", *numbers, "same_data", "counted"], csv_rows)
+    path = writer.write_csv(name, ["row", "target", "runs", *numbers, *TESTS, "same_data", "counted"], csv_rows)
     title = f"Scores without intermediate training, and differences from them; {AVERAGES[average]}"
     return grid_table.build_table(title, [heads], list(bodies.values())) + f"\n{{download}}`CSV <{path}>`"
 
@@ -99,7 +117,9 @@ def _target_head(target: str) -> str:
     return header_cell(f'{name}<small title="{metric_name(metric)}">{SHORT_METRICS.get(metric, metric)}</small>')
 
 
-def _cell(grid: Grid, row: str, target: str, link: Link, average: Average, limit: float) -> str:
+def _cell(
+    grid: Grid, family: CorrectedFamily[Key], row: str, target: str, link: Link, average: Average, limit: float
+) -> str:
     cell = grid.cells.get((row, target))
     score = cell.score(average) if cell else None
     if cell is None or score is None:
@@ -107,21 +127,24 @@ def _cell(grid: Grid, row: str, target: str, link: Link, average: Average, limit
     if row == BASELINE:
         return number_cell(score, f"{score.value:.1f}", links=[link(record) for record in cell.records])
     difference = grid.difference(row, target, average)
-    return grid_table.difference_cell(difference, cell, link, limit) if difference else NO_BASELINE
+    if difference is None:
+        return NO_BASELINE
+    clear = family.is_clear((row, target, average))
+    return grid_table.difference_cell(difference, cell, link, limit, clear=clear)
 
 
-def _average_cell(grid: Grid, row: str, average: Average, limit: float) -> str:
+def _average_cell(grid: Grid, family: CorrectedFamily[Key], row: str, average: Average, limit: float) -> str:
     value = grid.average(row, average)
     if value is None:
         return MISSING_CELL
     if row == BASELINE:
         return number_cell(value, f"{value.value:.1f}")
     text = format_signed(value.value)
-    text = f"<b>{text}</b>" if value.excludes_zero else text
+    text = f"<b>{text}</b>" if family.is_clear((row, AVERAGE, average)) else text
     return number_cell(value, text, gain=value.value, colour_limit=limit)
 
 
-def _csv_rows(grid: Grid, row: str, average: Average) -> list[list[str | int]]:
+def _csv_rows(grid: Grid, family: CorrectedFamily[Key], row: str, average: Average) -> list[list[str | int]]:
     """One line for each target of a row, and one for its average."""
     counted = grid.counted_targets(row)
     rows: list[list[str | int]] = []
@@ -129,26 +152,32 @@ def _csv_rows(grid: Grid, row: str, average: Average) -> list[list[str | int]]:
         cell = grid.cells.get((row, target))
         score = cell.score(average) if cell else None
         if cell and score:
-            numbers = format_columns(score) + format_columns(grid.difference(row, target, average))
+            difference = grid.difference(row, target, average)
+            numbers = format_columns(score) + format_columns(difference)
+            numbers += _test_columns(difference, family, (row, target, average))
             rows.append(
                 [row, target, len(cell.records), *numbers, _yes_or_no(cell.same_data), _yes_or_no(target in counted)]
             )
     if value := grid.average(row, average):
-        numbers = (
-            format_columns(value) + format_columns(None)
-            if row == BASELINE
-            else format_columns(None) + format_columns(value)
-        )
-        rows.append([row, "average", "", *numbers, "", ""])
+        score, gain = (value, None) if row == BASELINE else (None, value)
+        numbers = format_columns(score) + format_columns(gain) + _test_columns(gain, family, (row, AVERAGE, average))
+        rows.append([row, AVERAGE, "", *numbers, "", ""])
     return rows
+
+
+def _test_columns(difference: Measurement | None, family: CorrectedFamily[Key], key: Key) -> list[str]:
+    """The columns TESTS: the p value of a difference alone and within its page; empty where it was not tested."""
+    adjusted = family.adjusted.get(key)
+    return ["", ""] if difference is None or adjusted is None else [f"{difference.p:.3g}", f"{adjusted:.3g}"]
 
 
 def _yes_or_no(fact: bool) -> str:
     return "yes" if fact else "no"
 
 
-def _heat_map(grid: Grid, writer: PageWriter) -> list[str]:
-    figure = draw_heat_map(grid)
+def _heat_map(grid: Grid, family: CorrectedFamily[Key], writer: PageWriter) -> list[str]:
+    clear = {(row, target) for row, target in grid.cells if family.is_clear((row, target, "all"))}
+    figure = draw_heat_map(grid, clear if family.size else None)
     if figure is None:
         return []
     writer.write("generated/heat-map.svg", figure)

@@ -13,18 +13,24 @@ from stilts_core.report.analysis.distances import (
     sort_by_distance,
 )
 from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
+from stilts_core.report.analysis.replicates import subtract_pairs, summarise
 from stilts_core.report.colours import colour_limit
 from stilts_core.report.escape import html_text
-from stilts_core.report.figures.grid import draw_gains, draw_layers
+from stilts_core.report.figures.grid import correct_column, draw_gains, draw_layers
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.csv_numbers import format_columns
 from stilts_core.report.tables import grid as grid_table
 from stilts_core.report.tables.centring import centring_table
+from stilts_core.report.tables.differences import explain_differences
 from stilts_core.report.tables.grid import Link, header_cell, number_cell
 from stilts_core.report.tables.html import markdown_table, metric_name
 from stilts_core.report.tables.titles import short_title
 from stilts_core.tasks.catalogue import get_task
 from stilts_core.tasks.facts import read_facts
+
+MEMBERS = (
+    "those of this figure. Fewer may be clear under [Results](../../results.md), which corrects all targets together"
+)
 
 
 def build_page(grid: Grid, target: str, writer: PageWriter, link: Link) -> str:
@@ -44,8 +50,12 @@ def build_page(grid: Grid, target: str, writer: PageWriter, link: Link) -> str:
         alt = (
             f"Differences from the baseline in {task.title} with their intervals; the table in Results has the numbers."
         )
-        parts += ["## Which intermediate task helps?", f"![{alt}](../{target}-gains.svg)"]
-    parts += ["## How well does each row transfer to each language?", _languages(cells, codes, source, writer, link)]
+        explanation = explain_differences(correct_column(grid, target), MEMBERS, "Filled points")
+        parts += ["## Which intermediate task helps?", f"![{alt}](../{target}-gains.svg)", explanation]
+    parts += [
+        "## How well does each row transfer to each language?",
+        _languages(grid, target, codes, source, writer, link),
+    ]
     if figure := draw_layers(grid, target):
         writer.write(f"generated/{target}-layers.svg", figure)
         alt = "Mean score over languages from every hidden state, one line for each row."
@@ -57,13 +67,12 @@ def build_page(grid: Grid, target: str, writer: PageWriter, link: Link) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _languages(cells: Sequence[Cell], codes: Sequence[str], source: str, writer: PageWriter, link: Link) -> str:
+def _languages(grid: Grid, target: str, codes: Sequence[str], source: str, writer: PageWriter, link: Link) -> str:
     """The table of rows by languages, with its CSV file and an explanation.
 
     It shows scores, coloured by their difference from the baseline.
     """
-    target = cells[0].target
-    gains = _gains(cells, codes)
+    cells, gains = grid.column(target), _gains(grid, target, codes)
     limit = colour_limit(gains.values())
     baseline: list[str] = []
     others: list[str] = []
@@ -76,24 +85,26 @@ def _languages(cells: Sequence[Cell], codes: Sequence[str], source: str, writer:
     path = _write_csv(cells, codes, source, writer).removeprefix("generated/")
     explanation = (
         f"Distance to English is {describe_distance(source)}. ± is half of a 95 % interval: by bootstrap over test "
-        "items where a cell has one run, by Student's t over seeds where it has several. Colours show the difference "
-        "from the baseline's score in the same language."
+        "items where a cell has one run, by Student's t over seeds (or over encoders, if there are several) where it "
+        "has several. Colours show the mean difference from the baseline's score in the same language, between runs "
+        "with the same seed; no colour is a test."
     )
     key = grid_table.colour_key(limit) if gains else ""
     return f"{table}\n{{download}}`CSV <../{path}>`\n\n{key}{explanation}"
 
 
-def _gains(cells: Sequence[Cell], codes: Sequence[str]) -> dict[tuple[str, str], float]:
-    """The differences from the baseline by row and language, of rows that do not share the target's data."""
-    base = next((cell for cell in cells if cell.row == BASELINE), None)
+def _gains(grid: Grid, target: str, codes: Sequence[str]) -> dict[tuple[str, str], float]:
+    """The paired differences from the baseline by row and language, of rows that do not share the target's data."""
+    base = grid.cells.get((BASELINE, target))
     if base is None:
         return {}
-    return {
-        (cell.row, code): (cell.score_in(code) - base.score_in(code)).value
-        for cell in cells
+    gains = {
+        (cell.row, code): summarise(subtract_pairs(cell.scores_in(code), base.scores_in(code)))
+        for cell in grid.column(target)
         for code in codes
         if cell.row != BASELINE and not cell.same_data
     }
+    return {key: gain.value for key, gain in gains.items() if gain}
 
 
 def _heads(first: Cell, codes: Sequence[str], source: str) -> list[list[str]]:

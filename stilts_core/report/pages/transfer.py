@@ -18,7 +18,7 @@ from stilts_core.report.analysis.distances import (
 )
 from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
 from stilts_core.report.analysis.measurement import Measurement
-from stilts_core.report.analysis.slopes import Slope, collect_factors, fit_slopes, score_languages
+from stilts_core.report.analysis.slopes import Slope, collect_factors, fit_slopes, score_languages, share_replicates
 from stilts_core.report.figures.transfer import DISTANCE_STEP, draw_factor
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import pretraining
@@ -79,10 +79,11 @@ def build_page(grid: Grid, encoders: Sequence[dict], source: str, writer: PageWr
     return "\n\n".join(parts) + "\n"
 
 
-def _analyse(name: str, cells: list[Cell], source: str) -> _Analysis:
-    scores = score_languages(cells)
+def _analyse(name: str, cells: Sequence[Cell], source: str) -> _Analysis:
+    shared = share_replicates(cells)
+    scores = score_languages(shared)
     factors = collect_factors(list(scores), source)
-    return _Analysis(name, cells, scores, factors, fit_slopes(scores, factors))
+    return _Analysis(name, shared, scores, factors, fit_slopes(scores, factors))
 
 
 def _explain(plotted: _Analysis, source: str) -> str:
@@ -98,7 +99,8 @@ def _explain(plotted: _Analysis, source: str) -> str:
     return (
         f"Each point is a language, {plotted.name}: its mean over {_count(targets, 'target')} and "
         f"{_count(seeds, 'seed')}. Targets are scored in different languages, so their scores are first shifted to a "
-        "common mean. Bars are 95 % intervals of a language's mean. The line comes from one model with both factors, "
+        "common mean. Bars are 95 % intervals of a language's mean, over seeds if there are several and over test "
+        "items if there is one. The line comes from one model with both factors, "
         f"with the other factor at its mean. Distance to English is {describe_distance(source)}; the size of the "
         f"pretraining text is in {size_unit(source)}. Over these languages the two factors correlate at "
         f"{with_minus_signs(f'{correlation:.2f}')}, {consequence}."

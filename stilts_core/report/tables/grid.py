@@ -57,11 +57,14 @@ def number_cell(
     return f'<td data-value="{value.value:.4f}"{style}>{inner}</td>'
 
 
-def difference_cell(value: Measurement, cell: Cell, link: Link, colour_limit: float) -> str:
-    """A cell with a difference from the baseline; a cell with the same data is marked and has no colour."""
+def difference_cell(value: Measurement, cell: Cell, link: Link, colour_limit: float, *, clear: bool) -> str:
+    """A cell with a difference from the baseline, bold if it is `clear`.
+
+    A cell with the same data is marked and has neither colour nor bold numbers.
+    """
     links, content = [link(record) for record in cell.records], format_signed(value.value)
     if not cell.same_data:
-        content = f"<b>{content}</b>" if value.excludes_zero else content
+        content = f"<b>{content}</b>" if clear else content
         return number_cell(value, content, links=links, gain=value.value, colour_limit=colour_limit)
     return (
         f'<td data-value="{value.value:.4f}" class="same" title="± {format_half_width(value)}">'

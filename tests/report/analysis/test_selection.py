@@ -33,7 +33,7 @@ def test_test_scores_never_change_the_choice_on_dev():
 
 def test_target_without_dev_part_takes_the_row_with_the_largest_dev_gain_on_other_targets():
     grid = Grid(records_with({"none": 60, "qqp": 58, "ccg": 65}, {"none": 50, "qqp": 90, "ccg": 10}))
-    assert grid.cells["qqp", "tatoeba"].dev_score is None and mean_dev_gain(grid, "ccg") == 5
+    assert grid.cells["qqp", "tatoeba"].dev_scores == {} and mean_dev_gain(grid, "ccg") == 5
     assert best_on_dev(grid, "tatoeba").row == "ccg" and best_on_test(grid, "tatoeba").row == "qqp"
 
 
@@ -50,3 +50,13 @@ def test_rows_with_the_targets_own_data_and_controls_are_never_chosen():
     grid = Grid(records + controls)
     assert {cell.row for cell in candidates(grid, "xnli")} == {"none", "qqp"} and "qqp+sham" in grid.rows
     assert best_on_dev(grid, "xnli").row == best_on_test(grid, "xnli").row == "qqp"
+
+
+def test_rows_are_compared_on_the_seeds_that_they_share_with_the_baseline():
+    """A row whose additional seed is a lucky one must not be chosen for it."""
+    dev = test = {"none": 60, "qqp": 62, "ccg": 63}
+    (lucky,) = grid_records(rows=("qqp",), targets=("pawsx",), seeds=(1,))
+    lucky = with_values(with_dev_score(lucky, 99.0), {"averages.all.score": 99.0})
+    grid = Grid([*records_with(dev, test, ("pawsx",)), lucky])
+    assert len(grid.cells["qqp", "pawsx"].records) == 2
+    assert best_on_dev(grid, "pawsx").row == best_on_test(grid, "pawsx").row == "ccg"

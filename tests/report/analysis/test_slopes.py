@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from stilts_core.config import LABORATORY
 from stilts_core.laboratory.language.design import LANGUAGES
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.analysis.measurement import Measurement
-from stilts_core.report.analysis.slopes import collect_factors, fit_slopes, score_languages
+from stilts_core.report.analysis.slopes import collect_factors, fit_slopes, score_languages, share_replicates
 from stilts_core.runs.record import Record
 
 CODES = [code for code in LANGUAGES if code != "en"]
@@ -57,6 +58,27 @@ def test_languages_are_scored_by_their_mean_over_targets_and_rows():
     assert list(scores) == CODES  # nearest to English first, and no English
     for code in CODES:
         assert scores[code].value == pytest.approx(np.mean([record.scores[code].score for record in records]))
+
+
+def test_languages_have_students_interval_over_the_means_of_each_seed():
+    """Runs with one seed may share a checkpoint: targets and rows are no replicates of each other."""
+    records = grid_records(rows=("none", "qqp"), targets=("xnli", "udpos"), seeds=range(4))
+    scores = language_scores(records)
+    for code in CODES:
+        by_seed = [np.mean([r.scores[code].score for r in records if r.seed == seed]) for seed in range(4)]
+        assert scores[code].interval == pytest.approx(stats.t.interval(0.95, 3, np.mean(by_seed), stats.sem(by_seed)))
+
+
+def test_only_seeds_of_all_cells_count_or_the_commonest_seed():
+    cells = list(Grid(grid_records(rows=("none", "qqp"), targets=("xnli", "udpos"), seeds=(0, 1))).cells.values())
+    more = [replace(cells[0], records=(*cells[0].records, *grid_records(rows=["none"], targets=["xnli"], seeds=[2])))]
+    assert share_replicates([*more, *cells[1:]]) == cells
+    first, *others = cells
+    none_shared = [
+        replace(first, records=first.records[1:]),
+        *(replace(cell, records=cell.records[:1]) for cell in others),
+    ]
+    assert share_replicates(none_shared) == none_shared[1:]
 
 
 def test_a_hard_target_does_not_lower_the_few_languages_that_it_has():

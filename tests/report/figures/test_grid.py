@@ -2,6 +2,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 from record_fixture import ROWS, grid_records
+from statsmodels.stats.multitest import multipletests
 
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.figures import grid as figures
@@ -25,15 +26,33 @@ def test_heat_map_prints_the_difference_of_every_cell(grid):
     assert is_svg(svg) and all(svg.count(f"<!-- {text} -->") >= differences.count(text) for text in set(differences))
 
 
-def test_heat_map_finding_counts_only_pairs_that_share_no_data(grid):
+def test_heat_map_finding_counts_only_clear_pairs_that_share_no_data(grid):
     pairs = [key for key, cell in grid.cells.items() if key[0] != "none" and not cell.same_data]
-    assert f"Of {len(pairs)} pairs " in figures.heat_map_finding(grid)
+    gains = [key for key in pairs if grid.difference(*key).value > 0]
+    losses = [key for key in pairs if grid.difference(*key).value < 0]
+    clear = {*gains[:3], *losses[:2], ("mnli", "xnli")}
+    finding = figures.heat_map_finding(grid, clear)
+    assert f"Of {len(pairs)} pairs 3 gain and 2 lose clearly" in finding
+
+
+def test_one_seed_has_findings_without_a_clear_difference(grid):
+    for finding in (figures.heat_map_finding(grid), figures.gains_finding(grid, "xnli")):
+        assert finding.endswith("One seed shows no clear difference")
+
+
+def test_gains_finding_counts_the_rows_that_stay_after_the_correction():
+    grid = Grid(grid_records(rows=ROWS, targets=("pawsx",), seeds=range(4)))
+    differences = {row: grid.difference(row, "pawsx") for row in ROWS[1:]}
+    adjusted = multipletests([value.p for value in differences.values()], method="holm")[0]
+    helpful = sum(clear and value.value > 0 for clear, value in zip(adjusted, differences.values(), strict=True))
+    assert 0 < helpful < len(differences)
+    assert f"{helpful} of {len(differences)} rows help clearly" in figures.gains_finding(grid, "pawsx")
 
 
 def test_gains_finding_names_the_best_row_that_shares_no_data(grid):
     gains = {cell.row: grid.difference(cell.row, "xnli") for cell in grid.column("xnli") if not cell.same_data}
     best = max((row for row in gains if gains[row]), key=lambda row: gains[row].value)
-    assert f"XNLI: {short_title(best)} helps most" in figures.gains_finding(grid, "xnli")
+    assert f"XNLI: {short_title(best)} is the best row" in figures.gains_finding(grid, "xnli")
 
 
 @pytest.mark.parametrize("draw", [figures.draw_heat_map, lambda grid: figures.draw_gains(grid, "xnli")])

@@ -90,6 +90,34 @@ def test_number_of_several_runs_links_to_each_of_them(tmp_path):
     assert page.count('aria-label="run 3"') >= 2
 
 
+def test_bold_numbers_are_those_that_the_csv_file_has_below_the_level(tmp_path):
+    grid = Grid(grid_records(rows=("none", "qqp", "ccg", "mnli"), targets=("xnli", "udpos"), seeds=range(5)))
+    page = results.build_page(grid, PageWriter(tmp_path), link)
+    lines = [*read_csv(tmp_path, "results"), *read_csv(tmp_path, "results-without-english")]
+    tested = [line for line in lines if line["p_holm"]]
+    first, _, second = parse_tables(page)
+    bold = sum(cell.tag == "b" for table in (first, second) for cell in table.iter())
+    assert 0 < bold == sum(float(line["p_holm"]) <= 0.05 for line in tested) < len(tested)
+    assert f"covers {len(tested)} differences: those of both tables" in page
+    assert len(tested) == 2 * (5 + 3)  # without MNLI → XNLI, the same data
+    assert all(float(line["p_holm"]) >= float(line["p"]) for line in tested)
+
+
+def test_one_seed_has_no_bold_number_and_the_page_says_why(book):
+    folder, page = book
+    assert "<b>" not in page and "One seed cannot tell an effect from chance" in page
+    assert not any(line["p"] or line["p_holm"] for line in read_csv(folder, "results"))
+
+
+def test_runs_without_a_baseline_of_their_seed_have_no_difference(tmp_path):
+    records = grid_records(rows=("none",), targets=("xnli",)) + grid_records(
+        rows=("qqp",), targets=("xnli",), seeds=[1]
+    )
+    page = results.build_page(Grid(records), PageWriter(tmp_path), link)
+    row = find_row(parse_tables(page)[0], "QQP")
+    assert row[3].get("aria-label") == "no baseline with the same seed to compare with" and row[2].text == "0"
+
+
 def test_missing_cells_are_shown_as_missing(tmp_path):
     records = grid_records(rows=("none", "qqp"), targets=("xnli", "mlqa"))[:3]
     page = results.build_page(Grid(records), PageWriter(tmp_path), link)

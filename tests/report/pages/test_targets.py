@@ -65,6 +65,22 @@ def test_rows_with_the_same_data_are_marked_and_have_no_colour(tmp_path):
     assert ["background" in row for row in rows] == [False, False, True]
 
 
+def test_page_says_which_differences_are_corrected_together(tmp_path):
+    assert "One seed cannot tell an effect from chance" in build_page(tmp_path)[1]
+    page = build_page(tmp_path, "udpos", seeds=range(3))[1]
+    assert "Holm's correction" in page and "covers 2 differences: those of this figure" in page
+
+
+def test_colours_show_differences_of_runs_with_the_same_seed(tmp_path):
+    grid = Grid(grid_records("lab", ("none", "qqp"), ("udpos",), (0, 1)))
+    lucky = Grid([*grid.records, *grid_records("lab", ("qqp",), ("udpos",), (2,))])
+    plain, more = (
+        re.findall(r"background: [^;]+", targets.build_page(each, "udpos", PageWriter(tmp_path), link))
+        for each in (grid, lucky)
+    )
+    assert plain and plain == more
+
+
 def test_only_retrieval_targets_have_a_figure_by_hidden_state(tmp_path):
     assert "tatoeba-layers.svg" in build_page(tmp_path, "tatoeba")[1]
     assert (tmp_path / "generated/tatoeba-layers.svg").exists()

@@ -31,14 +31,17 @@ def test_a_cell_of_one_run_links_to_it_and_a_cell_of_several_to_each():
     assert '<a href="a.html">50.0</a>' in two and '<a href="b.html" aria-label="run 2">2</a>' in two
 
 
-def test_only_differences_whose_interval_excludes_zero_are_bold():
-    cell = cell_of("qqp", "xnli")
-    assert "<b>+5.0</b>" in difference_cell(Measurement(5.0, 1.0), cell, link, 10)
-    assert "<b>" not in difference_cell(Measurement(1.0, 1.0), cell, link, 10)
+def test_only_clear_differences_are_bold():
+    cell, value = cell_of("qqp", "xnli"), Measurement(5.0, 1.0)
+    assert "<b>+5.0</b>" in difference_cell(value, cell, link, 10, clear=True)
+    assert "<b>" not in difference_cell(value, cell, link, 10, clear=False)
+    assert "<b>" not in difference_cell(value, cell_of("mnli", "xnli"), link, 10, clear=True)
 
 
 def test_differences_on_the_same_data_are_marked_and_have_no_colour():
-    same, other = (difference_cell(Measurement(5.0, 1.0), cell_of(row, "xnli"), link, 10) for row in ("mnli", "qqp"))
+    same, other = (
+        difference_cell(Measurement(5.0, 1.0), cell_of(row, "xnli"), link, 10, clear=True) for row in ("mnli", "qqp")
+    )
     assert 'class="same"' in same and "background" not in same
     assert 'class="same"' not in other and "background" in other
 
