@@ -211,7 +211,7 @@ def test_resolved_configuration_has_every_value_that_its_profile_gives():
 def test_run_ids_are_those_that_were_recorded():
     """If the hash of a fixed configuration changes, no finished run is reused any more."""
     facts = {"weights": "w" * 64, "data": "d" * 64}
-    config = RunConfig(intermediate="mnli,squad", target="xquad", seed=3).resolved()
+    config = RunConfig(intermediate="mnli,squad", target="xquad", seed=3, intermediate_lr=1e-3).resolved()
     assert config.run_id(**facts) == "mnli+squad-xquad-lab-s3-5817a0cb53"
     assert config.checkpoint_id(**facts, format="3") == "mnli+squad-lab-s3-dd7536fe50"
     config = replace(config, auxiliary="mlm", auxiliary_weight=0.5)
