@@ -86,10 +86,10 @@ def socialiqa(row: Row, task: Task, language: str) -> ChoiceExample:
 
 
 def logiqa(row: Row, task: Task, language: str) -> ChoiceExample:
-    """LogiQA 2.0: a text, a question, four options, and the number of the right one."""
+    """LogiQA 2.0: a text, a question, options, and the number of the right one; its own ids are not unique."""
     choices = row.texts("options")
     label = row.choice("answer", len(choices))
-    return _choice(row, language, row.text("text"), row.text("question"), choices, label, "id")
+    return _choice(row, language, row.text("text"), row.text("question"), choices, label, None)
 
 
 def _letter(row: Row, column: str, letters: list[str]) -> int | None:
