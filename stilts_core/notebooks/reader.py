@@ -41,8 +41,8 @@ READER_SIZES: Mapping[str, ReaderSize] = {
     ),
     "continued": ReaderSize(
         title="continued pretraining",
-        changes=f"{_COMMON} arms=direct,text-unseen targets=udpos intermediate_steps=150 target_steps=64 "
-        "languages=qal,qes,qil,qme",
+        changes=f"{_COMMON} arms=direct,text-unseen targets=udpos measure_languages=false intermediate_steps=150 "
+        "target_steps=64 languages=qal,qes,qil,qme",
         tries={
             "-p seeds 6": MORE_SEEDS,
             '-p changes "intermediate_steps=1500"': "half as many steps on text as in the study",
@@ -70,8 +70,8 @@ READER_SIZES: Mapping[str, ReaderSize] = {
     ),
     "adversary": ReaderSize(
         title="the language adversary",
-        changes=f"{_COMMON} arms=lambda-0,reversal targets=tatoeba intermediate_steps=80 intermediate_lr=1e-3 "
-        "test_examples=100",
+        changes=f"{_COMMON} arms=lambda-0,reversal targets=tatoeba measure_languages=false intermediate_steps=80 "
+        "intermediate_lr=1e-3 test_examples=100",
         tries={
             "-p seeds 6": MORE_SEEDS,
             '-p changes "intermediate_lr=3e-4"': "the learning rate of the study, at which few steps change little",
