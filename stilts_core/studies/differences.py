@@ -80,6 +80,14 @@ class Pairs:
         return [_by_encoder(self.encoders, values) for values in chosen]
 
 
+class TooFewPairs(StudyError):
+    """A contrast cannot be tested; `excluded` counts the pairs that the protocol's rules removed."""
+
+    def __init__(self, excluded: int, message: str) -> None:
+        super().__init__(message)
+        self.excluded = excluded
+
+
 def require_arms(table: StudyTable, protocol: Protocol, contrasts: Sequence[Contrast]) -> None:
     """Raise StudyError unless every arm of the contrasts has results on the contrast's target."""
     frame = table.frame
@@ -96,7 +104,7 @@ def pair_runs(table: StudyTable, contrast: Contrast) -> Pairs:
     """Return the pairs of a contrast: runs of both arms with the same encoder, seed and levels.
 
     A pair counts if neither run is excluded. All pairs have the same languages: those that every run scored. Raises
-    StudyError if fewer than FEWEST_PAIRS pairs remain.
+    TooFewPairs if fewer than FEWEST_PAIRS pairs remain.
     """
     frame = table.frame
     chosen = (frame["target"] == contrast.target).to_numpy()
@@ -110,10 +118,11 @@ def pair_runs(table: StudyTable, contrast: Contrast) -> Pairs:
     every = sorted(treatment.keys() & control.keys())
     common = [key for key in every if not (treatment[key].excluded or control[key].excluded)]
     if len(common) < FEWEST_PAIRS:
-        raise StudyError(
+        raise TooFewPairs(
+            len(every) - len(common),
             f"contrast {contrast.name!r} on {contrast.target} has {len(common)} pairs of {contrast.treatment} and "
             f"{contrast.control} with metric {contrast.metric!r} ({len(every) - len(common)} excluded); at least "
-            f"{FEWEST_PAIRS} are needed: run more encoders or seeds"
+            f"{FEWEST_PAIRS} are needed: run more encoders or seeds",
         )
     sides = [[side[key] for key in common] for side in (treatment, control)]
     codes = sorted(set.intersection(*(set(run.scores) for side in sides for run in side)))

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from stilts_core.studies.differences import Pairs, pair_runs, require_arms
+from stilts_core.studies.differences import Pairs, TooFewPairs, pair_runs, require_arms
 from stilts_core.studies.inference import Effect, adjust, compare_equivalence, compare_means
 from stilts_core.studies.power import (
     POWER,
@@ -77,15 +77,25 @@ class Finding:
 def conclude(
     table: StudyTable, protocol: Protocol, standing: Standing | None = None, contrasts: Sequence[Contrast] | None = None
 ) -> list[Finding]:
-    """Return the findings of all contrasts of a protocol, the primary one first.
+    """Return the findings of the contrasts of a protocol, the primary one first.
 
-    Raises StudyError if an arm of the contrasts has no results, or has too few pairs.
+    An exploratory contrast has no finding if the rules of exclusion leave it too few pairs, as where an arm never
+    learns its task. Raises StudyError if an arm of the contrasts has no results, or has too few pairs otherwise.
     """
     contrasts = protocol.contrasts if contrasts is None else contrasts
     require_arms(table, protocol, contrasts)
-    every = [pair_runs(table, contrast) for contrast in contrasts]
+    tested, every = [], []
+    for contrast in contrasts:
+        try:
+            pairs = pair_runs(table, contrast)
+        except TooFewPairs as error:
+            if contrast.status == "confirmatory" or not error.excluded:
+                raise
+            continue
+        tested.append(contrast)
+        every.append(pairs)
     effects = [evaluate(pairs, protocol) for pairs in every]
-    return judge_effects(contrasts, effects, every, standing)
+    return judge_effects(tested, effects, every, standing)
 
 
 def judge_effects(

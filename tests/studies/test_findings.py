@@ -147,3 +147,20 @@ def test_identical_runs_are_equivalent_with_full_power():
     protocol = invented(primary={"test": "equivalence"})
     finding = conclude(Simulation(protocol, lambda cell: 0.0, encoder=0.0).table(), protocol)[0]
     assert finding.verdict == "supported" and finding.power == 1.0 and "supported" in finding.sentence
+
+
+def test_exploratory_contrast_whose_pairs_are_all_excluded_leaves_the_others():
+    other = invented().primary.model_dump() | {"name": "other", "treatment": "qqp", "status": "exploratory"}
+    arms = {name: {"intermediate": name} for name in ("none", "mnli", "qqp")}
+    protocol = invented(
+        arms={"direct": arms["none"] | {"control": True}, "mnli": arms["mnli"], "qqp": arms["qqp"]}, secondary=[other]
+    )
+    table = Simulation(protocol, lambda cell: 2.0 * (cell.arm != "direct")).table()
+    whole = conclude(table, protocol)
+    assert [finding.name for finding in whole] == [protocol.primary.name, "other"]
+    table.frame.loc[table.frame["arm"] == "qqp", "excluded"] = "not learnt"
+    (left,) = conclude(table, protocol)
+    assert left.name == protocol.primary.name and left.value == whole[0].value
+    table.frame.loc[table.frame["arm"] == "mnli", "excluded"] = "not learnt"
+    with pytest.raises(StudyError, match=r"has 0 pairs of mnli and direct .* \(12 excluded\)"):
+        conclude(table, protocol)

@@ -103,8 +103,10 @@ def explain_retrieval(chapter: Chapter) -> list[str]:
 
 
 def _arms(chapter: Chapter) -> list[str]:
-    """All arms but the control itself."""
-    return [name for name in chapter.protocol.arms if name != ZERO]
+    """All arms but the control itself that have runs which no rule excludes."""
+    frame = chapter.require_table().frame
+    counted = set(frame.loc[frame["excluded"] == "", "arm"])
+    return [name for name in chapter.protocol.arms if name != ZERO and name in counted]
 
 
 PARTS = ChapterParts(

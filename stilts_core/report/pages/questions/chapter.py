@@ -44,8 +44,15 @@ class Chapter:
 
     @property
     def pairs(self) -> list[tuple[Contrast, Finding]]:
-        """Every contrast with its finding."""
-        return list(zip(self.protocol.contrasts, self.findings, strict=True)) if self.findings else []
+        """Every contrast that has a finding, with it."""
+        by_name = {finding.name: finding for finding in self.findings}
+        return [(contrast, by_name[contrast.name]) for contrast in self.protocol.contrasts if contrast.name in by_name]
+
+    @property
+    def untested(self) -> list[Contrast]:
+        """The contrasts that have no finding although others have one: too few of their pairs were not excluded."""
+        tested = {finding.name for finding in self.findings}
+        return [contrast for contrast in self.protocol.contrasts if tested and contrast.name not in tested]
 
     @cached_property
     def encoders(self) -> list[str]:

@@ -101,11 +101,15 @@ def _download(chapter: Chapter, writer: PageWriter) -> str:
 
 
 def _notes(chapter: Chapter) -> list[str]:
-    """The notes of the findings, each once with the contrasts that it holds for."""
+    """The notes of the findings, each once with its contrasts, and the contrasts without a finding."""
     noted: dict[str, list[str]] = {}
     for finding in chapter.findings:
         for note in finding.notes:
             noted.setdefault(note, []).append(finding.name)
+    if chapter.untested:
+        noted["Too few pairs are left after the protocol's exclusions, so there is no result."] = [
+            contrast.name for contrast in chapter.untested
+        ]
     return ["\n".join(f"- {markdown_text('; '.join(names))}: {markdown_text(note)}" for note, names in noted.items())
             ] if noted else []  # fmt: skip
 
