@@ -136,8 +136,9 @@ def one_by_one(do, *targets: str, **fields) -> Record:
 
 
 def test_chain_equals_its_phases_done_one_by_one(do):
-    whole = do(intermediate="pawsx>panx", target="udpos")
-    record = one_by_one(do, "pawsx", "panx", "udpos")
+    rate = {"intermediate_lr": 1e-3, "target_lr": 1e-3}  # a task has one rate, whether it comes first or last
+    whole = do(intermediate="pawsx>panx", target="udpos", **rate)
+    record = one_by_one(do, "pawsx", "panx", "udpos", **rate)
     assert whole.scores == record.scores and losses(whole.phases[-1]) == losses(record.phases[-1])
     assert same_weights(whole, record)
     assert [(phase.name, phase.tasks) for phase in whole.phases] == [
@@ -353,7 +354,7 @@ def test_profile_gives_steps_and_rate_by_task(do, invented):
     given = do(**open_fields, intermediate="qqp,mnli", intermediate_steps=3, target_lr=1e-4)
     assert recipe(given) == [(3, 3e-4), (4, 1e-4)]
     without = do(**open_fields, intermediate="qqp,panx", target="pawsx")  # panx has no recipe: the values for all tasks
-    assert recipe(without) == [(18, 1e-3), (12, 1e-3)]
+    assert recipe(without) == [(18, 3e-4), (12, 1e-3)]
 
 
 def test_recipe_of_a_profile_decides_names_only_where_it_is_used(invented, monkeypatch):
