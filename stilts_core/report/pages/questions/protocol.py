@@ -1,5 +1,6 @@
 """The section "Protocol" of a chapter: what was fixed, when, and what each arm is there for."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from stilts_core.report.escape import code_span, markdown_text
@@ -153,7 +154,9 @@ def _exclusions(chapter: Chapter) -> str:
 
 
 def _count_excluded(rule: Exclusion, table: StudyTable) -> str:
-    """How many runs the rule excludes, of those to which it applies."""
+    """How many runs the rule excludes, of those to which it applies, and of which arms they are."""
     runs = table.frame[["run", "arm", "excluded"]].drop_duplicates()
-    reasons = [reason for arm, reason in zip(runs["arm"], runs["excluded"], strict=True) if rule.applies(arm)]
-    return f"{sum(rule.reason in reason for reason in reasons)} of {len(reasons)}"
+    arms = [arm for arm in runs["arm"] if rule.applies(arm)]
+    dropped = Counter(runs["arm"][runs["excluded"].str.contains(rule.reason, regex=False)])
+    shown = [f"{code_span(arm)}: {dropped[arm]} of {count}" for arm, count in Counter(arms).items() if dropped[arm]]
+    return "; ".join([f"{sum(dropped[arm] for arm in set(arms))} of {len(arms)}", *shown])

@@ -126,7 +126,7 @@ def test_excluded_runs_are_counted_and_leave_the_other_contrasts_as_estimates(tm
     excluded = [f"{reason} (x)" if arm == "labels" else "" for arm in table.frame["arm"]]
     write_table(kept_table("continued", tmp_path), type(table)(table.frame.assign(excluded=excluded), table.provenance))
     pages = build(tmp_path, protocols)
-    assert "| 8 of 16 |" in pages["continued/protocol"]
+    assert "| 8 of 16; `labels`: 8 of 8 |" in pages["continued/protocol"]
     assert (
         "no verdict" in pages["continued/contrasts"]
         and "text of unseen languages helps POS" in pages["continued/contrasts"]
