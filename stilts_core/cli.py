@@ -157,7 +157,11 @@ def batch(file: Path) -> int:
     metavar="NAME=VALUES",
     help="levels of a factor, arms, targets, encoders, or the value of a field (may be repeated); exploratory",
 )
-@click.option("--blocks", default="", help="the encoders whose runs are done now, joined by commas (default: all)")
+@click.option(
+    "--blocks",
+    default="",
+    help="encoders, or seeds (seed-0) of a single encoder, whose runs are done now, joined by commas (default: all)",
+)
 @click.option("--keep", is_flag=True, help="also write the table to BOOK_DIR/results/studies, which the book shows")
 @click.option("--cores", type=click.IntRange(1), help="number of runs at once (default: the number of cores)")
 @click.option("--protocols-dir", type=click.Path(path_type=Path), help="folder of protocols (default: protocols)")

@@ -7,7 +7,8 @@ from stilts_core.config import LABORATORY, PROFILES
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.failed_runs import find_failures
 from stilts_core.report.page_writer import PageWriter
-from stilts_core.report.pages import cost, laboratory, lessons, overview, reference, runs, targets, transfer
+from stilts_core.report.pages import cost, laboratory, lessons, overview, real, reference, runs, targets, transfer
+from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.pages.questions import build as questions
 from stilts_core.report.readable_records import alike
 from stilts_core.report.recorded_results import read_encoders, read_records
@@ -26,6 +27,7 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
     encoders = alike(read_encoders(profile, runs_dir, book_dir / "results"))
     failures = find_failures(profile, runs_dir)
     grid, writer, source = Grid(records), PageWriter(book_dir), _find_source(records, profile)
+    place = GridPlace(writer, lambda run: f"pairs/{run.run_id}.html")
     runs.write_pages(records, runs_dir, writer)
     runs.write_failure_pages(failures, writer)
     lessons.write_pages(runs_dir, writer)
@@ -34,7 +36,7 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
         "languages": reference.build_languages(),
         "parameters": reference.build_parameters(),
         "published": reference.build_published(),
-        "results": overview.build_results(grid, profile, writer),
+        "results": overview.build_results(grid, profile, place),
         "transfer": (
             transfer.build_page(grid, encoders, source, writer) if records else overview.explain_no_runs(profile)
         ),
@@ -43,7 +45,7 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
         "cost": cost.build_page(book_dir / "results" / "bench.json", writer),
     }
     for target in grid.targets:
-        pages[f"targets/{target}"] = targets.build_page(grid, target, writer, _link_from_target)
+        pages[f"targets/{target}"] = targets.build_page(grid, target, place.below_targets())
     if source == LABORATORY:
         pages["languages"] = (
             f"## The laboratory's languages\n\n{laboratory.build_overview()}\n"
@@ -53,14 +55,10 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
     for name, page in pages.items():
         writer.write(f"generated/{name}.md", page)
     questions.write_chapters(writer, protocols)
+    real.write_pages(writer, protocols)
     return writer.finish()
 
 
 def _find_source(records: Sequence[Record], profile: str) -> str:
     """The source of the data: that of the records, else that of the profile."""
     return records[0].config.data_source if records else PROFILES[profile]["source"]
-
-
-def _link_from_target(record: Record) -> str:
-    """The address of a run's page, seen from the page of a target."""
-    return f"../../pairs/{record.run_id}.html"

@@ -259,6 +259,18 @@ class Record(RecordPart):
         """The row of the grid that the run belongs to (see `RunConfig.row`)."""
         return self.config.row
 
+    @property
+    def encoder_name(self) -> str:
+        """The name of the encoder; that of a laboratory encoder holds its pretraining seed."""
+        return self.encoder.name
+
+    @property
+    def target_dev(self) -> float | None:
+        """The English dev score of the target after its phase; None if it has no training or dev part."""
+        scores = (phase.dev[self.target].score for phase in self.phases
+                  if phase.name != "intermediate" and self.target in phase.dev)  # fmt: skip
+        return next(scores, None)
+
     def to_json(self, indent: int | None = 1) -> str:
         """The record as JSON text; fields that were never set are left out. Raises ValueError for NaN."""
         content = self.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -109,20 +109,21 @@ def _plain_row(metric: str, language: str, value: float, n: int) -> dict[str, An
 
 def _provenance(protocol: Protocol, records: Sequence[Record], primary: set[str]) -> dict[str, Any]:
     packages: dict[str, Mapping[str, str | None]] = {}
-    by_encoder: dict[str, list[Record]] = {}
+    by_block: dict[str, list[Record]] = {}
     for record in records:
         packages.setdefault(repr(sorted(record.environment.packages.items())), record.environment.packages)
-        by_encoder.setdefault(str(record.config.encoder), []).append(record)
+        by_block.setdefault(protocol.block_of(str(record.config.encoder), record.seed), []).append(record)
     return {
         "study": protocol.name,
         "digest": protocol.digest,
         "packages": [dict(versions) for versions in packages.values()],
-        "blocks": {name: _describe_block(by_encoder[name], primary) for name in sorted(by_encoder)},
+        "notes": list(dict.fromkeys(note for record in records for note in record.notes)),
+        "blocks": {name: _describe_block(by_block[name], primary) for name in sorted(by_block)},
     }
 
 
 def _describe_block(records: Sequence[Record], primary: set[str]) -> dict[str, Any]:
-    """The origin of the runs of one encoder; `primary` are the ids of the runs that the primary contrast uses.
+    """The origin of the runs of one block; `primary` are the ids of the runs that the primary contrast uses.
 
     `origins` has the earliest start, in UTC, of the primary runs at each revision.
     """

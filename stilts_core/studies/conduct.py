@@ -74,6 +74,15 @@ def open_study(
     return Study(path, protocol, design, forecast(protocol, design), protocol.digest != original.digest)
 
 
+def has_study(name: str, folder: Path | None = None) -> bool:
+    """Whether there is a protocol of this name."""
+    try:
+        locate_protocol(name, folder)
+    except ConfigError:
+        return False
+    return True
+
+
 def describe(study: Study) -> str:
     """Return what a study will do: its runs, its forecast, and what it can detect."""
     protocol, size = study.protocol, study.forecast
@@ -118,21 +127,23 @@ def conduct(
 ) -> StudyTable:
     """Register a study, execute its runs, write the table of its results, and return it.
 
-    `blocks` are the encoders whose runs are done now (default: all). The results of other encoders come from the table
-    at `kept`, if it belongs to the same protocol. A changed study is not registered. `execute` raises an error if a run
+    `blocks` are those whose runs are done now (default: all). The results of the others come from the table at `kept`,
+    if it belongs to the same protocol. A changed study is not registered. `execute` raises an error if a run
     failed; then the same command resumes. Raises ConfigError as `register_study` does, and for an unknown block.
     """
     protocol = study.protocol
-    if unknown := [name for name in blocks if name not in protocol.encoders]:
-        raise ConfigError(f"there is no block {unknown[0]!r}; choose from the encoders {', '.join(protocol.encoders)}")
+    if unknown := [name for name in blocks if name not in protocol.blocks]:
+        known = f"the {protocol.block_noun}s {', '.join(protocol.blocks)}"
+        raise ConfigError(f"there is no block {unknown[0]!r}; choose from {known}")
     if not study.changed:
         register_study(study)
-    execute([config for config in study.design.configs if not blocks or config["encoder"] in blocks])
+    chosen = set(blocks or protocol.blocks)
+    execute([run for run in study.design.configs if protocol.block_of(run["encoder"], run["seed"]) in chosen])
     table = gather(study, runs_dir)
     if kept and not study.changed and kept.exists():
         earlier = read_table(kept)
         if earlier.provenance["digest"] == protocol.digest:
-            table = merge_tables(earlier, table)
+            table = merge_tables(protocol, earlier, table)
     write_table(study.results_path(runs_dir), table)
     return table
 

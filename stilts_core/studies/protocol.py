@@ -240,6 +240,20 @@ class Protocol(_Part):
         """The confirmatory contrasts, over which Holm's correction runs; the primary one is the first."""
         return tuple(contrast for contrast in self.contrasts if contrast.status == "confirmatory")
 
+    @property
+    def block_noun(self) -> str:
+        """What the study may be done by: the encoder where it has several, else the seed."""
+        return "encoder" if len(self.encoders) > 1 else "seed"
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The names of the blocks, each of which may be done at another time: `lab-wide-2`, or `seed-0`."""
+        return self.encoders if self.block_noun == "encoder" else tuple(f"seed-{seed}" for seed in self.seeds)
+
+    def block_of(self, encoder: str, seed: int) -> str:
+        """Return the name of the block that a run belongs to."""
+        return encoder if self.block_noun == "encoder" else f"seed-{seed}"
+
     @cached_property
     def digest(self) -> str:
         """The SHA-256 of everything that the protocol says; comments and spaces of the file do not count."""

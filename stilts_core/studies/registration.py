@@ -155,8 +155,8 @@ def judge(
 def _judge_runs(protocol: Protocol, registered: datetime, blocks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What keeps the runs of the primary contrast, by block, from being confirmatory."""
     reasons = []
-    if missing := [name for name in protocol.encoders if name not in blocks]:
-        reasons.append(f"{len(missing)} of {len(protocol.encoders)} encoders are missing")
+    if missing := [name for name in protocol.blocks if name not in blocks]:
+        reasons.append(f"{len(missing)} of {len(protocol.blocks)} {protocol.block_noun}s are missing")
     origins = [(revision, _time(time)) for block in blocks.values() for revision, time in block["origins"].items()]
     if any(started < registered for _, started in origins):
         reasons.append("runs of the primary contrast are older than the registration")

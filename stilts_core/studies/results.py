@@ -11,6 +11,7 @@ import numpy as np
 
 from stilts_core.errors import RecordError, StudyError
 from stilts_core.storage.atomic import whole_file
+from stilts_core.studies.protocol import Protocol
 
 if TYPE_CHECKING:  # pandas and pyarrow take a second to import
     import pandas as pd
@@ -37,8 +38,9 @@ class StudyTable:
     `high` bound the 95 % interval over test items (NaN: none). `items` has the correctness of each of `n` items,
     packed into bits (None: not binary, or not recorded). `excluded` is the reason why a rule drops the run, or empty.
 
-    `provenance` holds once what all rows share: the study, the protocol's digest, versions of packages, and for every
-    encoder (`blocks`) its fingerprint, its cost, and when and at which revision its runs were done.
+    `provenance` holds once what all rows share: the study, the protocol's digest, versions of packages, the notes that
+    a page must print, and for every block (`blocks`) its encoder's fingerprint, its cost, and when and at which
+    revision its runs were done.
     """
 
     frame: "pd.DataFrame"
@@ -55,8 +57,8 @@ def kept_table(name: str, book_dir: Path) -> Path:
     return book_dir / "results" / "studies" / f"{name}.parquet"
 
 
-def merge_tables(earlier: StudyTable, later: StudyTable) -> StudyTable:
-    """Return a table with the blocks of both; a block, which is an encoder, that both have is taken from `later`.
+def merge_tables(protocol: Protocol, earlier: StudyTable, later: StudyTable) -> StudyTable:
+    """Return a table with the blocks of both; a block that both have is taken from `later`.
 
     Raises StudyError if they are tables of different protocols.
     """
@@ -64,12 +66,14 @@ def merge_tables(earlier: StudyTable, later: StudyTable) -> StudyTable:
         raise StudyError(f"tables of two protocols (digests {old[:12]}, {new[:12]}) cannot be joined; remove one")
     import pandas as pd
 
-    frame = earlier.frame[~earlier.frame["encoder"].isin(later.frame["encoder"].unique())]
+    cells = zip(earlier.frame["encoder"], earlier.frame["seed"], strict=True)
+    frame = earlier.frame[[protocol.block_of(*cell) not in later.provenance["blocks"] for cell in cells]]
     rows = pd.concat([frame, later.frame]).to_dict("records")
-    packages = [*earlier.provenance["packages"], *later.provenance["packages"]]
     blocks = dict(earlier.provenance["blocks"]) | dict(later.provenance["blocks"])
-    distinct = [versions for place, versions in enumerate(packages) if versions not in packages[:place]]
-    provenance = dict(later.provenance) | {"packages": distinct, "blocks": dict(sorted(blocks.items()))}
+    provenance = dict(later.provenance) | {"blocks": dict(sorted(blocks.items()))}
+    for name in ("packages", "notes"):
+        both = [*earlier.provenance.get(name, ()), *later.provenance.get(name, ())]
+        provenance[name] = [entry for place, entry in enumerate(both) if entry not in both[:place]]
     return StudyTable(make_frame(rows, later.factors), provenance)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from stilts_core.report.analysis.grid_run import GridRun
 from stilts_core.runs.measures import StateScores
-from stilts_core.runs.record import Record
 
 When = Literal["before", "after"]
 Kind = Literal["raw", "globally_centred", "language_centred"]
@@ -20,7 +20,7 @@ EXPLANATION = (
 )
 
 
-def mean_by_state(record: Record, when: When, kind: Kind) -> list[float | None]:
+def mean_by_state(record: GridRun, when: When, kind: Kind) -> list[float | None]:
     """The mean over languages from every hidden state; None where a language has no score, empty without any."""
     if record.retrieval is None:
         return []
@@ -28,7 +28,7 @@ def mean_by_state(record: Record, when: When, kind: Kind) -> list[float | None]:
     return [None if None in scores else sum(scores) / len(scores) for scores in zip(*by_language, strict=True)]
 
 
-def mean_at_scored_state(records: Iterable[Record], when: When, kind: Kind) -> float | None:
+def mean_at_scored_state(records: Iterable[GridRun], when: When, kind: Kind) -> float | None:
     """The mean over runs and languages at the hidden state by which the target is scored; None without any."""
     values = [
         value
@@ -40,7 +40,7 @@ def mean_at_scored_state(records: Iterable[Record], when: When, kind: Kind) -> f
     return sum(values) / len(values) if values else None
 
 
-def all_scores(record: Record) -> Iterator[dict[str, list[float | None]]]:
+def all_scores(record: GridRun) -> Iterator[dict[str, list[float | None]]]:
     """The scores from hidden states by language, of every kind, before and after."""
     if record.retrieval:
         parts: tuple[StateScores, StateScores] = (record.retrieval.before, record.retrieval.after)

@@ -9,6 +9,7 @@ from re import fullmatch
 from typing import Literal
 
 from stilts_core.config import GridRow
+from stilts_core.report.analysis.grid_run import GridRun
 from stilts_core.report.analysis.measurement import Measurement, measure_run
 from stilts_core.report.analysis.replicates import (
     Replicate,
@@ -19,7 +20,6 @@ from stilts_core.report.analysis.replicates import (
     subtract_pairs,
     summarise,
 )
-from stilts_core.runs.record import Record
 from stilts_core.tasks.auxiliaries import AUXILIARIES
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS, get_task
 
@@ -38,7 +38,7 @@ class Cell:
 
     row: str
     target: str
-    records: tuple[Record, ...]
+    records: tuple[GridRun, ...]
 
     @property
     def same_data(self) -> bool:
@@ -64,12 +64,8 @@ class Cell:
     @property
     def dev_scores(self) -> dict[Replicate, float]:
         """Each run's English dev score of the target; empty if the target has no training or dev part."""
-        scores = {
-            replicate_of(record): phase.dev[self.target].score
-            for record in self.records
-            for phase in record.phases
-            if phase.name != "intermediate" and self.target in phase.dev
-        }
+        found = {replicate_of(record): record.target_dev for record in self.records}
+        scores = {key: score for key, score in found.items() if score is not None}
         return scores if len(scores) == len(self.records) else {}
 
     def score(self, average: Average = "all") -> Measurement | None:
@@ -92,7 +88,7 @@ class Grid:
     In the same way the runs of a row have one setting of what stands beside its tasks, such as its weight.
     """
 
-    def __init__(self, records: Sequence[Record]):
+    def __init__(self, records: Sequence[GridRun]):
         columns = defaultdict(list)
         for record in records:
             columns[record.target].append(record)
@@ -108,7 +104,7 @@ class Grid:
         self.incomparable = [record for record in records if id(record) not in in_cells]
 
     @cached_property
-    def records(self) -> list[Record]:
+    def records(self) -> list[GridRun]:
         """The runs of all cells."""
         return [record for cell in self.cells.values() for record in cell.records]
 
@@ -167,7 +163,7 @@ def row_sort_key(row: str) -> tuple[bool, int, bool, int, bool, list[int]]:
     return sham, beside, mixed, len(links), len(tasks) > 1, [order.index(name) for name in tasks]
 
 
-def _comparable_runs(column: Sequence[Record]) -> dict[str, list[Record]]:
+def _comparable_runs(column: Sequence[GridRun]) -> dict[str, list[GridRun]]:
     """The comparable runs of one target by row, ordered by seed. Of a repeated run, the latest counts."""
     sets = defaultdict(list)
     for record in column:
@@ -194,7 +190,7 @@ def _present(parts: Iterable[Replicates]) -> list[Replicates]:
     return [part for part in parts if part]
 
 
-def _beside(record: Record) -> str:
+def _beside(record: GridRun) -> str:
     """The setting of what stands beside the tasks of a run, as text."""
     fields = record.config.deciding()
     return repr({name: value for name, value in fields.items() if name.startswith(BESIDE_FIELDS)})
@@ -204,7 +200,7 @@ def _is_grid_field(name: str) -> bool:
     return name in GRID_FIELDS or name.startswith(BESIDE_FIELDS)
 
 
-def _comparison_key(record: Record) -> tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]:
+def _comparison_key(record: GridRun) -> tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]:
     """What two runs of a column must share to be comparable: source, other deciding fields, and scored languages."""
     fields = record.config.deciding()
     if match := fullmatch(r"(lab|lab-wide)-\d+", str(fields["encoder"])):

@@ -3,13 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
+from typing import Protocol
 
 from scipy.special import stdtrit
 
-from stilts_core.runs.record import Interval
-
 QUANTILE = 0.975  # a two-sided 95 % interval ends here
 NORMAL_QUANTILE = 1.959964  # the standard normal distribution's value there
+
+
+class BoundedScore(Protocol):
+    """A score with its 95 % bootstrap interval over test items."""
+
+    @property
+    def score(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Measurement:
         return Measurement(self.value - other.value, self.variance + other.variance)
 
 
-def measure_run(score: Interval) -> Measurement:
+def measure_run(score: BoundedScore) -> Measurement:
     """The score of one run, with the uncertainty of its bootstrap over test items."""
     return Measurement(
         score.score,

@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from stilts_core.report.analysis.grid_run import GridRun
 from stilts_core.report.analysis.measurement import Measurement, average_items
-from stilts_core.runs.record import Record
 from stilts_core.studies.inference import compare_means
 
 Replicate = tuple[int, str]  # the seed of a run, and its encoder, whose name holds its pretraining seed
 Replicates = Mapping[Replicate, Measurement]
 
 
-def replicate_of(record: Record) -> Replicate:
+def replicate_of(record: GridRun) -> Replicate:
     """What distinguishes the runs of a cell."""
-    return record.seed, record.encoder.name
+    return record.seed, record.encoder_name
 
 
 def subtract_pairs(treatment: Replicates, control: Replicates) -> dict[Replicate, Measurement]:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
 from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
+from stilts_core.report.analysis.grid_run import GridRun
 from stilts_core.report.analysis.measurement import Measurement
 from stilts_core.report.analysis.multiplicity import CorrectedFamily, correct
 from stilts_core.report.colours import colour_limit, difference_colour
@@ -29,7 +30,6 @@ from stilts_core.report.figures.style import (
 from stilts_core.report.tables.grid import format_signed
 from stilts_core.report.tables.html import metric_name
 from stilts_core.report.tables.titles import row_title, short_title
-from stilts_core.runs.record import Record
 from stilts_core.tasks.catalogue import get_task
 
 Differences = Mapping[tuple[str, str], Measurement]  # from the baseline, by row and target
@@ -201,7 +201,7 @@ def _line_style(row: str, best_row: str) -> dict[str, Any]:
     return {"color": LIGHT_GREY, "linewidth": 1}
 
 
-def _mean_sweep(records: Sequence[Record]) -> np.ndarray | None:
+def _mean_sweep(records: Sequence[GridRun]) -> np.ndarray | None:
     """The score from every hidden state, averaged over languages and runs."""
     sweeps = [np.mean(list(record.layers.values()), axis=0) for record in records if record.layers]
     return np.mean(sweeps, axis=0) if sweeps else None

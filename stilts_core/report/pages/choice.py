@@ -7,7 +7,7 @@ from stilts_core.report.analysis import selection
 from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
 from stilts_core.report.analysis.measurement import Measurement
 from stilts_core.report.analysis.replicates import average_parts, compare, summarise
-from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.tables import grid as grid_table
 from stilts_core.report.tables.grid import MISSING_CELL, Link, format_signed, number_cell
 from stilts_core.report.tables.titles import short_title
@@ -32,20 +32,20 @@ class _Choice(NamedTuple):
     oracle: Cell
 
 
-def build_sections(grid: Grid, writer: PageWriter, link: Link) -> list[str]:
+def build_sections(grid: Grid, place: GridPlace) -> list[str]:
     """The heading, the explanation and the table, as MyST; empty if there is no baseline to compare with."""
     choices = _choose(grid)
     if not choices:
         return []
     rows, csv_rows = [], []
     for target, choice in choices.items():
-        cells = [_score_cell(choice.baseline, link)]
+        cells = [_score_cell(choice.baseline, place.link)]
         for cell in (choice.on_dev, choice.oracle):
-            cells += [f"<td>{short_title(cell.row)}</td>", _score_cell(cell, link), _gain_cell(_gain(grid, cell))]
+            cells += [f"<td>{short_title(cell.row)}</td>", _score_cell(cell, place.link), _gain_cell(_gain(grid, cell))]
         rows.append(grid_table.table_row(short_title(target), cells))
         base, on_dev, oracle = (f"{_score(cell).value:.4f}" for cell in choice)
         csv_rows.append([target, base, choice.on_dev.row, on_dev, choice.oracle.row, oracle])
-    path = writer.write_csv("choice", ["target", "none", "chosen", "score", "oracle", "oracle_score"], csv_rows)
+    path = place.write_csv("choice", ["target", "none", "chosen", "score", "oracle", "oracle_score"], csv_rows)
     title = "The best row for each target, chosen on dev and by an oracle"
     heads = [[grid_table.header_cell(name) for name in HEADINGS]]
     table = grid_table.build_table(title, heads, [rows], _mean_row(grid, choices))
@@ -88,7 +88,7 @@ def _gain(grid: Grid, cell: Cell) -> Measurement:
 
 def _score_cell(cell: Cell, link: Link) -> str:
     score = _score(cell)
-    return number_cell(score, f"{score.value:.1f}", links=[link(record) for record in cell.records])
+    return number_cell(score, f"{score.value:.1f}", links=grid_table.cell_links(cell, link))
 
 
 def _mean_score_cell(cells: Sequence[Cell]) -> str:

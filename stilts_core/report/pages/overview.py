@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from stilts_core.report.analysis.grid import Grid
+from stilts_core.report.analysis.grid_run import GridRun
 from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.failed_runs import Failure
-from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import results
+from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.pages.runs import unique_titles
 from stilts_core.report.tables.html import format_duration, markdown_table, metric_name
 from stilts_core.runs.record import Record
@@ -21,12 +22,12 @@ def explain_no_runs(profile: str) -> str:
     )
 
 
-def build_results(grid: Grid, profile: str, writer: PageWriter) -> str:
+def build_results(grid: Grid, profile: str, place: GridPlace) -> str:
     """The page "Results": encoders, number of runs and seeds, then the tables and figures of the grid."""
     if not grid.records:
         return explain_no_runs(profile)
     seeds = sorted({record.seed for record in grid.records})
-    encoders = _distinct(code_span(record.encoder.name) for record in grid.records)
+    encoders = _distinct(code_span(record.encoder_name) for record in grid.records)
     introduction = (
         f"Profile `{profile}`, encoder {', '.join(encoders)}: {len(grid.records)} runs in {len(grid.rows)} rows and "
         f"{len(grid.targets)} columns, "
@@ -38,7 +39,7 @@ def build_results(grid: Grid, profile: str, writer: PageWriter) -> str:
         )
     else:
         introduction += f"seeds {', '.join(map(str, seeds))}."
-    tables = results.build_page(grid, writer, lambda record: f"pairs/{record.run_id}.html")
+    tables = results.build_page(grid, place)
     return f"{introduction}\n\n{tables}\n{_notes(grid.records)}"
 
 
@@ -129,7 +130,7 @@ def _failed_runs(failures: Sequence[Failure]) -> str:
     return f"\n## Runs that failed\n\n{markdown_table(['run', 'error'], rows)}"
 
 
-def _notes(records: Iterable[Record]) -> str:
+def _notes(records: Iterable[GridRun]) -> str:
     """The notes of all records, each once, as a list."""
     return (
         "".join(f"\n- {markdown_text(note)}" for note in _distinct(note for record in records for note in record.notes))

@@ -8,9 +8,9 @@ from stilts_core.report.analysis.measurement import Measurement
 from stilts_core.report.analysis.multiplicity import CorrectedFamily, correct
 from stilts_core.report.colours import colour_limit
 from stilts_core.report.figures.grid import draw_heat_map
-from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import choice
 from stilts_core.report.pages.csv_numbers import format_columns, name_columns
+from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.tables import grid as grid_table
 from stilts_core.report.tables.centring import centring_table
 from stilts_core.report.tables.differences import explain_differences
@@ -47,19 +47,19 @@ CLAIMED_ROWS = {"from SQuAD": "squad", "from MNLI": "mnli", "from HellaSwag": "h
 CLAIM_OF_CHOICE = "best intermediate model per target"
 
 
-def build_page(grid: Grid, writer: PageWriter, link: Link) -> str:
-    """The generated part of the page, as MyST; its figures and CSV files go through `writer`."""
+def build_page(grid: Grid, place: GridPlace) -> str:
+    """The generated part of the page, as MyST; its figures and CSV files go to `place`."""
     limit, family = _colour_limit(grid), correct_page(grid)
     explanation = "± is half of a 95 % interval. " + explain_differences(family, MEMBERS, "**Bold**")
     parts = [
         "## What does an intermediate task change?",
-        _main_table(grid, family, writer, link, "all", "results", limit),
+        _main_table(grid, family, place, "all", "results", limit),
         grid_table.colour_key(limit) + explanation + "\n\n" + SAME_DATA,
-        *_heat_map(grid, family, writer),
-        *choice.build_sections(grid, writer, link),
+        *_heat_map(grid, family, place),
+        *choice.build_sections(grid, place),
         "## What does it change in the other languages?",
         "XTREME's averages include English, the language of all training data. This is the same grid without English.",
-        _main_table(grid, family, writer, link, "non_english", "results-without-english", limit),
+        _main_table(grid, family, place, "non_english", "results-without-english", limit),
         *_centring(grid),
         *_claims(grid),
     ]
@@ -86,13 +86,13 @@ def _colour_limit(grid: Grid) -> float:
 
 
 def _main_table(
-    grid: Grid, family: CorrectedFamily[Key], writer: PageWriter, link: Link, average: Average, name: str, limit: float
+    grid: Grid, family: CorrectedFamily[Key], place: GridPlace, average: Average, name: str, limit: float
 ) -> str:
     """Rows by targets, with a CSV file: the baseline's scores, and the other rows' differences from them."""
     targets = sorted(grid.targets, key=lambda target: "xtreme" not in get_task(target).languages)
     heads = [
         *map(header_cell, ("intermediate task", "average", "of")),
-        *map(_target_head, targets),
+        *(_target_head(target, place) for target in targets),
     ]
     bodies: dict[tuple[bool, bool, int], list[str]] = {}
     csv_rows = []
@@ -100,19 +100,19 @@ def _main_table(
         cells = [
             _average_cell(grid, family, row, average, limit),
             f'<td class="fact">{len(grid.counted_targets(row))}</td>',
-            *(_cell(grid, family, row, target, link, average, limit) for target in targets),
+            *(_cell(grid, family, row, target, place.link, average, limit) for target in targets),
         ]
         sham, auxiliary, *_ = row_sort_key(row)
         bodies.setdefault((row != BASELINE, sham, auxiliary), []).append(grid_table.table_row(short_title(row), cells))
         csv_rows += _csv_rows(grid, family, row, average)
     numbers = name_columns(("score", "difference"))
-    path = writer.write_csv(name, ["row", "target", "runs", *numbers, *TESTS, "same_data", "counted"], csv_rows)
+    path = place.write_csv(name, ["row", "target", "runs", *numbers, *TESTS, "same_data", "counted"], csv_rows)
     title = f"Scores without intermediate training, and differences from them; {AVERAGES[average]}"
     return grid_table.build_table(title, [heads], list(bodies.values())) + f"\n{{download}}`CSV <{path}>`"
 
 
-def _target_head(target: str) -> str:
-    name = f'<a href="generated/targets/{target}.html">{short_title(target)}</a>'
+def _target_head(target: str, place: GridPlace) -> str:
+    name = f'<a href="{place.target_page(target)}.html">{short_title(target)}</a>'
     metric = get_task(target).metric
     return header_cell(f'{name}<small title="{metric_name(metric)}">{SHORT_METRICS.get(metric, metric)}</small>')
 
@@ -125,7 +125,7 @@ def _cell(
     if cell is None or score is None:
         return MISSING_CELL
     if row == BASELINE:
-        return number_cell(score, f"{score.value:.1f}", links=[link(record) for record in cell.records])
+        return number_cell(score, f"{score.value:.1f}", links=grid_table.cell_links(cell, link))
     difference = grid.difference(row, target, average)
     if difference is None:
         return NO_BASELINE
@@ -175,14 +175,14 @@ def _yes_or_no(fact: bool) -> str:
     return "yes" if fact else "no"
 
 
-def _heat_map(grid: Grid, family: CorrectedFamily[Key], writer: PageWriter) -> list[str]:
+def _heat_map(grid: Grid, family: CorrectedFamily[Key], place: GridPlace) -> list[str]:
     clear = {(row, target) for row, target in grid.cells if family.is_clear((row, target, "all"))}
     figure = draw_heat_map(grid, clear if family.size else None)
     if figure is None:
         return []
-    writer.write("generated/heat-map.svg", figure)
+    path = place.write("heat-map.svg", figure)
     alt = "The table above as a heat map: rows by mean difference, best on top; cells with the same data in italics."
-    return ["## Which intermediate task helps which target?", f"![{alt}](generated/heat-map.svg)"]
+    return ["## Which intermediate task helps which target?", f"![{alt}]({path})"]
 
 
 def _centring(grid: Grid) -> list[str]:

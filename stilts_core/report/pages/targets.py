@@ -17,8 +17,8 @@ from stilts_core.report.analysis.replicates import subtract_pairs, summarise
 from stilts_core.report.colours import colour_limit
 from stilts_core.report.escape import html_text
 from stilts_core.report.figures.grid import correct_column, draw_gains, draw_layers
-from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.csv_numbers import format_columns
+from stilts_core.report.pages.grid_place import TO_BOOK, GridPlace
 from stilts_core.report.tables import grid as grid_table
 from stilts_core.report.tables.centring import centring_table
 from stilts_core.report.tables.differences import explain_differences
@@ -29,12 +29,12 @@ from stilts_core.tasks.catalogue import get_task
 from stilts_core.tasks.facts import read_facts
 
 MEMBERS = (
-    "those of this figure. Fewer may be clear under [Results](../../results.md), which corrects all targets together"
+    "those of this figure. Fewer may be clear in [the tables of all targets]({page}), which are corrected together"
 )
 
 
-def build_page(grid: Grid, target: str, writer: PageWriter, link: Link) -> str:
-    """The page of a target as MyST, two folders below the book; its figures and CSV files go through `writer`."""
+def build_page(grid: Grid, target: str, place: GridPlace) -> str:
+    """The page of a target as MyST; its figures and CSV files go to `place`, whose links lead from this page."""
     task, cells = get_task(target), grid.column(target)
     first = cells[0].records[0]
     codes, source = sort_by_distance(first.scores), first.config.data_source
@@ -43,23 +43,25 @@ def build_page(grid: Grid, target: str, writer: PageWriter, link: Link) -> str:
     parts = [
         f"{grid_table.WIDE_PAGE}# {task.title}",
         f"Profile `{first.profile}`: {len(codes)} languages, {rows} of the grid; {training}, scored by "
-        f"{metric_name(task.metric)}. [All targets](../../results.md)",
+        f"{metric_name(task.metric)}. [All targets]({TO_BOOK}/{place.page}.md)",
     ]
     if figure := draw_gains(grid, target):
-        writer.write(f"generated/{target}-gains.svg", figure)
+        path = place.write(f"{target}-gains.svg", figure)
         alt = (
             f"Differences from the baseline in {task.title} with their intervals; the table in Results has the numbers."
         )
-        explanation = explain_differences(correct_column(grid, target), MEMBERS, "Filled points")
-        parts += ["## Which intermediate task helps?", f"![{alt}](../{target}-gains.svg)", explanation]
+        explanation = explain_differences(
+            correct_column(grid, target), MEMBERS.format(page=f"{TO_BOOK}/{place.page}.md"), "Filled points"
+        )
+        parts += ["## Which intermediate task helps?", f"![{alt}]({TO_BOOK}/{path})", explanation]
     parts += [
         "## How well does each row transfer to each language?",
-        _languages(grid, target, codes, source, writer, link),
+        _languages(grid, target, codes, source, place),
     ]
     if figure := draw_layers(grid, target):
-        writer.write(f"generated/{target}-layers.svg", figure)
+        path = place.write(f"{target}-layers.svg", figure)
         alt = "Mean score over languages from every hidden state, one line for each row."
-        parts += ["## Which hidden state retrieves best?", f"![{alt}](../{target}-layers.svg)"]
+        parts += ["## Which hidden state retrieves best?", f"![{alt}]({TO_BOOK}/{path})"]
     if table := centring_table(cells):
         parts += ["## How much of retrieval does an offset of languages hide?", table, EXPLANATION]
     if source != LABORATORY:
@@ -67,7 +69,7 @@ def build_page(grid: Grid, target: str, writer: PageWriter, link: Link) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _languages(grid: Grid, target: str, codes: Sequence[str], source: str, writer: PageWriter, link: Link) -> str:
+def _languages(grid: Grid, target: str, codes: Sequence[str], source: str, place: GridPlace) -> str:
     """The table of rows by languages, with its CSV file and an explanation.
 
     It shows scores, coloured by their difference from the baseline.
@@ -79,10 +81,10 @@ def _languages(grid: Grid, target: str, codes: Sequence[str], source: str, write
     for cell in cells:
         name = short_title(cell.row) + ("<small>same data</small>" if cell.same_data else "")
         group = baseline if cell.row == BASELINE else others
-        group.append(grid_table.table_row(name, _score_cells(cell, codes, gains, limit, link)))
+        group.append(grid_table.table_row(name, _score_cells(cell, codes, gains, limit, place.link)))
     title = f"{get_task(target).title} by language, nearest to English first"
     table = grid_table.build_table(title, _heads(cells[0], codes, source), [baseline, others])
-    path = _write_csv(cells, codes, source, writer).removeprefix("generated/")
+    path = _write_csv(cells, codes, source, place)
     explanation = (
         f"Distance to English is {describe_distance(source)}. ± is half of a 95 % interval: by bootstrap over test "
         "items where a cell has one run, by Student's t over seeds (or over encoders, if there are several) where it "
@@ -90,7 +92,7 @@ def _languages(grid: Grid, target: str, codes: Sequence[str], source: str, write
         "with the same seed; no colour is a test."
     )
     key = grid_table.colour_key(limit) if gains else ""
-    return f"{table}\n{{download}}`CSV <../{path}>`\n\n{key}{explanation}"
+    return f"{table}\n{{download}}`CSV <{TO_BOOK}/{path}>`\n\n{key}{explanation}"
 
 
 def _gains(grid: Grid, target: str, codes: Sequence[str]) -> dict[tuple[str, str], float]:
@@ -137,7 +139,7 @@ def _score_cells(
     cell: Cell, codes: Sequence[str], gains: Mapping[tuple[str, str], float], limit: float, link: Link
 ) -> list[str]:
     """The scores of a row by language, and its mean without English."""
-    links = [link(record) for record in cell.records]
+    links = grid_table.cell_links(cell, link)
     cells = []
     for code in codes:
         score, gain = cell.score_in(code), gains.get((cell.row, code))
@@ -147,7 +149,7 @@ def _score_cells(
     return cells
 
 
-def _write_csv(cells: Sequence[Cell], codes: Sequence[str], source: str, writer: PageWriter) -> str:
+def _write_csv(cells: Sequence[Cell], codes: Sequence[str], source: str, place: GridPlace) -> str:
     """Write one line for each row and language, and return the file's path."""
     scores = cells[0].records[0].scores
     rows = [
@@ -164,7 +166,7 @@ def _write_csv(cells: Sequence[Cell], codes: Sequence[str], source: str, writer:
         for code in codes
     ]
     columns = ["row", "language", "distance", "pretraining", "n", "runs", "score", "low", "high"]
-    return writer.write_csv(cells[0].target, columns, rows)
+    return place.write_csv(cells[0].target, columns, rows)
 
 
 def _published(cells: Sequence[Cell], target: str) -> list[str]:

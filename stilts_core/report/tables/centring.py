@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from stilts_core.report.analysis.centring import KINDS, When, mean_at_scored_state
 from stilts_core.report.analysis.grid import Cell
+from stilts_core.report.analysis.grid_run import GridRun
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.titles import short_title
-from stilts_core.runs.record import Record
 
 BEFORE = "before any phase"
 
@@ -25,6 +25,6 @@ def centring_table(cells: Sequence[Cell]) -> str:
     return markdown_table(["intermediate task", *KINDS.values()], known) if known else ""
 
 
-def _scores(records: Sequence[Record], when: When = "after") -> list[str]:
+def _scores(records: Sequence[GridRun], when: When = "after") -> list[str]:
     scores = (mean_at_scored_state(records, when, kind) for kind in KINDS)
     return ["" if score is None else f"{score:.1f}" for score in scores]

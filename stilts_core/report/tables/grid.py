@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 
 from stilts_core.report.analysis.grid import Cell
+from stilts_core.report.analysis.grid_run import GridRun
 from stilts_core.report.analysis.measurement import Measurement
 from stilts_core.report.colours import TEXT, difference_colour, to_css
 from stilts_core.report.escape import html_text
-from stilts_core.runs.record import Record
 
 MISSING_CELL = '<td class="missing" aria-label="not run">–</td>'
 WIDE_PAGE = "---\nhtml_theme.sidebar_secondary.remove: true\n---\n"  # front matter that gives a table the whole width
-Link = Callable[[Record], str]  # from a record to the address of its page
+Link = Callable[[GridRun], str]  # from a run to the address of its page; "" if it has none
 
 
 def build_table(caption: str, heads: Sequence[Sequence[str]], bodies: Sequence[Sequence[str]], foot: str = "") -> str:
@@ -62,7 +62,7 @@ def difference_cell(value: Measurement, cell: Cell, link: Link, colour_limit: fl
 
     A cell with the same data is marked and has neither colour nor bold numbers.
     """
-    links, content = [link(record) for record in cell.records], format_signed(value.value)
+    links, content = cell_links(cell, link), format_signed(value.value)
     if not cell.same_data:
         content = f"<b>{content}</b>" if clear else content
         return number_cell(value, content, links=links, gain=value.value, colour_limit=colour_limit)
@@ -70,6 +70,11 @@ def difference_cell(value: Measurement, cell: Cell, link: Link, colour_limit: fl
         f'<td data-value="{value.value:.4f}" class="same" title="± {format_half_width(value)}">'
         f"{_linked(content, links)}<small>same</small>{_numbered(links)}</td>"
     )
+
+
+def cell_links(cell: Cell, link: Link) -> list[str]:
+    """The addresses of the pages that the runs of a cell have."""
+    return [address for run in cell.records if (address := link(run))]
 
 
 def colour_key(colour_limit: float) -> str:

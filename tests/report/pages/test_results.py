@@ -10,6 +10,7 @@ from record_fixture import ROWS, XTREME, grid_records, with_retrieval
 from stilts_core.report.analysis.grid import BASELINE, Grid
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import results
+from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.tables.titles import short_title
 from stilts_core.runs.record import Record
 
@@ -27,7 +28,7 @@ def grid() -> Grid:
 def book(grid, tmp_path_factory):
     """The folder with the page's files, and the page."""
     folder = tmp_path_factory.mktemp("book")
-    return folder, results.build_page(grid, PageWriter(folder), link)
+    return folder, results.build_page(grid, GridPlace(PageWriter(folder), link))
 
 
 def parse_tables(page: str) -> list[ElementTree.Element]:
@@ -84,7 +85,7 @@ def test_every_run_of_the_grid_is_linked(book, grid):
 
 def test_number_of_several_runs_links_to_each_of_them(tmp_path):
     grid = Grid(grid_records(rows=("none", "qqp"), targets=("xnli",), seeds=range(3)))
-    page = results.build_page(grid, PageWriter(tmp_path), link)
+    page = results.build_page(grid, GridPlace(PageWriter(tmp_path), link))
     for record in grid.records:
         assert f'href="{link(record)}"' in page
     assert page.count('aria-label="run 3"') >= 2
@@ -92,7 +93,7 @@ def test_number_of_several_runs_links_to_each_of_them(tmp_path):
 
 def test_bold_numbers_are_those_that_the_csv_file_has_below_the_level(tmp_path):
     grid = Grid(grid_records(rows=("none", "qqp", "ccg", "mnli"), targets=("xnli", "udpos"), seeds=range(5)))
-    page = results.build_page(grid, PageWriter(tmp_path), link)
+    page = results.build_page(grid, GridPlace(PageWriter(tmp_path), link))
     lines = [*read_csv(tmp_path, "results"), *read_csv(tmp_path, "results-without-english")]
     tested = [line for line in lines if line["p_holm"]]
     first, _, second = parse_tables(page)
@@ -113,21 +114,23 @@ def test_runs_without_a_baseline_of_their_seed_have_no_difference(tmp_path):
     records = grid_records(rows=("none",), targets=("xnli",)) + grid_records(
         rows=("qqp",), targets=("xnli",), seeds=[1]
     )
-    page = results.build_page(Grid(records), PageWriter(tmp_path), link)
+    page = results.build_page(Grid(records), GridPlace(PageWriter(tmp_path), link))
     row = find_row(parse_tables(page)[0], "QQP")
     assert row[3].get("aria-label") == "no baseline with the same seed to compare with" and row[2].text == "0"
 
 
 def test_missing_cells_are_shown_as_missing(tmp_path):
     records = grid_records(rows=("none", "qqp"), targets=("xnli", "mlqa"))[:3]
-    page = results.build_page(Grid(records), PageWriter(tmp_path), link)
+    page = results.build_page(Grid(records), GridPlace(PageWriter(tmp_path), link))
     row = find_row(parse_tables(page)[0], "QQP")
     assert printed_number(row[3]) is not None and row[4].get("class") == "missing" and printed_number(row[4]) is None
     assert row[2].text == "1"
 
 
 def test_rows_without_a_baseline_have_no_differences(tmp_path):
-    page = results.build_page(Grid(grid_records(rows=("qqp",), targets=("xnli",))), PageWriter(tmp_path), link)
+    page = results.build_page(
+        Grid(grid_records(rows=("qqp",), targets=("xnli",))), GridPlace(PageWriter(tmp_path), link)
+    )
     row = find_row(parse_tables(page)[0], "QQP")
     assert [cell.get("class") for cell in row[1:]] == ["missing", "fact", "missing"]
     assert "heat-map" not in page and "Which intermediate task to choose" not in page
@@ -175,7 +178,7 @@ def test_retrieval_is_shown_centred_beside_raw_for_every_target_that_has_it(book
     assert "offset of languages" not in book[1]  # records of an earlier version
     records = grid_records(rows=("none", "qqp"), targets=("xnli", "tatoeba", "bucc2018"))
     grid = Grid([with_retrieval(record) if record.layers else record for record in records])
-    page = results.build_page(grid, PageWriter(tmp_path), link)
+    page = results.build_page(grid, GridPlace(PageWriter(tmp_path), link))
     section = page.split("## Does retrieval change by alignment, or by an offset of languages?")[1].split("\n## ")[0]
     assert section.count("| before any phase | 25.0 | 27.0 | 45.0 |") == 2
     assert "**Tatoeba**" in section and "**BUCC 2018**" in section and "XNLI" not in section

@@ -10,6 +10,7 @@ from stilts_core.report.analysis.distances import sort_by_distance
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import targets
+from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.tables.titles import short_title
 from stilts_core.runs.record import Record
 from stilts_core.tasks.facts import read_facts
@@ -23,7 +24,7 @@ def link(record: Record) -> str:
 
 def build_page(folder, target="xnli", profile="lab", seeds=(0,)) -> tuple[Grid, str]:
     grid = Grid(grid_records(profile, ROWS, (target,), seeds))
-    return grid, targets.build_page(grid, target, PageWriter(folder), link)
+    return grid, targets.build_page(grid, target, GridPlace(PageWriter(folder), link))
 
 
 def test_header_rows_have_name_distance_size_and_n_of_every_language(tmp_path):
@@ -75,7 +76,7 @@ def test_colours_show_differences_of_runs_with_the_same_seed(tmp_path):
     grid = Grid(grid_records("lab", ("none", "qqp"), ("udpos",), (0, 1)))
     lucky = Grid([*grid.records, *grid_records("lab", ("qqp",), ("udpos",), (2,))])
     plain, more = (
-        re.findall(r"background: [^;]+", targets.build_page(each, "udpos", PageWriter(tmp_path), link))
+        re.findall(r"background: [^;]+", targets.build_page(each, "udpos", GridPlace(PageWriter(tmp_path), link)))
         for each in (grid, lucky)
     )
     assert plain and plain == more
@@ -103,7 +104,7 @@ def test_only_languages_of_the_laboratory_link_to_their_pages(tmp_path):
 def test_retrieval_is_shown_raw_and_centred_before_and_after(tmp_path):
     assert "offset of languages" not in build_page(tmp_path, "tatoeba")[1]  # records of an earlier version
     grid = Grid([with_retrieval(record) for record in grid_records("lab", ROWS, ("tatoeba",))])
-    page = targets.build_page(grid, "tatoeba", PageWriter(tmp_path), link)
+    page = targets.build_page(grid, "tatoeba", GridPlace(PageWriter(tmp_path), link))
     lines = [line for line in page.splitlines() if line.startswith("| ")]
     assert "| before any phase | 25.0 | 27.0 | 45.0 |" in lines
     assert f"| {short_title('qqp')} | 30.0 | 32.0 | 50.0 |" in lines

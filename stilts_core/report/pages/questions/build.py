@@ -7,12 +7,14 @@ from stilts_core.errors import StiltsError
 from stilts_core.report.escape import markdown_text
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions import adversary, choice, continued, latency, ratio
+from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.answers import build_answers
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
 from stilts_core.report.pages.questions.contrasts import build_contrasts
 from stilts_core.report.pages.questions.controls import build_controls
 from stilts_core.report.pages.questions.parts import ChapterParts
 from stilts_core.report.pages.questions.protocol import build_protocol
+from stilts_core.report.pages.questions.real_arm import build_real_arm
 from stilts_core.report.pages.questions.rerun import build_rerun
 from stilts_core.report.pages.questions.wording import (
     answer,
@@ -21,7 +23,6 @@ from stilts_core.report.pages.questions.wording import (
     explain_power,
     explain_status,
     headline,
-    progress,
 )
 
 QUESTIONS: Mapping[str, ChapterParts] = {
@@ -40,13 +41,13 @@ def write_chapters(writer: PageWriter, protocols: Path | None = None) -> None:
     """
     chapters = {name: open_chapter(name, writer.folder, protocols) for name in QUESTIONS}
     for name, chapter in chapters.items():
-        for part, content in _fragments(chapter, QUESTIONS[name], writer).items():
+        for part, content in _fragments(chapter, QUESTIONS[name], writer, protocols).items():
             writer.write(f"generated/questions/{name}/{part}.md", content)
     shorts = {name: question.short for name, question in QUESTIONS.items()}
     writer.write("generated/questions/answers.md", build_answers(chapters, shorts, writer))
 
 
-def _fragments(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> dict[str, str]:
+def _fragments(chapter: Chapter, own: ChapterParts, writer: PageWriter, protocols: Path | None) -> dict[str, str]:
     """The fragments of one chapter by name, as MyST."""
     return {
         "question": f"> {markdown_text(chapter.protocol.question)}\n",
@@ -56,6 +57,7 @@ def _fragments(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> dict[
         "controls": build_controls(chapter, own.controls),
         "mechanism": _mechanism(chapter, own),
         "decision": f"{markdown_text(decision_rule(chapter.protocol.primary))}\n",
+        "real": build_real_arm(chapter, writer, protocols),
         "rerun": build_rerun(chapter),
     }
 
@@ -83,18 +85,6 @@ def _figure(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> list[str
     except StiltsError as error:
         return [f"There is no figure: {markdown_text(error)}."]
     return [f"![{markdown_text(title)}](../{name})", own.caption(chapter)]
-
-
-def explain_absence(chapter: Chapter) -> str:
-    """Why a chapter has no answer yet, as Markdown: not run, unreadable, or too few results."""
-    command = f"`stilts study {chapter.name} --keep`"
-    if chapter.problem:
-        return f"The results of this study cannot be shown: {markdown_text(chapter.problem)}."
-    if chapter.table is None:
-        return f"This study has not been run yet. {command} runs it, and `stilts report` then fills this page."
-    return (
-        f"There is no answer yet ({progress(chapter)}): {markdown_text(chapter.refusal)}. {command} resumes the study."
-    )
 
 
 def _mechanism(chapter: Chapter, own: ChapterParts) -> str:

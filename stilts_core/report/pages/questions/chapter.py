@@ -55,15 +55,15 @@ class Chapter:
         return [contrast for contrast in self.protocol.contrasts if tested and contrast.name not in tested]
 
     @cached_property
-    def encoders(self) -> list[str]:
-        """The encoders of the protocol that the table has."""
+    def blocks(self) -> list[str]:
+        """The blocks of the protocol that the table has."""
         present = set(self.table.provenance["blocks"]) if self.table else set()
-        return [name for name in self.protocol.encoders if name in present]
+        return [name for name in self.protocol.blocks if name in present]
 
     @property
     def is_interim(self) -> bool:
-        """Whether there is a table, and encoders are missing in it."""
-        return self.table is not None and len(self.encoders) < len(self.protocol.encoders)
+        """Whether there is a table, and blocks are missing in it."""
+        return self.table is not None and len(self.blocks) < len(self.protocol.blocks)
 
     @cached_property
     def standing(self) -> Standing:

@@ -102,7 +102,7 @@ def explain_rules(chapter: Chapter) -> list[str]:
         ]
         for choice in choices[primary.target]
     ]
-    count = len(chapter.encoders)
+    count = len(chapter.blocks)
     return [
         "### What each rule achieves",
         f"In {group_words(primary.group)}. *Gain* is over no intermediate task. *Regret@k* is what the best of a "

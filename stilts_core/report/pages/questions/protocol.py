@@ -19,8 +19,8 @@ def build_protocol(chapter: Chapter, purposes: Mapping[str, str]) -> str:
     protocol = chapter.protocol
     parts = [
         f"**Hypothesis.** {markdown_text(protocol.hypothesis)}",
-        _registration(chapter),
-        _design(chapter),
+        describe_registration(chapter),
+        describe_design(chapter),
         f"**Primary contrast.** {_primary(protocol)}",
         "**Arms.** Every arm is run with every encoder and seed, on the same examples in the same order; limits to "
         "some targets or levels are in parentheses.",
@@ -31,7 +31,8 @@ def build_protocol(chapter: Chapter, purposes: Mapping[str, str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _registration(chapter: Chapter) -> str:
+def describe_registration(chapter: Chapter) -> str:
+    """When and at which revision the protocol was registered, and what it replaced, as MyST."""
     registration = chapter.registration
     own = code_span(chapter.protocol.digest[:12])
     if registration is None:
@@ -66,7 +67,8 @@ def _deviations(registration: Registration) -> str:
     return f"Deviations: it replaced {count(len(earlier), 'earlier registration')}, of {'; '.join(earlier)}."
 
 
-def _design(chapter: Chapter) -> str:
+def describe_design(chapter: Chapter) -> str:
+    """The size of the study, its replicates, and what is fixed for all its runs, as MyST."""
     protocol, size = chapter.protocol, chapter.study.forecast
     factors = "".join(f", {count(len(levels), 'level')} of *{markdown_text(name)}*" for name, levels in
                       protocol.factors.items())  # fmt: skip
@@ -75,9 +77,15 @@ def _design(chapter: Chapter) -> str:
     done = f" ({progress(chapter)})" if chapter.table else ""
     return (
         f"**Design.** {count(len(protocol.arms), 'arm')}{factors}; targets: {targets}; "
-        f"{count(len(protocol.encoders), 'encoder')}{done}, each with {count(len(protocol.seeds), 'seed')}; "
+        f"{_number_of_replicates(protocol)}{done}; "
         f"{count(size.runs, 'run')}. {_replicates(protocol)} Fixed for all runs: {settings}."
     )
+
+
+def _number_of_replicates(protocol: Protocol) -> str:
+    if protocol.block_noun == "seed":
+        return f"encoder {code_span(protocol.encoders[0])}, {count(len(protocol.seeds), 'seed')}"
+    return f"{count(len(protocol.encoders), 'encoder')}, each with {count(len(protocol.seeds), 'seed')}"
 
 
 def _replicates(protocol: Protocol) -> str:
@@ -86,6 +94,11 @@ def _replicates(protocol: Protocol) -> str:
         return (
             f"Blocks of processes are the replicates: {protocol.latency.blocks} for each batch size and length, in "
             "which the encoders take turns, and every comparison is paired within a block."
+        )
+    if protocol.block_noun == "seed":
+        return (
+            "Seeds are the replicates: each chooses its own examples, their order and the first weights of heads, and "
+            "every comparison is paired within a seed. Intervals hold for this one encoder."
         )
     return (
         "Encoders are the replicates: each was pretrained from its own random weights on its own invented words, and "

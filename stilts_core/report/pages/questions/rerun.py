@@ -19,8 +19,8 @@ def build_rerun(chapter: Chapter) -> str:
         f"stilts study {name} --keep     # its runs and findings\n```",
         f"Forecast: {count(size.runs, 'run')} with {count(size.phases, 'shared intermediate phase')}, "
         f"{size.core_hours:.1f} core-hours{measuring}. Finished runs are reused, also those of other studies, and the "
-        f"same command resumes. `--blocks {markdown_text(chapter.protocol.encoders[0])}` does the runs of one encoder, "
-        "and joins them to the table.",
+        f"same command resumes. `--blocks {markdown_text(chapter.protocol.blocks[0])}` does the runs of one "
+        f"{chapter.protocol.block_noun}, and joins them to the table.",
         *_smaller(chapter),
         *_measured(chapter),
     ]
@@ -43,11 +43,11 @@ def _smaller(chapter: Chapter) -> list[str]:
 
 
 def _measured(chapter: Chapter) -> list[str]:
-    """What the recorded runs took, by encoder, and where they were done."""
+    """What the recorded runs took, by block, and where they were done."""
     if chapter.table is None:
         return []
     known: dict[str, Any] = chapter.table.provenance["blocks"]
-    blocks = {name: known[name] for name in chapter.encoders}
+    blocks = {name: known[name] for name in chapter.blocks}
     rows = [
         [
             code_span(name),
@@ -67,7 +67,9 @@ def _measured(chapter: Chapter) -> list[str]:
         f"Measured: {count(sum(int(block.get('records', 0)) for block in blocks.values()), 'record')} took "
         f"{format_duration(seconds)} of wall-clock time, summed over the runs. "
         f"Processors: {'; '.join(map(markdown_text, processors))}. Revisions: {', '.join(map(code_span, revisions))}.",
-        markdown_table(["encoder", "records", "time", "first start (UTC)", "last end (UTC)", "fingerprint"], rows),
+        markdown_table(
+            [chapter.protocol.block_noun, "records", "time", "first start (UTC)", "last end (UTC)", "fingerprint"], rows
+        ),
     ]
 
 

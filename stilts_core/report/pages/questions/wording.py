@@ -62,22 +62,23 @@ def explain_status(chapter: Chapter, finding: Finding) -> str:
     if finding.confirmatory:
         return "This result is confirmatory: its contrast, test and smallest effect of interest were registered first."
     if chapter.is_interim:
-        rest = [reason for reason in finding.reasons if "encoders are missing" not in reason]
+        rest = [reason for reason in finding.reasons if not reason.endswith("s are missing")]
         sentence = f"This result is interim: {progress(chapter)}, and the verdict waits for the others."
         return f"{sentence} It will be exploratory, because {'; '.join(rest)}." if rest else sentence
     return f"This result is exploratory, because {'; '.join(finding.reasons)}."
 
 
 def progress(chapter: Chapter) -> str:
-    """How many of the protocol's encoders the table has."""
-    planned = len(chapter.protocol.encoders)
-    return (
-        f"{len(chapter.encoders)} of {count(planned, 'encoder')} {'is' if len(chapter.encoders) == 1 else 'are'} done"
-    )
+    """How many of the protocol's blocks the table has."""
+    return f"{_blocks_done(chapter)} {'is' if len(chapter.blocks) == 1 else 'are'} done"
+
+
+def _blocks_done(chapter: Chapter) -> str:
+    return f"{len(chapter.blocks)} of {count(len(chapter.protocol.blocks), chapter.protocol.block_noun)}"
 
 
 def verdict(chapter: Chapter, finding: Finding) -> str:
-    """The verdict that a table shows: none before all encoders are done."""
+    """The verdict that a table shows: none before all blocks are done."""
     return PENDING if chapter.is_interim else finding.verdict
 
 
@@ -111,8 +112,7 @@ def _claim(chapter: Chapter, words: _Words, contrast: Contrast, finding: Finding
     """What the verdict allows to say, without the number."""
     subject, measured, against = words
     if chapter.is_interim:
-        done = f"{len(chapter.encoders)} of {count(len(chapter.protocol.encoders), 'encoder')}"
-        return f"Interim estimate ({done}) of what {subject} changes in {measured}{against}"
+        return f"Interim estimate ({_blocks_done(chapter)}) of what {subject} changes in {measured}{against}"
     limit = f"{finding.sesoi:g}{NO_BREAK}{_unit(finding)}"
     verb = "raises" if finding.value > 0 else "lowers"
     if contrast.test in EQUIVALENCE:

@@ -15,7 +15,7 @@ from stilts_core.report.pages.questions.names import arm_words, measure_words, p
 from stilts_core.studies.protocol import read_protocol
 from stilts_core.studies.results import kept_table, write_table
 
-PARTS = ("question", "protocol", "answer", "contrasts", "controls", "mechanism", "decision", "rerun")
+PARTS = ("question", "protocol", "answer", "contrasts", "controls", "mechanism", "real", "decision", "rerun")
 
 
 @pytest.fixture

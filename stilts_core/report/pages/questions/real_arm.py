@@ -1,0 +1,92 @@
+"""The section "On real languages" of a chapter: the contrasts of its real arm beside those of the laboratory."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stilts_core.report.escape import html_text, markdown_text
+from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.questions.absence import explain_absence
+from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
+from stilts_core.report.pages.questions.contrasts import contrast_cell, two_lines, value_cell
+from stilts_core.report.pages.questions.protocol import describe_design, describe_registration
+from stilts_core.report.pages.questions.wording import EQUIVALENCE, PENDING, count, verdict
+from stilts_core.report.tables.html import CellValue, table
+from stilts_core.studies.conduct import has_study
+from stilts_core.studies.findings import Finding
+from stilts_core.studies.protocol import Contrast
+
+REAL = "-real"  # ends the name of a study that asks a chapter's question on real languages
+HEADINGS = ("contrast", "laboratory", "real languages", "do they agree?")
+
+
+def build_real_arm(chapter: Chapter, writer: PageWriter, protocols: Path | None = None) -> str:
+    """The section, as MyST: what was run on real data, and every contrast that it has beside the laboratory's.
+
+    Raises ConfigError for a wrong protocol.
+    """
+    name = chapter.name + REAL
+    if not has_study(name, protocols):
+        return "No protocol asks this question on real languages.\n"
+    arm = open_chapter(name, writer.folder, protocols)
+    parts = [describe_design(arm), describe_registration(arm)]
+    if arm.findings:
+        parts += [_compare(chapter, arm), _explain(arm)]
+    else:
+        parts.append(explain_absence(arm))
+    parts.append(f"```bash\nstilts study {name} --keep\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def agreement(laboratory: Finding, real: Finding) -> str:
+    """Whether two findings of one contrast agree: both have the same verdict, and an effect has the same sign."""
+    if "cannot tell" in (laboratory.verdict, real.verdict):
+        return "cannot tell"
+    has_sign = (real.verdict == "supported") != (real.test in EQUIVALENCE)
+    same = laboratory.verdict == real.verdict and (not has_sign or (laboratory.value > 0) == (real.value > 0))
+    return "yes" if same else "no"
+
+
+def _compare(chapter: Chapter, arm: Chapter) -> str:
+    known = {contrast.name: finding for contrast, finding in chapter.pairs}
+    rows: list[list[CellValue]] = []
+    for contrast, finding in arm.pairs:
+        partner = known.get(contrast.name)
+        rows.append(
+            [
+                contrast_cell(contrast, html_text(contrast.name)),
+                two_lines(value_cell(partner), verdict(chapter, partner)) if partner else "–",
+                two_lines(value_cell(finding), verdict(arm, finding)),
+                _agreement_cell(chapter, arm, partner, finding),
+            ]
+        )
+    return f"{table(HEADINGS, rows).data}\n"
+
+
+def _agreement_cell(chapter: Chapter, arm: Chapter, partner: Finding | None, finding: Finding) -> str:
+    if partner is None:
+        return "asked here only"
+    return PENDING if chapter.is_interim or arm.is_interim else agreement(partner, finding)
+
+
+def _explain(arm: Chapter) -> str:
+    """How to read the table, and what power this arm has for its primary contrast."""
+    finding = arm.findings[0]
+    unit = f"{finding.unit_of_value} in *{markdown_text(finding.name)}*"
+    return (
+        f"Intervals of the real arm are over {count(finding.n, finding.unit)}{_reach(finding)}. The arms agree if both "
+        f"have the same verdict, and an effect the same sign. The real arm detects {finding.detectable:.2f} {unit} "
+        f"with power .9, and {finding.sesoi:g} with power {finding.power:.2f}. {_untested(arm.untested)}"
+    ).strip()
+
+
+def _reach(finding: Finding) -> str:
+    if finding.unit != "seed":
+        return ""
+    return " of one encoder: they say what other examples and orders would give, and nothing about other encoders"
+
+
+def _untested(contrasts: Sequence[Contrast]) -> str:
+    if not contrasts:
+        return ""
+    names = "; ".join(markdown_text(contrast.name) for contrast in contrasts)
+    return f"Too few pairs were left for: {names}."
