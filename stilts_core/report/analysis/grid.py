@@ -85,17 +85,18 @@ class Grid:
 
     The runs of a column are comparable if they scored the same languages and differ only in row and seed. If a column
     has several such sets of runs, the set with the most rows counts, then the one with the most runs, then the latest.
-    In the same way the runs of a row have one setting of what stands beside its tasks, such as its weight.
+    In the same way the runs of a row have one setting of what stands beside its tasks, such as its weight. With
+    `designed`, the runs are those of one protocol, whose arms are comparable by design: a task may have its own steps.
     """
 
-    def __init__(self, records: Sequence[GridRun]):
+    def __init__(self, records: Sequence[GridRun], *, designed: bool = False):
         columns = defaultdict(list)
         for record in records:
             columns[record.target].append(record)
         self.cells: dict[tuple[str, str], Cell] = {
             (row, target): Cell(row, target, tuple(runs))
             for target, column in columns.items()
-            for row, runs in _comparable_runs(column).items()
+            for row, runs in (_runs_by_row(column) if designed else _comparable_runs(column)).items()
         }
         rows, targets = {row for row, _ in self.cells}, {target for _, target in self.cells}
         self.rows = sorted(rows, key=row_sort_key)
@@ -164,7 +165,7 @@ def row_sort_key(row: str) -> tuple[bool, int, bool, int, bool, list[int]]:
 
 
 def _comparable_runs(column: Sequence[GridRun]) -> dict[str, list[GridRun]]:
-    """The comparable runs of one target by row, ordered by seed. Of a repeated run, the latest counts."""
+    """The comparable runs of one target by row, ordered by seed."""
     sets = defaultdict(list)
     for record in column:
         sets[_comparison_key(record)].append(record)
@@ -177,11 +178,15 @@ def _comparable_runs(column: Sequence[GridRun]) -> dict[str, list[GridRun]]:
         settings[run.row, _beside(run)].append(run)
     by_size = sorted(settings.items(), key=lambda item: (len(item[1]), max(run.finished for run in item[1])))
     most = {row: runs for (row, _), runs in by_size}  # the largest set of a row, then the latest, comes last
-    kept = sorted((run for runs in most.values() for run in runs), key=lambda run: run.finished)
-    latest = {(run.row, replicate_of(run)): run for run in kept}
+    return _runs_by_row([run for runs in most.values() for run in runs])
+
+
+def _runs_by_row(runs: Sequence[GridRun]) -> dict[str, list[GridRun]]:
+    """The runs of one target by row, ordered by seed. Of a repeated run, the latest counts."""
+    latest = {(run.row, replicate_of(run)): run for run in sorted(runs, key=lambda run: run.finished)}
     rows = defaultdict(list)
-    for (row, _), record in sorted(latest.items(), key=lambda item: item[0]):
-        rows[row].append(record)
+    for (row, _), run in sorted(latest.items(), key=lambda item: item[0]):
+        rows[row].append(run)
     return rows
 
 

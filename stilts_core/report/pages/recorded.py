@@ -1,5 +1,6 @@
-"""The page "Real languages": the recorded grid on real data, read from the table of the study `grid`."""
+"""Pages of recorded grids: the tables of Results and of its targets, from the table that the book keeps of a study."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from stilts_core.report.analysis.grid import Grid
@@ -10,24 +11,30 @@ from stilts_core.report.pages import results, targets
 from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
+from stilts_core.report.pages.questions.names import list_words
 from stilts_core.report.pages.questions.protocol import build_protocol
 from stilts_core.report.pages.questions.rerun import build_rerun
 from stilts_core.report.pages.questions.wording import count, progress
 
-STUDY = "grid"
+# From the page of a recorded grid to the study whose table it shows.
+GRIDS: Mapping[str, str] = {"real": "grid", "wide": "choice"}
 
 
 def write_pages(writer: PageWriter, protocols: Path | None = None) -> None:
-    """Write `generated/real.md` and a page for each target to `generated/real-targets`.
+    """Write `generated/PAGE.md` for every recorded grid, and its targets to `generated/PAGE-targets`.
 
     Raises ConfigError for a wrong protocol, in the folder `protocols` if it is given.
     """
-    chapter = open_chapter(STUDY, writer.folder, protocols)
-    if chapter.table is None:
-        writer.write("generated/real.md", f"{explain_absence(chapter)}\n")
-        return
-    grid = Grid(read_kept_runs(chapter.protocol, chapter.table))
-    place = GridPlace(writer, lambda _: "", prefix="real-", page="real")
+    for page, study in GRIDS.items():
+        chapter = open_chapter(study, writer.folder, protocols)
+        text = explain_absence(chapter) if chapter.table is None else _build(chapter, page, writer)
+        writer.write(f"generated/{page}.md", f"{text}\n")
+
+
+def _build(chapter: Chapter, page: str, writer: PageWriter) -> str:
+    """The generated part of the page, as MyST; the pages of its targets are written."""
+    grid = Grid(read_kept_runs(chapter.protocol, chapter.require_table()), designed=True)
+    place = GridPlace(writer, lambda _: "", prefix=f"{page}-", page=page)
     for target in grid.targets:
         writer.write(f"{place.target_page(target)}.md", targets.build_page(grid, target, place.below_targets()))
     parts = [
@@ -38,15 +45,16 @@ def write_pages(writer: PageWriter, protocols: Path | None = None) -> None:
         build_rerun(chapter),
         _notes(chapter),
     ]
-    writer.write("generated/real.md", "\n\n".join(part.strip() for part in parts if part) + "\n")
+    return "\n\n".join(part.strip() for part in parts if part)
 
 
 def _introduce(grid: Grid, chapter: Chapter) -> str:
-    """What was run: the encoder, the size of the grid, and how much of it is there."""
-    protocol = chapter.protocol
+    """What was run: the encoders, the size of the grid, and how much of it is there."""
+    names = list(dict.fromkeys(run.encoder_name for run in grid.records))
+    encoders = f"encoder{'s' * (len(names) > 1)} {list_words(map(code_span, names))}"
     interim = f" {progress(chapter).capitalize()}." if chapter.is_interim else ""
     return (
-        f"Encoder {', '.join(map(code_span, protocol.encoders))}: {count(len(grid.records), 'run')} in "
+        f"Profile {code_span(grid.records[0].profile)}, {encoders}: {count(len(grid.records), 'run')} in "
         f"{count(len(grid.rows), 'row')} and {count(len(grid.targets), 'column')}, with "
         f"{count(len({run.seed for run in grid.records}), 'seed')}.{interim}"
     )

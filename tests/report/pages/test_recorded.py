@@ -9,7 +9,7 @@ from record_fixture import grid_records, with_retrieval, with_values
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.analysis.kept_runs import read_kept_runs
 from stilts_core.report.page_writer import PageWriter
-from stilts_core.report.pages import real, results
+from stilts_core.report.pages import recorded, results
 from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.studies.collection import collect
 from stilts_core.studies.protocol import make_protocol
@@ -72,6 +72,11 @@ def test_interval_of_a_single_run_counts_the_languages_as_independent(protocol, 
     )
 
 
+def test_arms_of_one_protocol_are_comparable_though_a_task_has_steps_of_its_own(protocol, records):
+    longer = [with_values(run, {"config.intermediate_steps": 7}) if run.row == "qqp" else run for run in records]
+    assert len(Grid(longer).rows) == 2 and len(Grid(longer, designed=True).rows) == len(ROWS)
+
+
 def test_excluded_runs_are_left_out(protocol, table):
     excluded = ["x" if run == table.frame["run"].iloc[0] else "" for run in table.frame["run"]]
     runs = read_kept_runs(protocol, type(table)(table.frame.assign(excluded=excluded), table.provenance))
@@ -92,13 +97,14 @@ def book(tmp_path, protocol, table, monkeypatch):
     folder = tmp_path / "protocols"
     folder.mkdir()
     monkeypatch.setattr("stilts_core.studies.conduct.read_protocol", lambda path: protocol)
+    monkeypatch.setattr(recorded, "GRIDS", {"real": "grid"})
     (folder / "grid.toml").write_text((SOURCES / "grid.toml").read_text())
 
     def build(kept=table) -> dict[str, str]:
         if kept is not None:
             write_table(kept_table("grid", tmp_path / "book"), kept)
         writer = PageWriter(tmp_path / "book")
-        real.write_pages(writer, folder)
+        recorded.write_pages(writer, folder)
         writer.finish()
         root = tmp_path / "book/generated"
         return {str(path.relative_to(root).with_suffix("")): path.read_text() for path in root.rglob("*.md")}
