@@ -7,7 +7,18 @@ from stilts_core.config import LABORATORY, PROFILES
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.failed_runs import find_failures
 from stilts_core.report.page_writer import PageWriter
-from stilts_core.report.pages import cost, laboratory, lessons, overview, recorded, reference, runs, targets, transfer
+from stilts_core.report.pages import (
+    claims,
+    cost,
+    laboratory,
+    lessons,
+    overview,
+    recorded,
+    reference,
+    runs,
+    targets,
+    transfer,
+)
 from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.pages.questions import build as questions
 from stilts_core.report.readable_records import alike
@@ -56,6 +67,7 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
         writer.write(f"generated/{name}.md", page)
     questions.write_chapters(writer, protocols)
     recorded.write_pages(writer, protocols)
+    claims.write_page(writer, protocols)
     return writer.finish()
 
 

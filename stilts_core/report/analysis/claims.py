@@ -1,0 +1,108 @@
+"""The claims of the paper, and what a grid says about each: an estimate with its interval, and whether it agrees."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from stilts_core.report.analysis.grid import Grid
+from stilts_core.report.analysis.measurement import Measurement
+from stilts_core.report.analysis.multiplicity import correct
+from stilts_core.report.analysis.replicates import Replicates, average_parts, compare
+from stilts_core.report.analysis.selection import best_on_dev
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task
+
+Verdict = Literal["agrees", "disagrees", "cannot tell", "not tested"]
+Measure = Callable[[Grid], Replicates]
+NEGLIGIBLE = 1.0  # points: a claim of no benefit agrees with an interval that ends below this
+
+
+@dataclass(frozen=True)
+class Part:
+    """One number that a claim is about: what it is, in words, and its paired differences in a grid.
+
+    `paper` is the paper's own number, as its abstract states it (empty: none). `benefit` is what the claim says: True
+    for a gain, False for none.
+    """
+
+    claim: int
+    words: str
+    measure: Measure
+    paper: str = ""
+    benefit: bool = True
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a grid says about a part; no value where it was not tested."""
+
+    value: Measurement | None
+    verdict: Verdict
+
+
+def average_gain(row: str) -> Measure:
+    """The mean difference of a row from the baseline, over its counted targets, by replicate."""
+    return lambda grid: _mean([grid.paired(row, target) for target in grid.counted_targets(row)])
+
+
+def gain_on(target: str) -> Measure:
+    """The mean difference of the paper's nine tasks from the baseline on one target, by replicate."""
+
+    def measure(grid: Grid) -> Replicates:
+        cells = [cell for row in INTERMEDIATE_TASKS if (cell := grid.cells.get((row, target))) and not cell.same_data]
+        return _mean([grid.paired(cell.row, target) for cell in cells])
+
+    return measure
+
+
+def mean_gain_on(*targets: str) -> Measure:
+    """The mean of `gain_on` over those targets that a grid has."""
+    return lambda grid: _mean([part for target in targets if (part := gain_on(target)(grid))])
+
+
+def gain_of_choice(grid: Grid) -> Replicates:
+    """The mean over XTREME's targets of the gain of the row that English dev scores choose, by replicate."""
+    targets = [name for name in grid.targets if "xtreme" in get_task(name).languages]
+    chosen = [cell for name in targets if (cell := best_on_dev(grid, name))]
+    return _mean([grid.paired(cell.row, cell.target) for cell in chosen])
+
+
+def row_minus_row(treatment: str, control: str) -> Measure:
+    """The mean difference between two rows over the targets that count for both, by replicate."""
+
+    def measure(grid: Grid) -> Replicates:
+        both = [name for name in grid.counted_targets(treatment) if name in grid.counted_targets(control)]
+        ours, theirs = ([grid.paired(row, target) for target in both] for row in (treatment, control))
+        if not both:
+            return {}
+        first, second = average_parts(ours), average_parts(theirs)
+        return {key: first[key] - second[key] for key in first.keys() & second.keys()}
+
+    return measure
+
+
+def judge_claims(parts: Sequence[Part], grids: Mapping[str, Grid]) -> dict[tuple[str, Part], Estimate]:
+    """Return what each grid says about each part, with Holm's correction over all of them together."""
+    values = {(name, part): compare(part.measure(grid)) for name, grid in grids.items() for part in parts}
+    family = correct({key: value for key, value in values.items() if value})
+    return {
+        (name, part): Estimate(value, _judge(part, value, clear=family.is_clear((name, part))))
+        for (name, part), value in values.items()
+    }
+
+
+def _judge(part: Part, value: Measurement | None, *, clear: bool) -> Verdict:
+    """A gain agrees if it is clearly positive; no benefit agrees if the interval ends below NEGLIGIBLE."""
+    if value is None:
+        return "not tested"
+    if value.p is None:  # a single replicate
+        return "cannot tell"
+    if part.benefit:
+        return ("agrees" if value.value > 0 else "disagrees") if clear else "cannot tell"
+    if clear and value.value > 0:
+        return "disagrees"
+    return "agrees" if value.interval[1] < NEGLIGIBLE else "cannot tell"
+
+
+def _mean(parts: Sequence[Replicates]) -> Replicates:
+    present = [part for part in parts if part]
+    return average_parts(present) if present else {}

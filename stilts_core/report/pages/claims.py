@@ -1,0 +1,128 @@
+"""The page "What holds?": the claims of the paper beside what the recorded grids of this book say."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stilts_core.report.analysis.claims import (
+    NEGLIGIBLE,
+    Estimate,
+    Part,
+    average_gain,
+    gain_of_choice,
+    gain_on,
+    judge_claims,
+    mean_gain_on,
+    row_minus_row,
+)
+from stilts_core.report.analysis.grid import Grid
+from stilts_core.report.analysis.kept_runs import read_kept_runs
+from stilts_core.report.escape import html_text
+from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.questions.chapter import open_chapter
+from stilts_core.report.pages.questions.contrasts import two_lines
+from stilts_core.report.pages.recorded import GRIDS
+from stilts_core.report.tables.grid import format_interval, format_signed
+from stilts_core.report.tables.html import CellValue, table
+from stilts_core.tasks.facts import read_facts
+
+PARTS = (
+    Part(1, "SQuAD, mean over targets", average_gain("squad"), "+8.2"),
+    Part(1, "MNLI, mean over targets", average_gain("mnli"), "+7.5"),
+    Part(1, "HellaSwag, mean over targets", average_gain("hellaswag"), "+7.0"),
+    Part(2, "all nine tasks, mean over targets", average_gain("all"), "+8.7"),
+    Part(2, "all nine tasks minus SQuAD", row_minus_row("all", "squad"), "+0.5"),
+    Part(3, "BUCC and Tatoeba, mean over the nine tasks", mean_gain_on("bucc2018", "tatoeba")),
+    Part(4, "TyDiQA, mean over the nine tasks", gain_on("tydiqa")),
+    Part(4, "XNLI, mean over the tasks that do not hold its data", gain_on("xnli"), benefit=False),
+    Part(5, "the row that English dev scores choose, mean over targets", gain_of_choice, "+5.4"),
+    Part(6, "all nine tasks minus the same with MLM beside them", row_minus_row("all", "all+mlm")),
+)
+# What a reader must know to compare an arm with the paper; it holds whatever the estimates are.
+REMARKS: Mapping[int, str] = {
+    1: "The paper's gains are those of XLM-R Large with the full sets.",
+    3: "An encoder that was trained to align translations leaves nothing to gain in retrieval, and much to lose; the "
+    "laboratory's encoders were trained by masked LM alone, as XLM-R was.",
+    4: "XNLI's own training set is MNLI, so that MNLI and ANLI do not count there.",
+    5: "Here a target may also choose to have no intermediate training.",
+    6: "The paper's abstract says less: neither alternative consistently outperforms English intermediate tasks alone. "
+    "Translated intermediate data are not tested here.",
+    7: "A choice of the paper and not a result. The encoders of this book are smaller; the profile `paper` has XLM-R "
+    "Large.",
+    8: "The method, which every run of this book follows.",
+    9: "The design. All nine are rows of the grids, some with stand-ins that the pages name.",
+}
+ARMS: Mapping[str, str] = {"wide": "laboratory", "real": "real languages"}
+
+
+def write_page(writer: PageWriter, protocols: Path | None = None) -> None:
+    """Write `generated/claims.md` and its CSV file. Raises ConfigError for a wrong protocol."""
+    grids = read_grids(writer.folder, protocols)
+    estimates = judge_claims(PARTS, grids)
+    rows: list[list[CellValue]] = []
+    csv_rows = []
+    for fact in read_facts("claims"):
+        number = int(fact["number"])
+        parts = [part for part in PARTS if part.claim == number]
+        rows.append(_claim_row(number, fact["claim"], parts, estimates, grids))
+        csv_rows += [_csv_row(part, name, estimates[name, part]) for part in parts for name in grids]
+    columns = ["claim", "what", "arm", "paper", "value", "low", "high", "verdict"]
+    path = writer.write_csv("claims", columns, csv_rows)
+    headings = ["claim", "measured as", "paper", *ARMS.values()]
+    content = f"{_explain(grids)}\n\n{table(headings, rows).data}\n\n{{download}}`CSV <{path}>`\n"
+    writer.write("generated/claims.md", content)
+
+
+def read_grids(book_dir: Path, protocols: Path | None = None) -> dict[str, Grid]:
+    """The recorded grids that the book has, by the name of their page."""
+    grids = {}
+    for page in ARMS:
+        chapter = open_chapter(GRIDS[page], book_dir, protocols)
+        if chapter.table is not None:
+            grids[page] = Grid(read_kept_runs(chapter.protocol, chapter.table), designed=True)
+    return grids
+
+
+def _claim_row(
+    number: int,
+    claim: str,
+    parts: Sequence[Part],
+    estimates: Mapping[tuple[str, Part], Estimate],
+    grids: Mapping[str, Grid],
+) -> list[CellValue]:
+    """A claim with one line in each cell for each of its parts."""
+    remark = f"<br><small>{html_text(REMARKS[number])}</small>" if number in REMARKS else ""
+    cells: list[CellValue] = [f'<div style="min-width: 16em">{number}. {html_text(claim)}.{remark}</div>']
+    cells += [_lines([html_text(part.words) for part in parts]), _lines([part.paper or "–" for part in parts])]
+    for name in ARMS:
+        cells.append(_lines([_estimate(estimates[name, part]) if name in grids else "–" for part in parts]))
+    return cells
+
+
+def _lines(entries: Sequence[str]) -> str:
+    return "<hr>".join(entries) if entries else "–"
+
+
+def _estimate(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return estimate.verdict
+    verdict = f"<b>{estimate.verdict}</b>" if estimate.verdict != "cannot tell" else estimate.verdict
+    return two_lines(f"{format_signed(estimate.value.value)} [{format_interval(estimate.value)}]", verdict)
+
+
+def _csv_row(part: Part, name: str, estimate: Estimate) -> list[object]:
+    value = estimate.value
+    numbers = [value.value, *value.interval] if value else ["", "", ""]
+    return [part.claim, part.words, ARMS[name], part.paper, *numbers, estimate.verdict]
+
+
+def _explain(grids: Mapping[str, Grid]) -> str:
+    """How the claims were judged, and which grids are missing."""
+    missing = [f"the grid of [{ARMS[name]}]({name}.md)" for name in ARMS if name not in grids]
+    absent = f" Not recorded yet: {' and '.join(missing)}." if missing else ""
+    return (
+        "Differences from no intermediate training, in points, paired by seed and encoder, with 95 % intervals. A gain "
+        "*agrees* if it is clearly positive after Holm's correction over all differences on this page, and "
+        "*disagrees* if it is clearly negative. A claim of no benefit agrees if the interval ends below "
+        f"{NEGLIGIBLE:g} point. Otherwise the data cannot tell. Targets that share their data with a task do not "
+        f"count.{absent}"
+    )

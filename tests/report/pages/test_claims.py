@@ -1,0 +1,122 @@
+"""The paper's claims: estimates against plain loops over records, verdicts, and the page in every state."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+from record_fixture import ROWS, XTREME, grid_records, with_values
+from scipy import stats
+
+from stilts_core.report.analysis.claims import NEGLIGIBLE, Part, average_gain, gain_on, judge_claims, row_minus_row
+from stilts_core.report.analysis.grid import Grid
+from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages import claims
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS
+from stilts_core.tasks.facts import read_facts
+
+SEEDS = range(4)
+
+
+@pytest.fixture(scope="module")
+def records():
+    return grid_records("small", [*ROWS, "all+mlm"], XTREME, SEEDS)
+
+
+@pytest.fixture(scope="module")
+def grid(records):
+    return Grid(records)
+
+
+def gain(records, row: str, target: str, seed: int) -> float:
+    """The difference of the means over languages, from the records alone."""
+    found = {run.row: run for run in records if run.target == target and run.seed == seed}
+    ours, base = ([score.score for score in found[name].scores.values()] for name in (row, "none"))
+    return float(np.mean(ours) - np.mean(base))
+
+
+def same_data(records, row: str, target: str) -> bool:
+    return next(run.same_data for run in records if (run.row, run.target) == (row, target))
+
+
+def test_estimates_and_intervals_equal_plain_loops_over_records(records, grid):
+    estimates = judge_claims(claims.PARTS, {"real": grid})
+    squad = [
+        np.mean([gain(records, "squad", target, seed) for target in XTREME if not same_data(records, "squad", target)])
+        for seed in SEEDS
+    ]
+    tasks = [row for row in INTERMEDIATE_TASKS if not same_data(records, row, "tydiqa")]
+    tydiqa = [np.mean([gain(records, row, "tydiqa", seed) for row in tasks]) for seed in SEEDS]
+    for words, expected in (("SQuAD, mean over targets", squad), ("TyDiQA, mean over the nine tasks", tydiqa)):
+        value = next(estimate.value for (_, part), estimate in estimates.items() if part.words == words)
+        assert value.value == pytest.approx(np.mean(expected))
+        assert value.interval == pytest.approx(stats.t.interval(0.95, 3, np.mean(expected), stats.sem(expected)))
+
+
+def test_difference_of_two_rows_counts_the_targets_of_both(records, grid):
+    measured = row_minus_row("all", "squad")(grid)
+    both = [t for t in XTREME if not same_data(records, "all", t) and not same_data(records, "squad", t)]
+    for (seed, _), value in measured.items():
+        expected = np.mean([gain(records, "all", t, seed) - gain(records, "squad", t, seed) for t in both])
+        assert value.value == pytest.approx(expected)
+
+
+def raised(records, row: str, by: float, noise: float = 0.3):
+    """The records, with a row whose scores differ from the baseline's by `by` points, and a little noise by seed."""
+    base = {(run.target, run.seed): run for run in records if run.row == "none"}
+    made = []
+    for run in records:
+        if run.row == row:
+            change = by + noise * (run.seed - 1.5)
+            scores = {f"scores.{code}.score": score.score + change for code, score in
+                      base[run.target, run.seed].scores.items()}  # fmt: skip
+            means = {f"averages.{name}.score": getattr(base[run.target, run.seed].averages, name).score + change
+                     for name in ("all", "non_english")}  # fmt: skip
+            run = with_values(run, scores | means)
+        made.append(run)
+    return made
+
+
+@pytest.mark.parametrize(
+    "by, benefit, verdict",
+    [(5, True, "agrees"), (-5, True, "disagrees"), (0.01, True, "cannot tell"),
+     (5, False, "disagrees"), (-5, False, "agrees"), (0.01, False, "agrees")],
+)  # fmt: skip
+def test_verdict_follows_the_sign_of_a_clear_difference(by, benefit, verdict):
+    records = raised(grid_records("small", ("none", "squad"), ("udpos", "tydiqa"), SEEDS), "squad", by)
+    part = Part(1, "SQuAD", average_gain("squad"), benefit=benefit)
+    (estimate,) = judge_claims([part], {"real": Grid(records)}).values()
+    assert estimate.verdict == verdict and estimate.value.value == pytest.approx(by)
+    assert NEGLIGIBLE == 1
+
+
+def test_one_seed_and_a_missing_row_have_no_verdict():
+    grid = Grid(grid_records("small", ("none", "squad"), ("udpos", "tydiqa")))
+    one, missing = judge_claims(
+        [Part(1, "SQuAD", average_gain("squad")), Part(4, "XNLI", gain_on("xnli"))], {"real": grid}
+    ).values()
+    assert (one.verdict, missing.verdict, missing.value) == ("cannot tell", "not tested", None)
+
+
+def write(tmp_path, monkeypatch, **grids) -> tuple[str, list[dict[str, str]]]:
+    monkeypatch.setattr(claims, "read_grids", lambda *_: grids)
+    writer = PageWriter(tmp_path)
+    claims.write_page(writer)
+    with (tmp_path / "generated/claims.csv").open(newline="") as file:
+        return (tmp_path / "generated/claims.md").read_text(), list(csv.DictReader(file))
+
+
+def test_page_has_every_claim_and_its_numbers(tmp_path, monkeypatch, grid):
+    page, rows = write(tmp_path, monkeypatch, real=grid)
+    assert len(re.findall(r"<tr><td", page)) == len(read_facts("claims")) == 9
+    assert len(rows) == len(claims.PARTS)
+    for row in rows:
+        number = f"{abs(float(row['value'])):.1f}"
+        assert number in page and row["verdict"] in page
+    assert "Not recorded yet: the grid of [laboratory](wide.md)." in page
+
+
+def test_page_without_grids_shows_the_claims_alone(tmp_path, monkeypatch):
+    page, rows = write(tmp_path, monkeypatch)
+    assert rows == [] and "and the grid of [real languages](real.md)" in page
+    assert not re.search(r"<b>(agrees|disagrees)</b>", page)
