@@ -4,15 +4,11 @@ A RunConfig is what a user asks for; `resolved()` fills in the profile's values 
 ResolvedConfig, which the rest of the package works with.
 """
 
-import hashlib
-import json
-import re
 from dataclasses import Field, asdict, dataclass, field, fields, replace
-from difflib import get_close_matches
 from itertools import chain
 from typing import Any, ClassVar, Self
 
-from stilts_core.errors import ConfigError
+from stilts_core.errors import ConfigError, suggestion
 from stilts_core.parameters import (
     DROPOUT,
     EPOCHS,
@@ -24,12 +20,13 @@ from stilts_core.parameters import (
     TEMPERATURE,
     GridRow,
     Seeds,
+    hashed_name,
     parameter,
     read_value,
 )
 from stilts_core.tasks.auxiliaries import AUXILIARIES, OWN_TEXT, REPLACED, rename_replaced
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, require_target
-from stilts_core.tasks.combinations import check_auxiliary, check_intermediate, check_mixed
+from stilts_core.tasks.combinations import MLM_FIELDS, check_auxiliary, check_intermediate, check_mixed
 from stilts_core.tasks.profiles import LABORATORY, PROFILES, PUBLISHERS, PhaseRecipe, profile_recipe, profile_values
 
 
@@ -144,9 +141,8 @@ class RunConfig:
         decides="checkpoint", bounds=NOT_NEGATIVE,
     )  # fmt: skip
     text_languages: str = parameter(
-        "", "languages of the unlabelled text (default: all that pretraining had; others by name)",
-        decides="checkpoint", names=True,
-    )  # fmt: skip
+        "", "languages of the unlabelled text (default: all that pretraining had)", decides="checkpoint", names=True
+    )
     text_source: str = parameter(
         "", "unlabelled text: running text (default), or target (inputs of the target's dev part)",
         decides="checkpoint", choices=("", OWN_TEXT),
@@ -158,6 +154,12 @@ class RunConfig:
         1.0, "sampling of languages: share ~ texts ** alpha (1: in proportion, 0: evenly)",
         decides="checkpoint", bounds=SHARE,
     )  # fmt: skip
+    text_steps: int | None = parameter(
+        None, "optimiser steps of mlm in a chain (default: intermediate_steps)", decides="checkpoint", bounds=POSITIVE
+    )
+    text_lr: float | None = parameter(
+        None, "peak learning rate of mlm in a chain (default: intermediate_lr)", decides="checkpoint", bounds=POSITIVE
+    )
     sham_labels: bool = parameter(
         False, "control: the intermediate labels are permuted among the examples", decides="checkpoint"
     )
@@ -247,7 +249,7 @@ class RunConfig:
         """The fields that have no effect on the phases of a chain, at their defaults."""
         if all(link == "mlm" for link in links):
             return {"sham_labels": False} | _defaults("auxiliary")
-        return {} if self.auxiliary or "mlm" in links else _defaults("text_")
+        return {} if "mlm" in links else _defaults(*MLM_FIELDS) if self.auxiliary else _defaults("text_")
 
     @property
     def data_source(self) -> str:
@@ -290,10 +292,9 @@ class RunConfig:
         Raises ConfigError for a field that RunConfig never had.
         """
         values = rename_replaced(values)
-        unknown = sorted(values.keys() - {f.name for f in fields(cls)})
-        if unknown:
-            similar = get_close_matches(str(unknown[0]), [f.name for f in fields(cls)], n=1)
-            hint = f" (did you mean {similar[0]!r}?)" if similar else ""
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(map(str, values.keys() - known)):
+            hint = suggestion(unknown[0], known)
             raise ConfigError(f"unknown configuration field {unknown[0]!r}{hint}; `stilts run --help` lists the fields")
         return cls(**values)
 
@@ -359,6 +360,9 @@ class ResolvedConfig(RunConfig):
         A field of the configuration comes before the profile's recipe of the tasks.
         """
         given = PhaseRecipe(*(getattr(self, f"{phase}_{name}") for name in PhaseRecipe._fields))
+        if not tasks:
+            length = (self.text_steps, None) if self.text_steps else (given.steps, given.epochs)
+            given = PhaseRecipe(*length, self.text_lr or given.lr)
         return profile_recipe(self.profile, phase, tasks or ("mlm",), given)
 
     def run_id(self, **facts: str) -> str:
@@ -383,13 +387,9 @@ class ResolvedConfig(RunConfig):
         return {key: [self.phase_recipe(phase, tasks) for tasks in links]} if key in PROFILES[self.profile] else {}
 
     def _name(self, slug: str, decides: dict[str, Any], facts: dict[str, Any]) -> str:
-        # A run id is the name of a folder and of a page: see `runs.record.NAME`.
-        slug = slug.replace(LINK, "-then-")
-        encoder = re.sub(r"[^A-Za-z0-9_.+-]", "_", self.encoder.rstrip("/").split("/")[-1])[:80]
         changed = self._changed()
         hashed = REPLACED | {name: v for name, v in decides.items() if name in FIRST_FIELDS or name in changed} | facts
-        digest = hashlib.sha256(json.dumps(hashed, sort_keys=True, allow_nan=False).encode()).hexdigest()
-        return f"{slug}-{encoder}-s{self.seed}-{digest[:10]}"
+        return hashed_name(slug, self.encoder, self.seed, hashed)
 
     def check(self) -> None:
         """Raises ConfigError for fields that do not go together, and for an unknown task."""

@@ -4,6 +4,8 @@ import errno
 import re
 import resource
 import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 _OTHER_FOLDER = "or name another folder (--runs-dir for runs, STILTS_CACHE for the cache)"
 _REMEDIES = {
@@ -35,6 +37,12 @@ def shown(value: object) -> str:
     except ValueError:  # Python writes no integer of more than 4,300 digits
         return "a number with thousands of digits"
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def suggestion(wrong: str, known: Iterable[str]) -> str:
+    """The known name that is closest to a wrong one, as a part of a sentence; empty if none is close."""
+    similar = get_close_matches(wrong, list(known), n=1)
+    return f" (did you mean {similar[0]!r}?)" if similar else ""
 
 
 class StiltsError(Exception):

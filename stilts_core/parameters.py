@@ -4,9 +4,12 @@ The command passes text, papermill passes what it and YAML make of text, and Pyt
 read here, before any work begins: a value becomes the field's type where its meaning is clear, else it is an error.
 """
 
+import hashlib
+import json
 import math
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import Field, field
 from decimal import Decimal
 from types import NoneType
@@ -152,6 +155,17 @@ class GridRow(NamedTuple):
     def __str__(self) -> str:
         chain = LINK.join("+".join(tasks) for tasks in self.links)
         return "+".join([chain, *filter(None, [self.auxiliary]), *["sham"] * self.sham, *["mixed"] * self.mixed])
+
+
+def hashed_name(slug: str, encoder: str, seed: int, hashed: Mapping[str, Any]) -> str:
+    """The name of a run or of a checkpoint: a readable slug, the encoder, the seed, and a hash of all that decides it.
+
+    It is the name of a folder and of a page, too (see `runs.record.NAME`).
+    """
+    slug = slug.replace(LINK, "-then-")
+    encoder = re.sub(r"[^A-Za-z0-9_.+-]", "_", encoder.rstrip("/").split("/")[-1])[:80]
+    digest = hashlib.sha256(json.dumps(hashed, sort_keys=True, allow_nan=False).encode()).hexdigest()
+    return f"{slug}-{encoder}-s{seed}-{digest[:10]}"
 
 
 class _Unfit(ValueError):

@@ -76,6 +76,7 @@ def test_row_says_what_the_intermediate_training_is(row, fields):
             "auxiliary_layer is 1; masked language modelling reads",
         ),
         ({"intermediate": "mnli", "text_alpha": 0.3}, "text_alpha is 0.3, and the run reads no unlabelled text"),
+        ({"intermediate": "mnli", "auxiliary": "mlm", "text_steps": 9}, "text_steps is 9, and no phase is masked LM"),
         ({"intermediate": "mlm", "auxiliary": "mlm"}, "auxiliary is 'mlm', and intermediate 'mlm' has no task"),
     ],
 )
@@ -121,7 +122,7 @@ def test_similar_field_is_proposed_for_an_unknown_one():
         ({"intermediate": "mnli,>qqp"}, "one of the names that commas join is empty"),
         ({"intermediate": "qqp>mnli,mnli"}, "'mnli' is there twice"),
         ({"intermediate": "qqp>mlm,mnli"}, "'mlm' stands alone"),
-        ({"intermediate": "qqp>mnl"}, "did you mean mnli"),
+        ({"intermediate": "qqp>mnl"}, "did you mean 'mnli'"),
         ({"intermediate": "qqp>copa"}, "'copa' is not an intermediate task; choose from"),
         ({"intermediate": "tatoeba"}, "'tatoeba' is not an intermediate task: it has no English training data"),
         ({"intermediate": "qqp>bucc2018"}, "'bucc2018' is not an intermediate task: it has no English training data"),

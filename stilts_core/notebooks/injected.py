@@ -10,11 +10,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from stilts_core.config import RunConfig
-from stilts_core.errors import ConfigError, RunError
+from stilts_core.errors import ConfigError, RunError, suggestion
 
 if TYPE_CHECKING:
     from stilts_core.runs.record import Record
@@ -54,10 +53,9 @@ def check_lesson(namespace: Mapping[str, Any]) -> None:
     known = _assigned_names(source for source in sources if not source.startswith(COMMENT))
     for name in injected_names(sources):
         if name not in known:
-            similar = get_close_matches(name, known, n=1)
             raise ConfigError(
-                f"unknown parameter {name!r}{f' (did you mean {similar[0]!r}?)' if similar else ''}; the cell above "
-                "lists the parameters of this notebook"
+                f"unknown parameter {name!r}{suggestion(name, known)}; the cell above lists the parameters of this "
+                "notebook"
             )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stilts_core.parameters import LINK
 from stilts_core.studies.design import Design
 from stilts_core.studies.fields import identify
 from stilts_core.studies.protocol import LatencyPlan, Protocol
@@ -46,7 +47,7 @@ def forecast(protocol: Protocol, design: Design) -> Forecast:
         seconds += costs.run + costs.target_step * _target_steps(config)
         if config.get("intermediate", "none") != "none":
             shared = identity if config.get("mixed") else identify(_before(config))
-            phases[shared] = arm_costs[identity] * costs.intermediate_step * config.get("intermediate_steps", 0)
+            phases[shared] = arm_costs[identity] * costs.intermediate_step * _intermediate_steps(config)
     measuring = measuring_seconds(protocol.latency, len(protocol.arms)) if protocol.latency else 0.0
     total = seconds + sum(phases.values()) + measuring
     return Forecast(len(design.configs), len(phases), total / 3600, measuring / 3600)
@@ -56,6 +57,13 @@ def measuring_seconds(plan: LatencyPlan, arms: int) -> float:
     """Return the core-seconds of measuring latency; every block has all arms, the control again and a positive one."""
     processes = plan.blocks * (arms + 2) * len(plan.batch_sizes) * len(plan.lengths)
     return processes * (plan.start + plan.seconds) * plan.threads
+
+
+def _intermediate_steps(config: Mapping[str, Any]) -> int:
+    """The steps of all intermediate phases of a run."""
+    usual = config.get("intermediate_steps", 0)
+    links = str(config["intermediate"]).split(LINK)
+    return sum(config.get("text_steps", usual) if link == "mlm" else usual for link in links)
 
 
 def _target_steps(config: Mapping[str, Any]) -> int:

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from stilts_core.errors import ConfigError
+from stilts_core.errors import ConfigError, suggestion
 from stilts_core.tasks.facts import read_facts
 from stilts_core.tasks.layouts import FILES, HUB, Layout
 from stilts_core.tasks.recipes import PublishedRecipe, published_recipe
@@ -253,9 +252,7 @@ TARGET_TASKS = tuple(task.name for task in TASKS.values() if task.is_target)
 def get_task(name: str) -> Task:
     """The row of one task; raises ConfigError that lists the known tasks and suggests the closest."""
     if name not in TASKS:
-        close = get_close_matches(name, TASKS, n=1)
-        hint = f"; did you mean {close[0]}?" if close else "."
-        raise ConfigError(f"no task '{name}' in the catalogue{hint} Known: {', '.join(TASKS)}")
+        raise ConfigError(f"no task {name!r} in the catalogue{suggestion(name, TASKS)}. Known: {', '.join(TASKS)}")
     return TASKS[name]
 
 

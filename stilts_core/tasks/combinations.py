@@ -7,6 +7,8 @@ from stilts_core.errors import ConfigError
 from stilts_core.tasks.auxiliaries import AUXILIARIES
 from stilts_core.tasks.catalogue import get_task, require_intermediate
 
+MLM_FIELDS = ("text_steps", "text_lr")  # decide phases of masked LM alone
+
 
 def check_intermediate(intermediate: str, tasks: Sequence[str], *, sham: bool) -> None:
     """Raise ConfigError for a name that is no intermediate task, or that has no labels to permute (`sham`).
@@ -75,4 +77,10 @@ def check_auxiliary(links: Sequence[str], tasks: Sequence[str], changed: dict[st
         raise ConfigError(
             f"{unread[0]} is {changed[unread[0]]!r}, and the run reads no unlabelled text; choose auxiliary, or "
             "intermediate mlm"
+        )
+    unread = [name for name in changed if name in MLM_FIELDS]
+    if unread and "mlm" not in links:
+        raise ConfigError(
+            f"{unread[0]} is {changed[unread[0]]!r}, and no phase is masked LM alone; add mlm to the chain, or leave "
+            f"{unread[0]} out"
         )

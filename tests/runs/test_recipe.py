@@ -357,6 +357,14 @@ def test_profile_gives_steps_and_rate_by_task(do, invented):
     assert recipe(without) == [(18, 3e-4), (12, 1e-3)]
 
 
+def test_masked_lm_in_a_chain_has_steps_and_a_rate_of_its_own(do):
+    fields = {"intermediate": "mlm>qqp", "intermediate_epochs": None, "target_epochs": None, "warmup": 0.0,
+              "intermediate_steps": 3, "target_steps": 2, "text_languages": "qal", "text_examples": 8}  # fmt: skip
+    rates = {"intermediate_lr": 1e-3, "target_lr": 5e-4}
+    assert recipe(do(**fields, **rates)) == [(3, 1e-3), (3, 1e-3), (2, 5e-4)]
+    assert recipe(do(**fields, **rates, text_steps=5, text_lr=2e-3)) == [(5, 2e-3), (3, 1e-3), (2, 5e-4)]
+
+
 def test_recipe_of_a_profile_decides_names_only_where_it_is_used(invented, monkeypatch):
     def names(intermediate: str, target: str) -> tuple[str, str]:
         config = RunConfig(profile=invented, intermediate=intermediate, target=target).resolved()

@@ -116,6 +116,15 @@ def test_mixed_phases_are_not_shared_and_dear_arms_cost_more():
     assert (sizes[1].core_hours - sizes[0].core_hours) * 3600 == pytest.approx(12 * 400 * 0.02 * 2)
 
 
+def test_every_phase_of_a_chain_counts_with_its_own_steps():
+    def size(**fields):
+        arms = {"direct": {"intermediate": "none"}, "mnli": {"intermediate_steps": 400} | fields}
+        return forecast(*(lambda protocol: (protocol, expand(protocol)))(invented(arms=arms, targets=["udpos"])))
+
+    single, chain = size(intermediate="mnli"), size(intermediate="mlm>mnli", text_steps=100)
+    assert (chain.core_hours - single.core_hours) * 3600 == pytest.approx(12 * 100 * 0.02)
+
+
 def test_measuring_counts_every_process_of_every_block():
     plan = read_protocol(PROTOCOLS / "latency.toml").latency
     assert measuring_seconds(plan, 4) == 16 * 6 * 2 * 4.5

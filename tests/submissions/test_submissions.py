@@ -269,7 +269,7 @@ def test_partial_scores_the_existing_files_and_lists_the_missing_ones(tmp_path):
 def test_only_the_requested_task_is_scored(submission):
     report = score_folders(*submission, tasks=["mlqa"])
     assert report["tasks"] == {"mlqa": score_folders(*submission)["tasks"]["mlqa"]}
-    with pytest.raises(ValueError, match="did you mean xnli"):
+    with pytest.raises(ValueError, match="did you mean 'xnli'"):
         score_folders(*submission, tasks=["xnil"])
 
 

@@ -75,7 +75,7 @@ def test_recipe_names_its_source():
 
 
 def test_unknown_task_is_an_error_that_suggests_the_closest():
-    with pytest.raises(ValueError, match=r"no task 'xqad' in the catalogue; did you mean xquad\?"):
+    with pytest.raises(ValueError, match=r"no task 'xqad' in the catalogue \(did you mean 'xquad'\?\)"):
         get_task("xqad")
 
 

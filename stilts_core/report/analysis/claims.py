@@ -17,7 +17,7 @@ NEGLIGIBLE = 1.0  # points: a claim of no benefit agrees with an interval that e
 
 
 @dataclass(frozen=True)
-class Part:
+class ClaimPart:
     """One number that a claim is about: what it is, in words, and its paired differences in a grid.
 
     `paper` is the paper's own number, as its abstract states it (empty: none). `benefit` is what the claim says: True
@@ -32,7 +32,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class ClaimEstimate:
     """What a grid says about a part; no value where it was not tested."""
 
     value: Measurement | None
@@ -80,17 +80,17 @@ def row_minus_row(treatment: str, control: str) -> Measure:
     return measure
 
 
-def judge_claims(parts: Sequence[Part], grids: Mapping[str, Grid]) -> dict[tuple[str, Part], Estimate]:
+def judge_claims(parts: Sequence[ClaimPart], grids: Mapping[str, Grid]) -> dict[tuple[str, ClaimPart], ClaimEstimate]:
     """Return what each grid says about each part, with Holm's correction over all of them together."""
     values = {(name, part): compare(part.measure(grid)) for name, grid in grids.items() for part in parts}
     family = correct({key: value for key, value in values.items() if value})
     return {
-        (name, part): Estimate(value, _judge(part, value, clear=family.is_clear((name, part))))
+        (name, part): ClaimEstimate(value, _judge(part, value, clear=family.is_clear((name, part))))
         for (name, part), value in values.items()
     }
 
 
-def _judge(part: Part, value: Measurement | None, *, clear: bool) -> Verdict:
+def _judge(part: ClaimPart, value: Measurement | None, *, clear: bool) -> Verdict:
     """A gain agrees if it is clearly positive; no benefit agrees if the interval ends below NEGLIGIBLE."""
     if value is None:
         return "not tested"

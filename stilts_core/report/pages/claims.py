@@ -5,8 +5,8 @@ from pathlib import Path
 
 from stilts_core.report.analysis.claims import (
     NEGLIGIBLE,
-    Estimate,
-    Part,
+    ClaimEstimate,
+    ClaimPart,
     average_gain,
     gain_of_choice,
     gain_on,
@@ -26,16 +26,16 @@ from stilts_core.report.tables.html import CellValue, table
 from stilts_core.tasks.facts import read_facts
 
 PARTS = (
-    Part(1, "SQuAD, mean over targets", average_gain("squad"), "+8.2"),
-    Part(1, "MNLI, mean over targets", average_gain("mnli"), "+7.5"),
-    Part(1, "HellaSwag, mean over targets", average_gain("hellaswag"), "+7.0"),
-    Part(2, "all nine tasks, mean over targets", average_gain("all"), "+8.7"),
-    Part(2, "all nine tasks minus SQuAD", row_minus_row("all", "squad"), "+0.5"),
-    Part(3, "BUCC and Tatoeba, mean over the nine tasks", mean_gain_on("bucc2018", "tatoeba")),
-    Part(4, "TyDiQA, mean over the nine tasks", gain_on("tydiqa")),
-    Part(4, "XNLI, mean over the tasks that do not hold its data", gain_on("xnli"), benefit=False),
-    Part(5, "the row that English dev scores choose, mean over targets", gain_of_choice, "+5.4"),
-    Part(6, "all nine tasks minus the same with MLM beside them", row_minus_row("all", "all+mlm")),
+    ClaimPart(1, "SQuAD, mean over targets", average_gain("squad"), "+8.2"),
+    ClaimPart(1, "MNLI, mean over targets", average_gain("mnli"), "+7.5"),
+    ClaimPart(1, "HellaSwag, mean over targets", average_gain("hellaswag"), "+7.0"),
+    ClaimPart(2, "all nine tasks, mean over targets", average_gain("all"), "+8.7"),
+    ClaimPart(2, "all nine tasks minus SQuAD", row_minus_row("all", "squad"), "+0.5"),
+    ClaimPart(3, "BUCC and Tatoeba, mean over the nine tasks", mean_gain_on("bucc2018", "tatoeba")),
+    ClaimPart(4, "TyDiQA, mean over the nine tasks", gain_on("tydiqa")),
+    ClaimPart(4, "XNLI, mean over the tasks that do not hold its data", gain_on("xnli"), benefit=False),
+    ClaimPart(5, "the row that English dev scores choose, mean over targets", gain_of_choice, "+5.4"),
+    ClaimPart(6, "all nine tasks minus the same with MLM beside them", row_minus_row("all", "all+mlm")),
 )
 # What a reader must know to compare an arm with the paper; it holds whatever the estimates are.
 REMARKS: Mapping[int, str] = {
@@ -85,8 +85,8 @@ def read_grids(book_dir: Path, protocols: Path | None = None) -> dict[str, Grid]
 def _claim_row(
     number: int,
     claim: str,
-    parts: Sequence[Part],
-    estimates: Mapping[tuple[str, Part], Estimate],
+    parts: Sequence[ClaimPart],
+    estimates: Mapping[tuple[str, ClaimPart], ClaimEstimate],
     grids: Mapping[str, Grid],
 ) -> list[CellValue]:
     """A claim with one line in each cell for each of its parts."""
@@ -102,14 +102,14 @@ def _lines(entries: Sequence[str]) -> str:
     return "<hr>".join(entries) if entries else "–"
 
 
-def _estimate(estimate: Estimate) -> str:
+def _estimate(estimate: ClaimEstimate) -> str:
     if estimate.value is None:
         return estimate.verdict
     verdict = f"<b>{estimate.verdict}</b>" if estimate.verdict != "cannot tell" else estimate.verdict
     return two_lines(f"{format_signed(estimate.value.value)} [{format_interval(estimate.value)}]", verdict)
 
 
-def _csv_row(part: Part, name: str, estimate: Estimate) -> list[object]:
+def _csv_row(part: ClaimPart, name: str, estimate: ClaimEstimate) -> list[object]:
     value = estimate.value
     numbers = [value.value, *value.interval] if value else ["", "", ""]
     return [part.claim, part.words, ARMS[name], part.paper, *numbers, estimate.verdict]

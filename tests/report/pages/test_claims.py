@@ -8,7 +8,7 @@ import pytest
 from record_fixture import ROWS, XTREME, grid_records, with_values
 from scipy import stats
 
-from stilts_core.report.analysis.claims import NEGLIGIBLE, Part, average_gain, gain_on, judge_claims, row_minus_row
+from stilts_core.report.analysis.claims import NEGLIGIBLE, ClaimPart, average_gain, gain_on, judge_claims, row_minus_row
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import claims
@@ -84,7 +84,7 @@ def raised(records, row: str, by: float, noise: float = 0.3):
 )  # fmt: skip
 def test_verdict_follows_the_sign_of_a_clear_difference(by, benefit, verdict):
     records = raised(grid_records("small", ("none", "squad"), ("udpos", "tydiqa"), SEEDS), "squad", by)
-    part = Part(1, "SQuAD", average_gain("squad"), benefit=benefit)
+    part = ClaimPart(1, "SQuAD", average_gain("squad"), benefit=benefit)
     (estimate,) = judge_claims([part], {"real": Grid(records)}).values()
     assert estimate.verdict == verdict and estimate.value.value == pytest.approx(by)
     assert NEGLIGIBLE == 1
@@ -93,7 +93,7 @@ def test_verdict_follows_the_sign_of_a_clear_difference(by, benefit, verdict):
 def test_one_seed_and_a_missing_row_have_no_verdict():
     grid = Grid(grid_records("small", ("none", "squad"), ("udpos", "tydiqa")))
     one, missing = judge_claims(
-        [Part(1, "SQuAD", average_gain("squad")), Part(4, "XNLI", gain_on("xnli"))], {"real": grid}
+        [ClaimPart(1, "SQuAD", average_gain("squad")), ClaimPart(4, "XNLI", gain_on("xnli"))], {"real": grid}
     ).values()
     assert (one.verdict, missing.verdict, missing.value) == ("cannot tell", "not tested", None)
 
