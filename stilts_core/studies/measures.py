@@ -22,7 +22,7 @@ def read_measures(record: Record) -> Iterator[Measure]:
     """Iterate over (metric, language, value) of a record.
 
     `seconds:PHASE` and `flops:PHASE` are the costs of a phase, also where the run reused it; `layer:N` is the retrieval
-    score from hidden state N.
+    score from hidden state N, `globally_centred:layer:N` and `centred:layer:N` those with means removed.
     """
     for phase in record.phases:
         yield f"seconds:{phase.name}", EVERY_LANGUAGE, phase.seconds
@@ -45,6 +45,9 @@ def _read_retrieval(record: Record) -> Iterator[Measure]:
             for language, states in by_language.items():
                 if (score := states[state]) is not None:
                     yield metric + time, language, score
+                for number, score in enumerate(states):
+                    if score is not None:
+                        yield f"{metric}:layer:{number}{time}", language, score
 
 
 def _read_languages(record: Record) -> Iterator[Measure]:

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from record_fixture import synthetic_record, with_values
+from record_fixture import synthetic_record, with_retrieval, with_values
 from study_fixture import invented
 
 from stilts_core.errors import StudyError
 from stilts_core.studies.collection import collect, exclusion_reason
 from stilts_core.studies.design import expand
+from stilts_core.studies.measures import BEFORE, read_measures
 from stilts_core.studies.results import unpack_items
 
 LANGUAGES = ("en", "qal", "qbe")
@@ -127,3 +128,19 @@ def test_rule_excludes_a_run_below_its_bound_and_says_the_score():
 def test_study_without_records_is_refused():
     with pytest.raises(StudyError, match="no record belongs to the study invented"):
         collect(study(), [])
+
+
+def test_retrieval_has_every_hidden_state_of_every_kind_before_and_after():
+    record = with_retrieval(synthetic_record(languages=("de", "ru")))
+    measured = {(metric, language): value for metric, language, value in read_measures(record)}
+    states = record.encoder.layers + 1
+    for name, scores, time in (
+        ("centred", record.retrieval.after.language_centred, ""),
+        ("globally_centred", record.retrieval.after.globally_centred, ""),
+        ("raw", record.retrieval.before.raw, BEFORE),
+        ("centred", record.retrieval.before.language_centred, BEFORE),
+    ):
+        for language in ("de", "ru"):
+            found = [measured[f"{name}:layer:{number}{time}", language] for number in range(states)]
+            assert found == scores[language]
+            assert measured[name + time, language] == scores[language][record.retrieval.state]
