@@ -114,7 +114,8 @@ class Encoder:
     def norm_eps(self) -> float:
         """The epsilon of the layer norms."""
         config = self.model.config
-        return next(getattr(config, name) for name in ("layer_norm_eps", "norm_eps", "eps") if hasattr(config, name))
+        names = [name for name in ("layer_norm_eps", "norm_eps") if hasattr(config, name)]
+        return getattr(config, names[0]) if names else 1e-12  # DistilBERT's, which no config holds
 
     @property
     def _embedding_layer(self) -> "torch.nn.Embedding":
@@ -237,7 +238,9 @@ class Encoder:
         if self.trimmed_ids is None:
             return trained
         stored, name = locate_tensors(self.folder), self.embeddings_name
-        full = read_tensor(*(stored.get(name) or stored[f"{self.model.base_model_prefix}.{name}"]))
+        location = stored.get(name) or stored.get(f"{self.model.base_model_prefix}.{name}")
+        # A few types have other names in their files than in the model.
+        full = read_tensor(*location) if location else self.reload().word_embeddings.detach()
         if self._restored is not None:
             ids, embeddings, scale = self._restored
             full *= scale
@@ -307,10 +310,11 @@ class Encoder:
     def read_mlm_head(self) -> "dict[str, torch.Tensor] | None":
         """Read the checkpoint's MLM head in fp32 (dense, norm, and the decoder's bias; XLM's has only the bias).
 
-        None if the checkpoint has no head whose decoder's matrix is the word embeddings.
+        None if the checkpoint has no head with GELU whose decoder's matrix is the word embeddings.
         """
-        tied = self.fast or getattr(self.model.config, "tie_word_embeddings", True)
-        return read_head(self.folder) if tied else None
+        config = self.model.config
+        known = getattr(config, "tie_word_embeddings", True) and getattr(config, "hidden_act", "gelu") == "gelu"
+        return read_head(self.folder) if self.fast or known else None
 
     def save(self, folder: Path, unused_scale: float = 1.0) -> None:
         """Write the encoder with its full vocabulary as a Hugging Face folder, which appears whole or not at all.

@@ -12,7 +12,7 @@ from torch import nn
 
 from stilts_core.encoders.architectures import CHOICES
 from stilts_core.encoders.files import explain_config
-from stilts_core.encoders.tensors import locate_tensors, read_tensors
+from stilts_core.encoders.tensors import locate_tensors, map_tensors, require_exact, require_finite
 from stilts_core.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 UNUSED_TENSORS = re.compile(
     r"(\w+\.)?((pooler|lm_head|cls|classifier|qa_outputs|head|decoder|lm_predictions|mask_predictions|vocab_transform"
     r"|vocab_layer_norm|vocab_projector|generator_predictions|generator_lm_head|discriminator_predictions|pred_layer"
-    r"|pre_classifier|sequence_summary|lang_embeddings)\.|(embeddings\.)?position_ids$)"
+    r"|pre_classifier|sequence_summary|lang_embeddings|predictions|sop_classifier|entity_predictions)\.|(embeddings\.)?position_ids$)"
 )
 LANGUAGES_LEFT_OUT = (
     "{name} was pretrained with an embedding of each text's language, which is left out here, because inputs carry no "
@@ -45,35 +45,41 @@ def load_padded_model(folder: Path, kind: str, dropout: float | None = None) -> 
     from transformers.models.auto import modeling_auto as auto
 
     name = auto.MODEL_MAPPING_NAMES[kind]
-    model_class: type[PreTrainedModel] = getattr(transformers, name if isinstance(name, str) else name[0])
+    model_class: Any = getattr(transformers, name if isinstance(name, str) else name[0])
     more: dict[str, Any] = {}
     if "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
         more["add_pooling_layer"] = False
+    attention = "sdpa" if model_class._supports_sdpa else "eager"
+    locations = locate_tensors(folder)
+    tensors = map_tensors(folder, locations)
+    require_finite(tensors, locations)
     try:
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
         config.dtype = torch.float32
         if getattr(config, "use_lang_emb", False):
             config.use_lang_emb = False
         _set_dropout(config, dropout)
-        config._attn_implementation = "sdpa" if model_class._supports_sdpa else "eager"
-        with torch.device("meta"):
-            expected = model_class(config, **more).state_dict()
+        with _quiet():
+            # With transformers' loader, which knows older names of tensors, and fills the buffers that are not stored.
+            model, report = model_class.from_pretrained(
+                None,
+                config=config,
+                state_dict=tensors,
+                attn_implementation=attention,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are an error of ours, with the others
+                **more,
+            )
     except Exception as error:  # transformers raises errors of many classes for values that it cannot use
         raise explain_config(folder, kind, error) from error
-    ignored = [re.compile(pattern) for pattern in model_class._keys_to_ignore_on_load_unexpected or ()]
-    tensors = read_tensors(
+    require_exact(
         folder,
         kind,
-        expected,
-        f"{model_class.base_model_prefix}.",
-        lambda name: UNUSED_TENSORS.match(name) or any(pattern.search(name) for pattern in ignored),
+        missing=report["missing_keys"],
+        unknown=[name for name in report["unexpected_keys"] if not UNUSED_TENSORS.match(name)],
+        reshaped=[name for name, *_ in report["mismatched_keys"]],
     )
-    with _quiet():
-        # With transformers' loader, which also fills the buffers that are not stored, such as rotary frequencies.
-        attention = config._attn_implementation
-        return model_class.from_pretrained(
-            None, config=config, state_dict=tensors, attn_implementation=attention, **more
-        ).eval()
+    return model.eval()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The tensors in a Hugging Face folder: found, read in fp32, and checked against those that an architecture expects."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,10 @@ from stilts_core.storage.cache import cache_folder, checksum, read_entry, write_
 if TYPE_CHECKING:  # torch takes seconds to import; to find files does not need it
     import torch
 
+Locations = dict[str, tuple[Path, str]]  # by a tensor's name: its file, and its name there
 
-def locate_tensors(folder: Path) -> dict[str, tuple[Path, str]]:
+
+def locate_tensors(folder: Path) -> Locations:
     """Find where each tensor of a checkpoint is stored: name -> (file, name in the file).
 
     Where there is an index, it decides. Raises EncoderError for a damaged file, or a tensor that is not where the index
@@ -50,44 +53,43 @@ def read_tensor(path: Path, name: str) -> "torch.Tensor":
 
 
 def read_tensors(
-    folder: Path,
-    kind: str,
-    expected: "dict[str, torch.Tensor]",
-    prefix: str,
-    is_unused: Callable[[str], object],
+    folder: Path, kind: str, expected: "dict[str, torch.Tensor]", prefix: str, unused: re.Pattern[str]
 ) -> "dict[str, torch.Tensor]":
     """Read the tensors that the architecture expects, in fp32; `prefix` may precede their names in the file.
 
-    Raises EncoderError if a file is damaged, or if a tensor is missing, unknown or of another shape. `is_unused` says
-    by its name whether another tensor may be in the file.
+    Raises EncoderError if a file is damaged, or if a tensor is missing, unknown or of another shape. The names of other
+    tensors that the file may hold match `unused`.
     """
-    from safetensors import SafetensorError
+    stored = {name.removeprefix(prefix): location for name, location in locate_tensors(folder).items()}
+    used = {name: stored[name] for name in expected if name in stored}
+    tensors = map_tensors(folder, used)
+    require_exact(
+        folder,
+        kind,
+        missing=expected.keys() - stored.keys(),
+        unknown=[name for name in stored.keys() - expected.keys() if not unused.match(name)],
+        reshaped=[name for name in tensors if tensors[name].shape != expected[name].shape],
+    )
+    require_finite(tensors, used)
+    return tensors
 
-    try:
-        stored = {name.removeprefix(prefix): location for name, location in locate_tensors(folder).items()}
-        used = {name: stored[name] for name in expected if name in stored}
-        tensors = _map_tensors(used)
-    except SafetensorError as error:
-        raise EncoderError(f"the weights in {folder} are damaged ({error}); download them again") from error
-    faults = {
-        "missing": sorted(expected.keys() - stored.keys()),
-        "unknown": sorted(name for name in stored.keys() - expected.keys() if not is_unused(name)),
-        "of another shape": sorted(name for name in tensors if tensors[name].shape != expected[name].shape),
-    }
+
+def require_exact(
+    folder: Path, kind: str, *, missing: Iterable[str], unknown: Iterable[str], reshaped: Iterable[str]
+) -> None:
+    """Raise EncoderError if tensors of an architecture are missing, unknown or of another shape."""
+    faults = {"missing": sorted(missing), "unknown": sorted(unknown), "of another shape": sorted(reshaped)}
     if any(faults.values()):
         listed = "; ".join(f"{len(names)} {fault}, such as {names[0]}" for fault, names in faults.items() if names)
-        own_code = (
-            " It names code of its own (auto_map), which is never run." if "auto_map" in read_config(folder) else ""
-        )
+        has_code = "auto_map" in read_config(folder)
+        own_code = " It names code of its own (auto_map), which is never run." if has_code else ""
         raise EncoderError(
             f"the weights in {folder} are not those of the {kind} encoder in its config.json ({listed}).{own_code} "
             "Write the folder with save_pretrained, or correct config.json or the prefix of the names"
         )
-    _require_finite(tensors, used)
-    return tensors
 
 
-def _require_finite(tensors: "dict[str, torch.Tensor]", locations: dict[str, tuple[Path, str]]) -> None:
+def require_finite(tensors: "dict[str, torch.Tensor]", locations: Locations) -> None:
     """Raise EncoderError if a tensor holds NaN or infinity.
 
     The cache folder stores which files passed, because this check reads all weights, and a run needs few of them.
@@ -109,9 +111,12 @@ def _require_finite(tensors: "dict[str, torch.Tensor]", locations: dict[str, tup
         write_entry(passed, names)
 
 
-def _map_tensors(locations: dict[str, tuple[Path, str]]) -> "dict[str, torch.Tensor]":
+def map_tensors(folder: Path, locations: Locations) -> "dict[str, torch.Tensor]":
     """Read tensors in fp32. Tensors stored in fp32 are mapped: read at their first use, and never written back."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    files = {path: safe_open(path, "pt") for path, _ in locations.values()}
-    return {name: files[path].get_tensor(stored_name).float() for name, (path, stored_name) in locations.items()}
+    try:
+        files = {path: safe_open(path, "pt") for path, _ in locations.values()}
+        return {name: files[path].get_tensor(stored_name).float() for name, (path, stored_name) in locations.items()}
+    except SafetensorError as error:
+        raise EncoderError(f"the weights in {folder} are damaged ({error}); download them again") from error

@@ -47,7 +47,7 @@ def _load_fast(folder: Path, kind: str, dropout: float | None) -> "BertModel":
             model = model_class(config, add_pooling_layer=False)
     except Exception as error:  # transformers raises errors of many classes for values that it cannot use
         raise explain_config(folder, kind, error) from error
-    tensors = read_tensors(folder, kind, model.state_dict(), f"{model_class.base_model_prefix}.", UNUSED_TENSORS.match)
+    tensors = read_tensors(folder, kind, model.state_dict(), f"{model_class.base_model_prefix}.", UNUSED_TENSORS)
     model.load_state_dict(tensors, assign=True)
     positions = torch.arange(config.max_position_embeddings)[None]
     model.embeddings.register_buffer("position_ids", positions, persistent=False)
