@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,22 @@ def main() -> None:
 @click.argument("name", required=False)
 def tasks(name: str | None) -> None:
     """List all tasks, or show one of them with the data that are available for it."""
-    from rich.console import Console
+    from stilts_core.terminal import catalogue_table, print_table, task_card
 
-    from stilts_core.terminal import WIDE, catalogue_table, task_card
+    print_table(task_card(name) if name else catalogue_table())
 
-    Console(width=None if sys.stdout.isatty() else WIDE).print(task_card(name) if name else catalogue_table())
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="one JSON list instead of a table")
+def encoders(as_json: bool) -> None:
+    """List encoders that `--encoder` takes, with their sizes and what was tested of them."""
+    from stilts_core.runs.known_encoders import known_encoders
+    from stilts_core.terminal import encoder_table, print_table
+
+    if as_json:
+        click.echo(json.dumps([asdict(encoder) for encoder in known_encoders()], indent=1, allow_nan=False))
+    else:
+        print_table(encoder_table(known_encoders()))
 
 
 def config_options(command: Command, without: tuple[str, ...] = (), kind_of: type = RunConfig) -> Command:
@@ -317,21 +328,16 @@ def bench(
     `make bench` installs what the peers need. mteb's evaluator is measured, too, if STILTS_BENCH_PYTHON names a Python
     that has mteb.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from stilts_core.bench.suite import make_options, run_benchmark, select_workloads
-    from stilts_core.bench.table import HEADINGS, build_rows
+    from stilts_core.bench.table import build_table
     from stilts_core.bench.workloads import find_workload
+    from stilts_core.terminal import print_table
 
     chosen = [find_workload(name) for name in workload]
     options = make_options(encoder, repetitions or (2 if quick else 5), seeds, runs_dir)
     workloads = chosen or select_workloads(options)
     result = run_benchmark([row.reduced() if quick else row for row in workloads], options, path)
-    table = Table(*HEADINGS, box=None)
-    for cells in build_rows({row.name: result[row.name] for row in workloads}):
-        table.add_row(*cells)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    print_table(build_table({row.name: result[row.name] for row in workloads}), 200)
 
 
 @main.command()

@@ -4,7 +4,7 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,11 +16,18 @@ from stilts_core.tasks.catalogue import TASKS, get_task
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from stilts_core.runs.known_encoders import KnownEncoder
     from stilts_core.runs.record import Record
 
 WIDE = 160  # columns of a table that is not printed on a terminal
 INTERRUPTED = 130  # the exit status of a command that ended by an interrupt (128 + SIGINT)
 MISSING = "–"  # in place of a score, where there is none
+ENCODERS_CAPTION = (
+    "Any other encoder of these types works, too: a name on the hub or a local folder, with model.safetensors and "
+    "tokenizer.json.\nThe fast path has batches without padding and layers in C; transformers' layers give the results "
+    "of transformers.\nParameters are counted from the published configuration, without pooler and heads. Tests build "
+    "tiny random models of every type."
+)
 DEBUG_VARIABLE = "STILTS_DEBUG"  # the environment variable that shows tracebacks
 
 
@@ -114,6 +121,30 @@ def catalogue_table() -> "Table":
         languages = " / ".join(str(len(codes)) if codes else "-" for codes in versions) if task.is_target else "en"
         roles, trained_on = ", ".join(task.roles), task.trained_on or "none"
         table.add_row(task.name, task.title, task.family, roles, languages, task.metric, trained_on)
+    return table
+
+
+def print_table(table: "Table", columns: int = WIDE) -> None:
+    """Print a table as wide as the terminal, or with so many columns where there is none."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else columns).print(table)
+
+
+def encoder_table(encoders: "Iterable[KnownEncoder]") -> "Table":
+    """Return a table of encoders; sizes are in millions of parameters."""
+    from rich.table import Table
+
+    table = Table(box=None, caption=ENCODERS_CAPTION, caption_justify="left")
+    table.add_column("encoder", no_wrap=True)
+    for heading in ("known as", "type", "path"):
+        table.add_column(heading)
+    for heading in ("layers × width", "parameters", "embeddings"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("tested here with")
+    for row in encoders:
+        sizes = [f"{count / 1e6:.1f} M" for count in (row.parameters, row.embeddings)]
+        table.add_row(row.name, row.title, row.type, row.path, f"{row.layers} × {row.width}", *sizes, row.tested)
     return table
 
 

@@ -108,6 +108,20 @@ def tiny_bert(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory):
+    """Returns the folder of a random encoder of a type without a fast path, written at the first request."""
+    from tiny_encoders import write_tiny_encoder
+
+    parent = tmp_path_factory.mktemp("tiny-encoders")
+
+    def folder_of(kind: str) -> Path:
+        folder = parent / kind
+        return folder if folder.exists() else write_tiny_encoder(kind, folder, SENTENCES)
+
+    return folder_of
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory) -> Path:
     """A cache folder for the tests, which shares nothing with the user's but the packaged encoder."""

@@ -2,9 +2,13 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from stilts_core.bench.figures import Entry, MeasuredFigures
 from stilts_core.bench.workloads import MEASURES, WORKLOADS, Aim
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 HEADINGS = ("workload", "measure", "peer", "ours", "theirs", "ratio", "aim")
 
@@ -17,6 +21,16 @@ def build_rows(result: Mapping[str, MeasuredFigures]) -> list[list[str]]:
         for measure, peers in result.get(name, {}).items()
         for peer, entry in peers.items()
     ]
+
+
+def build_table(result: Mapping[str, MeasuredFigures]) -> "Table":
+    """The rows as a table for a terminal."""
+    from rich.table import Table
+
+    table = Table(*HEADINGS, box=None)
+    for cells in build_rows(result):
+        table.add_row(*cells)
+    return table
 
 
 def format_entry(entry: Entry) -> list[str]:

@@ -2,44 +2,26 @@
 
 import shutil
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from stilts_core.encoders.architectures import FAST_TYPES, TESTED_TYPES
 from stilts_core.encoders.files import TOKENIZER_FILES, fingerprint_encoder
+from stilts_core.encoders.mlm_heads import read_head
+from stilts_core.encoders.tensors import locate_tensors, read_tensor
 from stilts_core.encoders.tokenizer import EncoderTokenizer, read_tokenizer
-from stilts_core.encoders.weights import load_model, locate_tensors, read_tensor
+from stilts_core.encoders.weights import load_model
 from stilts_core.errors import EncoderError
 from stilts_core.storage.atomic import whole_folder
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import; the tokenizer of an encoder needs neither
     import torch
-    from transformers import BertModel
-    from transformers.models.bert.modeling_bert import BertLayer
+    from transformers import BertModel, PreTrainedModel
 
-    from stilts_core.encoders.cpu.layer import CpuLayer
-    from stilts_core.encoders.packing import Packing
-
-WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
-
-
-class HeadName(NamedTuple):
-    """The name of one of the MLM head's tensors in checkpoints of XLM-R and of BERT."""
-
-    xlmr: str
-    bert: str
-
-
-# The decoder's matrix is the word embeddings.
-MLM_HEAD = {
-    "dense.weight": HeadName("lm_head.dense.weight", "cls.predictions.transform.dense.weight"),
-    "dense.bias": HeadName("lm_head.dense.bias", "cls.predictions.transform.dense.bias"),
-    "norm.weight": HeadName("lm_head.layer_norm.weight", "cls.predictions.transform.LayerNorm.weight"),
-    "norm.bias": HeadName("lm_head.layer_norm.bias", "cls.predictions.transform.LayerNorm.bias"),
-    "bias": HeadName("lm_head.bias", "cls.predictions.bias"),
-}
+    from stilts_core.encoders.packed import PackedStates
+    from stilts_core.encoders.padded import PaddedStates
 
 
 def read_encoder(folder: Path, name: str | None = None, *, dropout: float | None = None) -> "Encoder":
@@ -49,6 +31,10 @@ def read_encoder(folder: Path, name: str | None = None, *, dropout: float | None
     tokenizer with ids that have no embedding.
     """
     encoder = Encoder(load_model(folder, dropout), name or str(folder), folder, dropout)
+    if not encoder.fast and encoder.kind not in TESTED_TYPES:
+        from stilts_core.encoders.padded import check_states
+
+        check_states(encoder.model, encoder.kind, encoder.first_position, encoder.tokenizer.pad)
     if (folder / "tokenizer.json").exists() and encoder.tokenizer.id_count > encoder.vocabulary_size:
         raise EncoderError(
             f"{folder / 'tokenizer.json'} has ids up to {encoder.tokenizer.id_count - 1}, but the encoder has "
@@ -59,35 +45,48 @@ def read_encoder(folder: Path, name: str | None = None, *, dropout: float | None
 
 
 class Encoder:
-    """A pretrained encoder: `model` (a BERT, RoBERTa or XLM-R of transformers without pooler and head) and its facts.
+    """A pretrained encoder: `model` (a model of transformers without pooler and head) and its facts.
 
-    `kind` is the architecture (bert, xlm-roberta), `max_length` the longest input in sub-words with special tokens,
-    `vocabulary_size` the size of the full vocabulary, and `parameters` the number of parameters with it. `trimmed_ids`
-    are the ids that have an embedding after `trim_vocabulary`, ascending, or None for the full vocabulary.
+    `kind` is the type (bert, xlm-roberta, modernbert, …), `max_length` the longest input in sub-words with special
+    tokens, `vocabulary_size` the size of the full vocabulary, and `parameters` the number of parameters with it. `fast`
+    says whether the type has a fast path; other types are computed by transformers' own layers (see `padded`), with the
+    same results. `trimmed_ids` are the ids that have an embedding after `trim_vocabulary`, ascending, or None for the
+    full vocabulary. `notes` say in words what is not as published, for the record of a run.
     """
 
-    def __init__(self, model: "BertModel", name: str, folder: Path, dropout_override: float | None = None) -> None:
-        from stilts_core.encoders.packing import ATTENTION
-
+    def __init__(
+        self, model: "BertModel | PreTrainedModel", name: str, folder: Path, dropout_override: float | None = None
+    ) -> None:
         config = model.config
-        model.set_attn_implementation(ATTENTION)
         self.model = model
         self.name = name
         self.folder = folder
-        self.kind = config.model_type
-        self.layers = config.num_hidden_layers
-        self.hidden_size = config.hidden_size
-        self.dropout = config.hidden_dropout_prob
-        self.attention_dropout = config.attention_probs_dropout_prob
+        self.kind: str = config.model_type
+        self.fast = self.kind in FAST_TYPES
+        self.layers: int = config.num_hidden_layers
+        self.hidden_size: int = config.hidden_size
+        rates = (getattr(config, field, None) for field in ("hidden_dropout_prob", "dropout", "embedding_dropout"))
+        self.dropout = next((float(rate) for rate in rates if rate is not None), 0.0)
         self.dropout_override = dropout_override
-        # BERT numbers positions from 0, the RoBERTa family from the padding id + 1.
-        pad = config.pad_token_id
-        self.first_position = 0 if self.kind == "bert" or pad is None else pad + 1
+        self.notes: list[str] = []
+        self._states: PackedStates | PaddedStates
+        if self.fast:
+            from stilts_core.encoders import packed
+
+            # BERT numbers positions from 0, the RoBERTa family from the padding id + 1.
+            pad = config.pad_token_id
+            self.first_position: int = 0 if self.kind == "bert" or pad is None else pad + 1
+            self._states = packed.PackedStates(cast("BertModel", model), self.first_position)
+        else:
+            from stilts_core.encoders import padded
+
+            self.first_position = padded.find_first_position(model)
+            self._states = padded.PaddedStates(model, self.first_position)
+            self.notes = padded.describe_losses(name, model, folder)
         self.max_length = config.max_position_embeddings - self.first_position
-        self.vocabulary_size = config.vocab_size
+        self.vocabulary_size: int = config.vocab_size
         self.parameters = sum(parameter.numel() for parameter in model.parameters())
         self.trimmed_ids: np.ndarray | None = None
-        self._cpu_layers: list[CpuLayer] = []  # the layers in the form that a CPU computes, built at the first use
         # The result of an earlier phase that `restore` loaded: (ids, their embeddings, scale of all other embeddings).
         self._restored: tuple[np.ndarray, torch.Tensor, float] | None = None
 
@@ -103,8 +102,24 @@ class Encoder:
 
     @property
     def word_embeddings(self) -> "torch.Tensor":
-        """The word embeddings of `active_ids`, (embedding count, hidden size)."""
-        return self.model.embeddings.word_embeddings.weight
+        """The word embeddings of `active_ids`, (embedding count, width); few widths are not `hidden_size`."""
+        return self._embedding_layer.weight
+
+    @property
+    def embeddings_name(self) -> str:
+        """The name of `word_embeddings` in the model's `state_dict`."""
+        return next(name for name, tensor in self.model.named_parameters() if tensor is self.word_embeddings)
+
+    @property
+    def norm_eps(self) -> float:
+        """The epsilon of the layer norms."""
+        config = self.model.config
+        names = [name for name in ("layer_norm_eps", "norm_eps") if hasattr(config, name)]
+        return getattr(config, names[0]) if names else 1e-12  # DistilBERT's, which no config holds
+
+    @property
+    def _embedding_layer(self) -> "torch.nn.Embedding":
+        return cast("torch.nn.Embedding", self.model.get_input_embeddings())
 
     @property
     def embedding_count(self) -> int:
@@ -129,7 +144,8 @@ class Encoder:
 
         `ids` and `mask` (true where there is a token) are (sequences, length), padded on the right. `flat_positions`
         lists the positions in the flattened batch where `mask` is true, ascending; without it they are computed, and a
-        GPU is waited for. Padding is not computed: its states are zero. Layers above `layer` are not computed either.
+        GPU is waited for. The states of padding are zero. The fast path computes neither padding nor the layers above
+        `layer`.
 
         `used_positions` lists, in ascending order, the flat positions that the caller will use; a CPU may leave the
         other states zero. Raises EncoderError for an input that is too long, an id that was trimmed away, or a layer
@@ -137,15 +153,9 @@ class Encoder:
         """
         if layer is not None and not 0 <= layer <= self.layers:
             raise EncoderError(f"{self.name} has hidden states 0 to {self.layers}; there is no {layer}")
-        from stilts_core.encoders.packing import Packing
-
-        packing = Packing(mask, flat_positions)
+        self._check_length(ids)
         last = self.layers if layer is None else layer
-        states = next(islice(self._packed_states(packing, ids, types, last, used_positions), last, None))
-        if used_positions is None or len(states) == len(packing.flat_positions):
-            return packing.pad(states)
-        padded = states.new_zeros(ids.numel(), states.shape[1])
-        return padded.index_copy(0, used_positions, states).view(*ids.shape, -1)
+        return self._states.compute(self.find_rows(ids), mask, types, flat_positions, last, used_positions)
 
     def hidden_states(
         self,
@@ -154,62 +164,19 @@ class Encoder:
         types: "torch.Tensor | None" = None,
         flat_positions: "torch.Tensor | None" = None,
     ) -> "Iterator[torch.Tensor]":
-        """Iterate over all hidden states from the embeddings up, each computed when it is requested.
+        """Iterate over all hidden states from the embeddings up; the fast path computes each when it is requested.
 
         The arguments are those of `hidden`.
         """
-        from stilts_core.encoders.packing import Packing
+        self._check_length(ids)
+        return self._states.iterate(self.find_rows(ids), mask, types, flat_positions)
 
-        packing = Packing(mask, flat_positions)
-        return map(packing.pad, self._packed_states(packing, ids, types))
-
-    def _packed_states(
-        self,
-        packing: "Packing",
-        ids: "torch.Tensor",
-        types: "torch.Tensor | None",
-        last: int | None = None,
-        used_positions: "torch.Tensor | None" = None,
-    ) -> "Iterator[torch.Tensor]":
-        """Iterate over the hidden states without padding, (sub-words, hidden size).
-
-        A CPU computes hidden state `last` only at `used_positions`.
-        """
-        length = ids.shape[1]
-        if length > self.max_length:
+    def _check_length(self, ids: "torch.Tensor") -> None:
+        if ids.shape[1] > self.max_length:
             raise EncoderError(
-                f"an input has {length} sub-words, but {self.name} takes {self.max_length} at most; split or cut it"
+                f"an input has {ids.shape[1]} sub-words, but {self.name} takes {self.max_length} at most; split or cut "
+                "it"
             )
-        states = self.model.embeddings(
-            self.find_rows(packing.pack(ids))[None],
-            token_type_ids=None if types is None else packing.pack(types)[None],
-            position_ids=self.first_position + packing.columns[None],
-        )[0]
-        yield states
-        if ids.device.type == "cpu" and self.model.config.hidden_act == "gelu":
-            yield from self._cpu_states(packing, states, last, used_positions)
-        else:
-            for layer in self.model.encoder.layer:
-                states = layer(states[None], packing=packing)[0]
-                yield states
-
-    def _cpu_states(
-        self, packing: "Packing", states: "torch.Tensor", last: int | None, used_positions: "torch.Tensor | None"
-    ) -> "Iterator[torch.Tensor]":
-        """Iterate over the hidden states above the embeddings, computed by the layers for CPUs."""
-        import torch
-
-        from stilts_core.encoders.cpu.layer import CpuLayer
-
-        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else states.dtype
-        if not self._cpu_layers:
-            self._cpu_layers = [CpuLayer(cast("BertLayer", layer)) for layer in self.model.encoder.layer]
-        for number, layer in enumerate(self._cpu_layers, start=1):
-            used_rows = None
-            if used_positions is not None and number == last:
-                used_rows = torch.searchsorted(packing.flat_positions, used_positions)
-            states = layer(states, packing, dtype, used_rows)
-            yield states
 
     def find_rows(self, ids: "torch.Tensor") -> "torch.Tensor":
         """The rows of `word_embeddings` that belong to `ids`. Raises EncoderError for an id that was trimmed away.
@@ -237,25 +204,28 @@ class Encoder:
 
         if self.trimmed_ids is not None:
             raise EncoderError(f"the vocabulary of {self.name} is already trimmed; load the encoder again")
-        old = self.model.embeddings.word_embeddings
-        self.trimmed_ids = np.union1d(used_ids, self.tokenizer.specials)
+        old = self._embedding_layer
+        padding = [] if old.padding_idx is None else [old.padding_idx]
+        self.trimmed_ids = np.union1d(used_ids, [*self.tokenizer.specials, *padding])
         remaining = torch.from_numpy(self.trimmed_ids).to(old.weight.device)
         row_of_id = torch.full((self.vocabulary_size,), -1, device=remaining.device)
         row_of_id[remaining] = torch.arange(len(remaining), device=remaining.device)
         self.model.register_buffer("row_of_id", row_of_id, persistent=False)
-        self.model.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(
-            old.weight.detach()[remaining], freeze=False, padding_idx=int(row_of_id[old.padding_idx])
-        )
+        row = int(row_of_id[old.padding_idx]) if padding else None
+        trimmed = torch.nn.Embedding.from_pretrained(old.weight.detach()[remaining], freeze=False, padding_idx=row)
+        self.model.set_input_embeddings(trimmed)
 
     def freeze(self, layers: int | None) -> None:
         """Exclude the embeddings and the lowest `layers` layers from training; None includes everything again.
 
-        A frozen part has no backward pass either, because it lies below all parts that are trained.
+        A frozen part has no backward pass either, because it lies below all parts that are trained. What the layers
+        share (relative positions in DeBERTa-v2) is frozen only with all of them. Raises EncoderError for a type whose
+        layers are not in a list, such as ALBERT, where all layers are one.
         """
-        frozen = [] if layers is None else [self.model.embeddings, *self.model.encoder.layer[:layers]]
         self.model.requires_grad_(True)
-        for part in frozen:
-            part.requires_grad_(False)
+        if layers is not None:
+            for parameter in find_lower_parameters(self.model, layers, self.name):
+                parameter.requires_grad_(False)
 
     def expand_embeddings(self, unused_scale: float = 1.0) -> "torch.Tensor":
         """The word embeddings of the full vocabulary, on the CPU and detached.
@@ -267,8 +237,10 @@ class Encoder:
         trained = self.word_embeddings.detach().cpu()
         if self.trimmed_ids is None:
             return trained
-        stored = locate_tensors(self.folder)
-        full = read_tensor(*next(stored[name] for name in stored if name.endswith(WORD_EMBEDDINGS)))
+        stored, name = locate_tensors(self.folder), self.embeddings_name
+        location = stored.get(name) or stored.get(f"{self.model.base_model_prefix}.{name}")
+        # A few types have other names in their files than in the model.
+        full = read_tensor(*location) if location else self.reload().word_embeddings.detach()
         if self._restored is not None:
             ids, embeddings, scale = self._restored
             full *= scale
@@ -289,7 +261,7 @@ class Encoder:
             return self.active_ids, trained, unused_scale
         ids, embeddings, scale = self._restored
         union = np.union1d(ids, self.active_ids)
-        rows = trained.new_empty(len(union), self.hidden_size)
+        rows = trained.new_empty(len(union), trained.shape[1])
         rows[torch.from_numpy(np.searchsorted(union, ids))] = embeddings.to(trained) * unused_scale
         rows[torch.from_numpy(np.searchsorted(union, self.active_ids))] = trained
         return union, rows, scale * unused_scale
@@ -300,10 +272,10 @@ class Encoder:
         `tensors` is the copy's `model.state_dict()`, with the embeddings of `trimmed_ids` only; `unused_scale` is that
         of `expand_embeddings`. Afterwards the encoder has its full vocabulary and may be trimmed.
         """
-        full = self.word_embeddings.detach() * unused_scale
-        full[trimmed_ids] = tensors[WORD_EMBEDDINGS]
-        self.model.load_state_dict(tensors | {WORD_EMBEDDINGS: full}, assign=True)
-        self._restored = (trimmed_ids, tensors[WORD_EMBEDDINGS], unused_scale)
+        full, name = self.word_embeddings.detach() * unused_scale, self.embeddings_name
+        full[trimmed_ids] = tensors[name]
+        self.model.load_state_dict(tensors | {name: full}, assign=True)
+        self._restored = (trimmed_ids, tensors[name], unused_scale)
 
     def reload(self) -> "Encoder":
         """Load the same pretrained encoder again, without any training."""
@@ -326,25 +298,23 @@ class Encoder:
         """The floating-point operations of a forward pass over `tokens` sub-words.
 
         `squares` is the sum of the sequences' squared lengths. A multiplication with an addition counts as two
-        operations. Only the layers' matrices and attention are counted; the rest is negligible.
+        operations. Only the layers' matrices and attention are counted; the rest is negligible. DeBERTa-v2's products
+        with relative positions, about a tenth more, are not counted.
         """
-        feed_forward = self.model.config.intermediate_size
-        matrices = 4 * self.hidden_size**2 + 2 * self.hidden_size * feed_forward
-        return 2.0 * self.layers * (tokens * matrices + 2 * squares * self.hidden_size)
+        import torch
+
+        linear = [module for module in self.model.modules() if isinstance(module, torch.nn.Linear)]
+        matrices = sum(module.weight.numel() for module in linear)
+        return 2.0 * (tokens * matrices + 2 * self.layers * squares * self.hidden_size)
 
     def read_mlm_head(self) -> "dict[str, torch.Tensor] | None":
-        """Read the checkpoint's MLM head (dense, norm, and the decoder's bias; fp32); None if it has no such head.
+        """Read the checkpoint's MLM head in fp32 (dense, norm, and the decoder's bias; XLM's has only the bias).
 
-        The decoder's matrix is the word embeddings.
+        None if the checkpoint has no head with GELU whose decoder's matrix is the word embeddings.
         """
-        stored = locate_tensors(self.folder)
-        head = {}
-        for name, alternatives in MLM_HEAD.items():
-            known = next((alternative for alternative in alternatives if alternative in stored), None)
-            if known is None:
-                return None
-            head[name] = stored[known]
-        return {name: read_tensor(*location) for name, location in head.items()}
+        config = self.model.config
+        known = getattr(config, "tie_word_embeddings", True) and getattr(config, "hidden_act", "gelu") == "gelu"
+        return read_head(self.folder) if self.fast or known else None
 
     def save(self, folder: Path, unused_scale: float = 1.0) -> None:
         """Write the encoder with its full vocabulary as a Hugging Face folder, which appears whole or not at all.
@@ -358,10 +328,36 @@ class Encoder:
         """Write the files of a Hugging Face folder into `folder`, which exists; see `save`."""
         from safetensors.torch import save_file
 
-        tensors = self.model.state_dict() | {WORD_EMBEDDINGS: self.expand_embeddings(unused_scale)}
+        tensors = self.model.state_dict() | {self.embeddings_name: self.expand_embeddings(unused_scale)}
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
         self.model.config.architectures = [type(self.model).__name__]
         self.model.config.save_pretrained(folder)
         for name in TOKENIZER_FILES:
             if (self.folder / name).exists():
                 shutil.copy(self.folder / name, folder)
+
+
+def find_lower_parameters(model: "PreTrainedModel", layers: int, name: str) -> "list[torch.nn.Parameter]":
+    """The parameters of the embeddings and of the lowest `layers` layers; all parameters for all layers.
+
+    A model's layers are its lists of as many modules as it has layers: one list, or several in XLM. What it holds
+    before them is below them. Raises EncoderError if there is no such list.
+    """
+    import torch
+
+    lists: list[str] = []
+    for place, module in model.named_modules():
+        is_inside = place.startswith(tuple(f"{outer}." for outer in lists))
+        if isinstance(module, torch.nn.ModuleList) and len(module) == model.config.num_hidden_layers and not is_inside:
+            lists.append(place)
+    if not lists:
+        raise EncoderError(f"the layers of {name} ({model.config.model_type}) cannot be frozen one by one; freeze none")
+    if layers == model.config.num_hidden_layers:
+        return list(model.parameters())
+    below = {f"{place}.{number}." for place in lists for number in range(layers)}
+    if layers and isinstance(getattr(getattr(model, "encoder", None), "conv", None), torch.nn.Module):
+        below.add("encoder.conv.")  # DeBERTa-v2 adds a convolution to its first layer
+    names = [parameter for parameter, _ in model.named_parameters()]
+    first = next(number for number, parameter in enumerate(names) if parameter.startswith(f"{lists[0]}."))
+    below |= set(names[:first])
+    return [model.get_parameter(parameter) for parameter in names if parameter.startswith(tuple(below))]

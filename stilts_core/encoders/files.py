@@ -119,3 +119,12 @@ def explain_damage(path: Path, error: Exception) -> EncoderError:
     """The error for a safetensors file that cannot be read; `error` is what the library said."""
     reason = re.sub(r"\s+", " ", str(error))
     return EncoderError(f"the weights in {path} are damaged ({reason}); download them again")
+
+
+def explain_config(folder: Path, kind: str, error: Exception) -> EncoderError:
+    """The error for a `config.json` with values that transformers cannot use; `error` is what it raised."""
+    reason = " ".join(str(error).split())
+    return EncoderError(
+        f"{folder / CONFIG} does not describe a {kind} encoder ({type(error).__name__}: {reason}); download it again, "
+        "or write it with save_pretrained"
+    )

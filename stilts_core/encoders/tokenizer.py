@@ -1,5 +1,6 @@
 """Tokenizers: from texts, or words, to the sub-word ids that an encoder takes."""
 
+import hashlib
 import json
 from functools import cache, cached_property
 from itertools import groupby
@@ -9,11 +10,13 @@ from typing import cast
 
 from tokenizers import Encoding, Tokenizer
 
-from stilts_core.encoders.files import require_content
+from stilts_core.encoders.files import read_object, require_content
 from stilts_core.errors import EncoderError
 from stilts_core.storage.cache import cache_folder, checksum, read_entry, write_entry
 
-# The tokens cls, sep, pad, mask and unk, as XLM-R and as BERT write them.
+# The roles of special tokens in `tokenizer_config.json` and `special_tokens_map.json`; without them the tokens are
+# found as XLM-R and as BERT write them.
+ROLES = ("cls_token", "sep_token", "pad_token", "mask_token", "unk_token")
 SPECIAL_TOKENS = (("<s>", "</s>", "<pad>", "<mask>", "<unk>"), ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]"))
 CACHE_VERSION = 2  # raise it when the cached facts about a tokenizer change
 CHUNK_TEXTS = 10_000  # texts encoded in one call: an Encoding takes many times the memory of its ids
@@ -27,7 +30,8 @@ class EncoderTokenizer:
 
     `cls`, `sep`, `pad`, `mask` and `unk` are the ids of the special tokens, and `specials` holds all five. `blank` is
     the id of the bare "▁" (None in BERT). `single_overhead` and `pair_overhead` count the special tokens that are added
-    to one text and to two texts. `id_count` is the largest id + 1. `fingerprint` is the file's SHA-256.
+    to one text and to two texts, and `text_start` those before one text. `id_count` is the largest id + 1.
+    `fingerprint` is the file's SHA-256, with the names of the special tokens where they are unusual.
 
     The cache folder stores these facts. The file itself is loaded when the first text is encoded, so a run whose
     features are cached as well does not load it. Raises EncoderError if the file is damaged or special tokens are
@@ -37,10 +41,13 @@ class EncoderTokenizer:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.fingerprint = checksum(require_content(path))
+        self._names = _read_roles(path.parent)
+        if self._names and self._names not in SPECIAL_TOKENS:
+            self.fingerprint = hashlib.sha256(repr((self.fingerprint, self._names)).encode()).hexdigest()
         cached = cache_folder() / "tokenizers" / f"{CACHE_VERSION}-{self.fingerprint[:32]}.json"
         facts = read_entry(cached)
         if facts is None:
-            write_entry(cached, facts := _describe(self.backend))
+            write_entry(cached, facts := _describe(self.backend, self._names))
         specials, blank, single, pair, id_count = facts
         self.blank: int | None = blank
         self.id_count: int = id_count
@@ -48,6 +55,8 @@ class EncoderTokenizer:
         self._pair: Template = pair
         self.cls, self.sep, self.pad, self.mask, self.unk = self.specials = tuple(specials)
         self.single_overhead, self.pair_overhead = _count_specials(self._single), _count_specials(self._pair)
+        first, ids, _ = self._single[0]
+        self.text_start = len(ids) if first is None else 0
 
     @cached_property
     def backend(self) -> Tokenizer:
@@ -63,12 +72,16 @@ class EncoderTokenizer:
         """The tokenizer for texts that are already split into words.
 
         A byte-level tokenizer marks the space before a word, so each word needs one: transformers requires
-        `add_prefix_space=True` here. Without it, every word would look like the middle of another.
+        `add_prefix_space=True` here. Without it, every word would look like the middle of another. The same holds for a
+        tokenizer whose normaliser writes "▁" for a space (Gemma's, which mmBERT has).
         """
         content = json.loads(self.backend.to_str())
-        if not _add_prefix_space(content.get("pre_tokenizer")):
-            return self.backend
-        return _without_limits(Tokenizer.from_str(json.dumps(content, allow_nan=False)))
+        changed = _add_prefix_space(content.get("pre_tokenizer"))
+        if _writes_blanks(content.get("normalizer")):
+            prepend = {"type": "Prepend", "prepend": "▁"}
+            content["normalizer"] = {"type": "Sequence", "normalizers": [prepend, content["normalizer"]]}
+            changed = True
+        return _without_limits(Tokenizer.from_str(json.dumps(content, allow_nan=False))) if changed else self.backend
 
     def encode(self, texts: list[str], pairs: list[str] | None = None) -> list[Encoding]:
         """Encode texts, or pairs of texts, with special tokens. An Encoding has ids, type_ids and offsets."""
@@ -145,16 +158,41 @@ def _add_prefix_space(step: dict | None) -> bool:
     return any([_add_prefix_space(part) for part in step.get("pretokenizers", [])])
 
 
-def _describe(tokenizer: Tokenizer) -> tuple[list[int], int | None, Template, Template, int]:
+def _writes_blanks(step: dict | None) -> bool:
+    """Whether a normaliser, in the JSON of its file, replaces a space by "▁" and puts none before the first word."""
+    if not step:
+        return False
+    steps = step.get("normalizers", [step])
+    replaces = any(
+        part.get("type") == "Replace" and part.get("pattern") == {"String": " "} and part.get("content") == "▁"
+        for part in steps
+    )
+    return replaces and not any(part.get("type") == "Prepend" for part in steps)
+
+
+def _read_roles(folder: Path) -> tuple[str, ...] | None:
+    """The names of the special tokens as the files beside the tokenizer give them; None if one is not given."""
+    named: dict[str, str] = {}
+    for path in (folder / "special_tokens_map.json", folder / "tokenizer_config.json"):
+        for role, token in (read_object(path) if path.exists() else {}).items():
+            content = token.get("content") if isinstance(token, dict) else token
+            if role in ROLES and isinstance(content, str):
+                named[role] = content
+    return tuple(named[role] for role in ROLES) if len(named) == len(ROLES) else None
+
+
+def _describe(
+    tokenizer: Tokenizer, names: tuple[str, ...] | None
+) -> tuple[list[int], int | None, Template, Template, int]:
     """The ids of the special tokens, the id of the bare "▁", the templates of one and two texts, the largest id + 1."""
     single, pair = _find_template(tokenizer.encode("a")), _find_template(tokenizer.encode("a", "a"))
     id_count = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
-    return _find_specials(tokenizer), tokenizer.token_to_id("▁"), single, pair, id_count
+    return _find_specials(tokenizer, names), tokenizer.token_to_id("▁"), single, pair, id_count
 
 
-def _find_specials(tokenizer: Tokenizer) -> list[int]:
-    """The ids of cls, sep, pad, mask and unk. Raises EncoderError if one of them is missing."""
-    for names in SPECIAL_TOKENS:
+def _find_specials(tokenizer: Tokenizer, given: tuple[str, ...] | None) -> list[int]:
+    """The ids of cls, sep, pad, mask and unk, which may have names `given`. Raises EncoderError if one is missing."""
+    for names in (given, *SPECIAL_TOKENS) if given else SPECIAL_TOKENS:
         ids = [piece for name in names if (piece := tokenizer.token_to_id(name)) is not None]
         if len(ids) == len(names):
             return ids

@@ -37,8 +37,8 @@ def make_features(examples: Sequence[TextExample], tokenizer: EncoderTokenizer, 
 class MLMHead(Head):
     """RoBERTa's masked-LM head: dense, GELU, LayerNorm, then the transposed word embeddings and a bias.
 
-    Its weights are the checkpoint's own MLM head, if the checkpoint has one. With a trimmed vocabulary the softmax runs
-    over the remaining rows only. `masked` is the share of sub-words to predict.
+    Its weights are the checkpoint's own MLM head, if the checkpoint has one (in XLM without dense and LayerNorm). With
+    a trimmed vocabulary the softmax runs over the remaining rows only. `masked` is the share of sub-words to predict.
     """
 
     per_sequence = False
@@ -47,10 +47,14 @@ class MLMHead(Head):
         super().__init__()
         self.masked = masked
         self.encoder = [encoder]  # in a list, so that PyTorch does not count the encoder's weights as the head's
-        self.dense = initialise(nn.Linear(encoder.hidden_size, encoder.hidden_size))
-        self.norm = nn.LayerNorm(encoder.hidden_size, eps=encoder.model.config.layer_norm_eps)
+        state = encoder.read_mlm_head()
+        width = encoder.word_embeddings.shape[1]
+        self.dense = self.norm = None
+        if state is None or "dense.weight" in state:
+            self.dense = initialise(nn.Linear(encoder.hidden_size, width))
+            self.norm = nn.LayerNorm(width, eps=encoder.norm_eps)
         self.bias = nn.Parameter(torch.zeros(encoder.embedding_count))
-        if state := encoder.read_mlm_head():
+        if state:
             self.load_state_dict(state | {"bias": state["bias"][encoder.active_ids]})
 
     def prepare(self, batch: Batch, seed: tuple[int, ...]) -> Batch:
@@ -87,8 +91,9 @@ class MLMHead(Head):
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Logits over the rows of the word embeddings, for hidden states of any leading shape."""
-        encoder = self.encoder[0]
-        return linear(self.norm(gelu(self.dense(hidden))), encoder.word_embeddings, self.bias)
+        if self.dense is not None and self.norm is not None:
+            hidden = self.norm(gelu(self.dense(hidden)))
+        return linear(hidden, self.encoder[0].word_embeddings, self.bias)
 
     def loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         positions = batch.targets["position"]

@@ -27,7 +27,7 @@ def make_features(examples: Sequence[TaggingExample], tokenizer: EncoderTokenize
     """
     index_of = {tag: index for index, tag in enumerate(setting.labels)}
     room = setting.max_length - tokenizer.single_overhead
-    first_word = tokenizer.build([])[0].index(tokenizer.sep)
+    first_word = tokenizer.text_start
     truncation = Truncation(inputs=len(examples))
     sequences, targets, owners = [], [], []
     sentences = tokenizer.encode_words([list(example.words) for example in examples])

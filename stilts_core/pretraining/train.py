@@ -194,8 +194,8 @@ def _add_head(folder: Path, head: "MLMHead") -> None:
     """Add the MLM head to the encoder's weights, under BERT's names, so that co-training starts from it."""
     from safetensors.torch import load_file, save_file
 
-    from stilts_core.encoders.encoder import MLM_HEAD
+    from stilts_core.encoders.mlm_heads import BERT_HEAD
 
     path = folder / "model.safetensors"
-    tensors = {MLM_HEAD[name].bert: tensor for name, tensor in head.state_dict().items()}
+    tensors = {BERT_HEAD.tensors[name]: tensor for name, tensor in head.state_dict().items()}
     save_file(load_file(path) | tensors, path, metadata={"format": "pt"})

@@ -80,7 +80,8 @@ def read_limits(name: str) -> EncoderLimits:
     if generated := parse_lab_encoder(name):  # need not exist yet
         return EncoderLimits(generated[1].layers, *SPECIAL_TOKENS_ADDED)
     folder = resolve_encoder(name)
-    layers, tokenizer = read_config(folder).get("num_hidden_layers"), read_tokenizer(folder)
+    config, tokenizer = read_config(folder), read_tokenizer(folder)
+    layers = config.get("num_hidden_layers", config.get("n_layers"))  # XLM's and DistilBERT's name
     return EncoderLimits(
         layers if isinstance(layers, int) else None, tokenizer.single_overhead, tokenizer.pair_overhead
     )

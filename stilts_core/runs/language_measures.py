@@ -13,7 +13,7 @@ import torch
 
 from stilts_core.config import LABORATORY, ResolvedConfig
 from stilts_core.encoders.cpu.kernels import find_deviation
-from stilts_core.encoders.encoder import WORD_EMBEDDINGS, Encoder
+from stilts_core.encoders.encoder import Encoder
 from stilts_core.errors import DataNotFound
 from stilts_core.families.batches import collate
 from stilts_core.families.feature_cache import cached_text_features
@@ -65,7 +65,7 @@ class LanguageMeter:
         """The measures of a trained encoder; `unused_scale` is that of `Encoder.expand_embeddings`."""
         whole = encoder.reload()  # of the pretrained one, with its full vocabulary
         state = {name: tensor.cpu() for name, tensor in encoder.model.state_dict().items()}
-        whole.model.load_state_dict(state | {WORD_EMBEDDINGS: encoder.expand_embeddings(unused_scale)})
+        whole.model.load_state_dict(state | {encoder.embeddings_name: encoder.expand_embeddings(unused_scale)})
         return self.measure(whole)
 
     def measure(self, encoder: Encoder) -> LanguageMeasures:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
-from stilts_core.encoders.encoder import WORD_EMBEDDINGS, Encoder
+from stilts_core.encoders.encoder import Encoder
 from stilts_core.families.auxiliary import Auxiliary
 from stilts_core.families.features import Features, used_ids
 from stilts_core.families.head import Head
@@ -194,7 +194,8 @@ def _train_intermediate(
         auxiliary_is_a_task=not material.tasks,
     )
     ids, embeddings, unused_scale = encoder.trained_embeddings(phase.unused_scale)
-    tensors = encoder.model.state_dict() | {WORD_EMBEDDINGS: embeddings, "kept_rows": torch.from_numpy(ids)}
+    trained = {encoder.embeddings_name: embeddings, "kept_rows": torch.from_numpy(ids)}
+    tensors = encoder.model.state_dict() | trained
     state = {
         "report": record.model_dump(mode="json", exclude_unset=True),
         "unused_scale": unused_scale,

@@ -213,7 +213,7 @@ class _Run:
             started=started,
             finished=now(),
             config=config,
-            notes=list(dict.fromkeys([*facts.notes, *data.facts.notes])),
+            notes=list(dict.fromkeys([*encoder.notes, *facts.notes, *data.facts.notes])),
             same_data=any(task.shares_training_with(get_task(name)) for name in config.intermediate_tasks),
             encoder=_encoder_facts(config, encoder),
             phases=phases,

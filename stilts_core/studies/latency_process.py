@@ -10,11 +10,13 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from transformers import BertModel
+
     from stilts_core.encoders.encoder import Encoder
 
 WARM_UP = 3  # passes before the clock starts: the first ones build kernels and fill caches
@@ -58,7 +60,7 @@ def add_layer(encoder: "Encoder") -> None:
 
     The number of layers rises, too, because a forward pass stops at it.
     """
-    layers = encoder.model.encoder.layer
+    layers = cast("BertModel", encoder.model).encoder.layer
     layers.append(copy.deepcopy(layers[-1]))
     encoder.layers += 1
     encoder.model.config.num_hidden_layers += 1

@@ -178,9 +178,10 @@ def warm_up() -> None:
     del modules["pyarrow"]
     for name in IMPORTS:
         import_module(name)
-    from stilts_core.encoders.weights import MODEL_CLASSES, import_model_class
+    from stilts_core.encoders.architectures import FAST_TYPES
+    from stilts_core.encoders.weights import import_model_class
 
-    for kind in MODEL_CLASSES:
+    for kind in FAST_TYPES:
         import_model_class(kind)
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
@@ -151,3 +152,28 @@ def test_damaged_file_is_an_error(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(EncoderError, match=r"tokenizer\.json is not a tokenizer"):
         EncoderTokenizer(tmp_path / "tokenizer.json")
+
+
+@pytest.mark.parametrize("kind", ["modernbert", "rembert", "xlm"])
+def test_special_tokens_are_those_of_their_roles(tiny_encoder, kind):
+    tokenizer, theirs = read_tokenizer(tiny_encoder(kind)), AutoTokenizer.from_pretrained(tiny_encoder(kind))
+    expected = theirs.cls_token_id, theirs.sep_token_id, theirs.pad_token_id, theirs.mask_token_id, theirs.unk_token_id
+    assert tokenizer.specials == expected  # Gemma's "<s>" is an ordinary token
+    assert tokenizer.text_start == 1  # XLM's sequences begin and end with the same token
+    assert tokenizer.build([7, 8])[0] == [tokenizer.cls, 7, 8, tokenizer.sep]
+
+
+def test_names_of_special_tokens_decide_the_fingerprint_where_they_are_unusual(tiny_encoder, tmp_path):
+    before = read_tokenizer(tiny_encoder("rembert"))
+    folder = shutil.copytree(tiny_encoder("rembert"), tmp_path / "copy")
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"mask_token": "[SEP]"}))
+    after = read_tokenizer(folder)
+    assert after.mask == before.sep != before.mask
+    assert after.fingerprint != before.fingerprint
+
+
+def test_words_of_a_tokenizer_that_writes_blanks_are_those_of_running_text(tiny_encoder):
+    tokenizer = read_tokenizer(tiny_encoder("modernbert"))
+    (words,) = tokenizer.encode_words([["Who", "built", "the", "bridge"]])
+    assert [piece for word in words for piece in word] == encode_alone(tokenizer, " Who built the bridge")

@@ -111,7 +111,7 @@ def test_damaged_file_is_an_error(folder, tmp_path):
 def test_other_architecture_is_an_error(folder, tmp_path):
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
-    with pytest.raises(EncoderError, match=r"of type 'gpt2'; choose one of type bert"):
+    with pytest.raises(EncoderError, match=r"of type 'gpt2', a decoder.*Choose an encoder of type bert"):
         load_model(tmp_path)
 
 

@@ -16,7 +16,6 @@ from toy import TASKS, make_auxiliary, make_auxiliary_task, make_mlm_task, make_
 from transformers import AutoModelForSequenceClassification
 
 from stilts_core.encoders.cpu.adamw import AdamW
-from stilts_core.encoders.encoder import WORD_EMBEDDINGS
 from stilts_core.errors import TrainingError
 from stilts_core.families.batches import collate
 from stilts_core.families.language import Discriminator
@@ -204,7 +203,7 @@ def test_training_with_a_trimmed_vocabulary_equals_training_with_the_full_one(na
             encoder.trim_vocabulary(np.unique(task.features.ids))
         schedule = replace(SCHEDULE, weight_decay=0.5, lr=1e-2)
         phase = train(encoder, [task], schedule, title="", checkpoints=tmp_path / str(trimmed), compute=Compute())
-        weights = encoder.model.state_dict() | {WORD_EMBEDDINGS: encoder.expand_embeddings(phase.unused_scale)}
+        weights = encoder.model.state_dict() | {encoder.embeddings_name: encoder.expand_embeddings(phase.unused_scale)}
         finished.append((weights, [point["loss"] for point in phase.curve]))
     torch.testing.assert_close(*finished, rtol=1e-4, atol=1e-5)
     assert encoder.embedding_count < encoder.vocabulary_size
@@ -235,7 +234,7 @@ def test_weight_zero_computes_the_same_passes_and_leaves_encoder_and_task_as_the
         tokens.append(phase.tokens)
     without, zero, half = finished
     assert all(torch.equal(zero[key], without[key]) for key in without)
-    assert not torch.equal(half[WORD_EMBEDDINGS], without[WORD_EMBEDDINGS])
+    assert not torch.equal(half["embeddings.word_embeddings.weight"], without["embeddings.word_embeddings.weight"])
     assert tokens[0] < tokens[1] == tokens[2]
 
 
