@@ -1,16 +1,19 @@
-"""What the `stilts` command prints: tables, and errors as messages instead of tracebacks."""
+"""How the `stilts` command talks: options from the fields of a class, tables, and errors as messages."""
 
 import io
 import os
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from stilts_core.config import RunConfig
 from stilts_core.errors import StiltsError, explain
+from stilts_core.parameters import value_type
 from stilts_core.tasks.catalogue import TASKS, get_task
 
 if TYPE_CHECKING:
@@ -22,6 +25,25 @@ WIDE = 160  # columns of a table that is not printed on a terminal
 INTERRUPTED = 130  # the exit status of a command that ended by an interrupt (128 + SIGINT)
 MISSING = "–"  # in place of a score, where there is none
 DEBUG_VARIABLE = "STILTS_DEBUG"  # the environment variable that shows tracebacks
+
+
+Command = Callable[..., Any]
+
+
+def config_options(command: Command, without: tuple[str, ...] = (), kind_of: type = RunConfig) -> Command:
+    """Give `command` an option for each field of RunConfig, or of another such class, except those in `without`."""
+    for field in reversed([field for field in fields(kind_of) if field.name not in without]):
+        kind = value_type(field)
+        command = click.option(
+            f"--{field.name.replace('_', '-')}",
+            type=bool if kind is bool else click.UNPROCESSED,  # RunConfig reads the text, as it reads papermill's
+            is_flag=kind is bool,
+            metavar={int: "INTEGER", float: "FLOAT"}.get(kind),
+            default=field.default,
+            show_default=field.default not in (None, "", False),
+            help=field.metadata["help"],
+        )(command)
+    return command
 
 
 class PatientFile(io.FileIO):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 
 from stilts_core.encoders.files import TOKENIZER_FILES, fingerprint_encoder
+from stilts_core.encoders.sizes import EncoderSizes
 from stilts_core.encoders.tokenizer import EncoderTokenizer, read_tokenizer
 from stilts_core.encoders.weights import load_model, locate_tensors, read_tensor
 from stilts_core.errors import EncoderError
@@ -100,6 +101,13 @@ class Encoder:
     def fingerprint(self) -> str:
         """The SHA-256 over all files that decide the outputs: weights, config and tokenizer."""
         return fingerprint_encoder(self.folder)
+
+    @property
+    def sizes(self) -> EncoderSizes:
+        """The sizes of the encoder with its full vocabulary."""
+        config = self.model.config
+        rows = config.max_position_embeddings
+        return EncoderSizes(self.layers, self.hidden_size, config.intermediate_size, self.vocabulary_size, rows)
 
     @property
     def word_embeddings(self) -> "torch.Tensor":
@@ -325,12 +333,9 @@ class Encoder:
     def count_flops(self, tokens: int, squares: float) -> float:
         """The floating-point operations of a forward pass over `tokens` sub-words.
 
-        `squares` is the sum of the sequences' squared lengths. A multiplication with an addition counts as two
-        operations. Only the layers' matrices and attention are counted; the rest is negligible.
+        `squares` is the sum of the sequences' squared lengths (see `EncoderSizes.count_flops`).
         """
-        feed_forward = self.model.config.intermediate_size
-        matrices = 4 * self.hidden_size**2 + 2 * self.hidden_size * feed_forward
-        return 2.0 * self.layers * (tokens * matrices + 2 * squares * self.hidden_size)
+        return self.sizes.count_flops(tokens, squares)
 
     def read_mlm_head(self) -> "dict[str, torch.Tensor] | None":
         """Read the checkpoint's MLM head (dense, norm, and the decoder's bias; fp32); None if it has no such head.
