@@ -13,6 +13,7 @@ from stilts_core.bench.measurement import Options, report_progress
 from stilts_core.bench.random_encoder import LARGE, create_random_encoder
 from stilts_core.bench.retrieval import measure_mining, measure_tatoeba
 from stilts_core.bench.startup import measure_startup
+from stilts_core.bench.sweep_growth import measure_sweep
 from stilts_core.bench.training import measure_training
 from stilts_core.bench.workloads import WORKLOADS, Kind, Workload
 from stilts_core.config import RunConfig
@@ -31,6 +32,7 @@ MEASUREMENTS: dict[Kind, Callable[[Workload, Options], MeasuredFigures]] = {
     "tatoeba": measure_tatoeba,
     "startup": measure_startup,
     "growth": measure_growth,
+    "sweep": measure_sweep,
 }
 PEER_PACKAGES = ("accelerate", "faiss-cpu")
 

@@ -14,7 +14,7 @@ from stilts_core.tasks.catalogue import TASKS
 from stilts_core.tasks.facts import read_facts
 from stilts_core.tasks.part_facts import InputLengths, input_lengths, part_size
 
-WITH_DATA = pytest.mark.skipif(data_root() is None, reason="needs STILTS_DATA")
+WITH_DATA = pytest.mark.skipif(data_root(None) is None, reason="needs STILTS_DATA")
 
 
 def test_every_row_names_a_task_and_a_source():

@@ -63,7 +63,7 @@ def _figures(result: dict, writer: PageWriter) -> list[str]:
             draw_ratios(result, ("peak_memory_bytes",), "How much of the peer's memory"),
             "Ratio of peak memory by workload.",
         ),
-        "growth": (draw_growth(result.get("growth", {})), "Cost by size, on logarithmic axes."),
+        "growth": (draw_growth(_curves(result)), "Cost by size, on logarithmic axes."),
     }
     images = []
     for name, (svg, alt) in figures.items():
@@ -71,6 +71,12 @@ def _figures(result: dict, writer: PageWriter) -> list[str]:
             writer.write(f"generated/cost-{name}.svg", svg)
             images.append(f"![{alt}](generated/cost-{name}.svg)")
     return images
+
+
+def _curves(result: dict) -> dict:
+    """The measures of growth that have points."""
+    measures = result.get("growth", {}) | result.get("sweep", {})
+    return {name: peers for name, peers in measures.items() if all("points" in entry for entry in peers.values())}
 
 
 def _workloads() -> str:
