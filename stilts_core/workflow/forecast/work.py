@@ -178,7 +178,8 @@ class PhaseForecast:
 def evaluation_work(config: ResolvedConfig, sizes: EncoderSizes) -> Work:
     """Forward passes over the test parts in every language that is scored.
 
-    Retrieval without training reads every hidden state, once before all phases (which other runs reuse) and once after.
+    Every text is counted in each language; a run computes a text that several languages share only once, such as the
+    English side of the laboratory's Tatoeba.
     """
     task = get_task(config.target)
     forecast = PhaseForecast(config, "target", sizes)
