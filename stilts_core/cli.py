@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,10 @@ import click
 
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError
-from stilts_core.parameters import LARGEST_SEED, read_names, value_type
+from stilts_core.parameters import LARGEST_SEED, read_names
+from stilts_core.terminal import config_options
 from stilts_core.workflow.lifeline import follow_lifeline
 from stilts_core.workflow.options import SweepOptions
-
-Command = Callable[..., Any]
 
 runs_dir_option = click.option(
     "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="folder of runs"
@@ -53,29 +52,9 @@ def tasks(name: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="one JSON list instead of a table")
 def encoders(as_json: bool) -> None:
     """List encoders that `--encoder` takes, with their sizes and what was tested of them."""
-    from stilts_core.runs.known_encoders import known_encoders
-    from stilts_core.terminal import encoder_table, print_table
+    from stilts_core.terminal import show_encoders
 
-    if as_json:
-        click.echo(json.dumps([asdict(encoder) for encoder in known_encoders()], indent=1, allow_nan=False))
-    else:
-        print_table(encoder_table(known_encoders()))
-
-
-def config_options(command: Command, without: tuple[str, ...] = (), kind_of: type = RunConfig) -> Command:
-    """Give `command` an option for each field of RunConfig, or of another such class, except those in `without`."""
-    for field in reversed([field for field in fields(kind_of) if field.name not in without]):
-        kind = value_type(field)
-        command = click.option(
-            f"--{field.name.replace('_', '-')}",
-            type=bool if kind is bool else click.UNPROCESSED,  # RunConfig reads the text, as it reads papermill's
-            is_flag=kind is bool,
-            metavar={int: "INTEGER", float: "FLOAT"}.get(kind),
-            default=field.default,
-            show_default=field.default not in (None, "", False),
-            help=field.metadata["help"],
-        )(command)
-    return command
+    show_encoders(as_json=as_json)
 
 
 @main.command()
@@ -107,43 +86,67 @@ def intermediate(**values: Any) -> None:
     click.echo(f"{'Reused' if phase.reused else 'Trained'}: {phase.checkpoint}" + f" (dev: {scores})" * bool(scores))
 
 
+def grid_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give `command` the options that name a grid of runs, and those of all its runs."""
+    options = (
+        click.option(
+            "--intermediate",
+            default="",
+            help="grid rows, joined by commas: none, a task, all, mlm, mnli+mlm, mnli+sham, mnli+mixed, 'squad>mlm' … "
+            "(default: the paper's twelve)",
+        ),
+        click.option("--target", default="", help="target tasks, joined by commas (default: the nine of XTREME)"),
+        click.option("--seeds", default="0", show_default=True, help="seeds, joined by commas"),
+        click.option(
+            "--mlm", is_flag=True, help="also every grid row of tasks with masked language modelling beside them"
+        ),
+        click.option("--sham", is_flag=True, help="also every grid row of tasks with permuted labels, as a control"),
+    )
+    command = config_options(command, without=("intermediate", "target", "seed", "sham_labels", "mixed", "quiet"))
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def read_configs(values: dict[str, Any]) -> list[RunConfig]:
+    """The configs of the grid that the values of `grid_options` name."""
+    from stilts_core.workflow.plan import read_grid
+
+    grid = {name: values.pop(name) for name in ("intermediate", "target", "seeds", "mlm", "sham")}
+    return read_grid(RunConfig.from_dict(values | {"quiet": True}), **grid)
+
+
 @main.command()
-@click.option(
-    "--intermediate",
-    default="",
-    help="grid rows, joined by commas: none, a task, all, mlm, mnli+mlm, mnli+sham, mnli+mixed, 'squad>mlm' … "
-    "(default: the paper's twelve)",
-)
-@click.option("--target", default="", help="target tasks, joined by commas (default: the nine of XTREME)")
-@click.option("--seeds", default="0", show_default=True, help="seeds, joined by commas")
-@click.option("--mlm", is_flag=True, help="also every grid row of tasks with masked language modelling beside them")
-@click.option("--sham", is_flag=True, help="also every grid row of tasks with permuted labels, as a control")
+@grid_options
 @partial(config_options, kind_of=SweepOptions)
-@partial(config_options, without=("intermediate", "target", "seed", "sham_labels", "mixed", "quiet"))
 @click.argument("snakemake", nargs=-1, type=click.UNPROCESSED)
-def sweep(
-    intermediate: str,
-    target: str,
-    seeds: str,
-    mlm: bool,
-    sham: bool,
-    snakemake: tuple[str, ...],
-    **values: Any,
-) -> None:
+def sweep(snakemake: tuple[str, ...], **values: Any) -> None:
     """Do the grid of a profile: each grid row (intermediate training) with each target and seed.
 
     Finished runs are reused; an interrupted sweep resumes. The options of `stilts run` apply to all runs. Arguments
-    after `--` are passed to Snakemake.
+    after `--` are passed to Snakemake. `stilts plan` prints the cost of the grid.
     """
-    from stilts_core.workflow import plan
     from stilts_core.workflow.sweep import sweep
 
-    rows = read_names("intermediate", intermediate) if intermediate else plan.ROWS
-    targets = read_names("target", target) if target else plan.TARGETS
     options = {field.name: values.pop(field.name) for field in fields(SweepOptions)}
-    base = RunConfig.from_dict(values | {"quiet": True})
-    configs = plan.grid(base, plan.add_variants(rows, mlm=mlm, sham=sham), targets, plan.read_seeds(seeds))
-    sweep(configs, **options, snakemake_options=snakemake)
+    sweep(read_configs(values), **options, snakemake_options=snakemake)
+
+
+@main.command()
+@grid_options
+@click.option("--tflops", type=click.FloatRange(0, min_open=True), help="rate of one GPU or core in TFLOP/s")
+@click.option("--step-ms", type=click.FloatRange(0), help="milliseconds of an optimiser step beside its arithmetic")
+@book_dir_option
+def plan(tflops: float | None, step_ms: float | None, book_dir: Path, **values: Any) -> None:
+    """Print what the grid of a profile will cost, before anything runs: time, memory, disk, and smaller grids.
+
+    The options are those of `stilts sweep`. Neither data nor the encoder is needed. The rate is that of recorded runs
+    with such an encoder, or of the benchmark in BOOK_DIR/results/bench.json, unless --tflops gives one.
+    """
+    from stilts_core.workflow.forecast.description import describe_plan
+    from stilts_core.workflow.forecast.rates import GivenRate
+
+    click.echo(describe_plan(read_configs(values), GivenRate(tflops, step_ms), book_dir))
 
 
 @main.command(hidden=True)
@@ -378,15 +381,10 @@ def report(profile: str, runs_dir: Path, book_dir: Path, keep: bool) -> None:
 @click.option("--yes", is_flag=True, help="remove what is listed (default: only list it)")
 def clean(runs_dir: Path, yes: bool) -> None:
     """List what no run needs any more, with sizes: leftovers of killed runs, unused checkpoints, old cache entries."""
-    from stilts_core.runs.clean import find_superfluous, remove_superfluous
+    from stilts_core.runs.clean import describe, find_superfluous, remove_superfluous
 
     items = find_superfluous(runs_dir)
-    if yes:
-        items = remove_superfluous(items)
-    for item in items:
-        click.echo(f"{item.size / 2**20:10.1f} MiB  {item.path}  ({item.reason})")
-    total = f"{sum(item.size for item in items) / 2**20:.1f} MiB in {len(items)} files and folders"
-    click.echo(f"Removed: {total}" if yes else f"Not needed: {total}; `stilts clean --yes` removes them")
+    click.echo(describe(remove_superfluous(items) if yes else items, removed=yes))
 
 
 def entry() -> None:

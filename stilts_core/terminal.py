@@ -1,16 +1,20 @@
-"""What the `stilts` command prints: tables, and errors as messages instead of tracebacks."""
+"""How the `stilts` command talks: options from the fields of a class, tables, and errors as messages."""
 
 import io
+import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from stilts_core.config import RunConfig
 from stilts_core.errors import StiltsError, explain
+from stilts_core.parameters import value_type
 from stilts_core.tasks.catalogue import TASKS, get_task
 
 if TYPE_CHECKING:
@@ -29,6 +33,25 @@ ENCODERS_CAPTION = (
     "tiny random models of every type."
 )
 DEBUG_VARIABLE = "STILTS_DEBUG"  # the environment variable that shows tracebacks
+
+
+Command = Callable[..., Any]
+
+
+def config_options(command: Command, without: tuple[str, ...] = (), kind_of: type = RunConfig) -> Command:
+    """Give `command` an option for each field of RunConfig, or of another such class, except those in `without`."""
+    for field in reversed([field for field in fields(kind_of) if field.name not in without]):
+        kind = value_type(field)
+        command = click.option(
+            f"--{field.name.replace('_', '-')}",
+            type=bool if kind is bool else click.UNPROCESSED,  # RunConfig reads the text, as it reads papermill's
+            is_flag=kind is bool,
+            metavar={int: "INTEGER", float: "FLOAT"}.get(kind),
+            default=field.default,
+            show_default=field.default not in (None, "", False),
+            help=field.metadata["help"],
+        )(command)
+    return command
 
 
 class PatientFile(io.FileIO):
@@ -129,6 +152,16 @@ def print_table(table: "Table", columns: int = WIDE) -> None:
     from rich.console import Console
 
     Console(width=None if sys.stdout.isatty() else columns).print(table)
+
+
+def show_encoders(*, as_json: bool) -> None:
+    """Print the encoders that this version knows, as a table or as a JSON list."""
+    from stilts_core.runs.known_encoders import known_encoders
+
+    if as_json:
+        click.echo(json.dumps([asdict(encoder) for encoder in known_encoders()], indent=1, allow_nan=False))
+    else:
+        print_table(encoder_table(known_encoders()))
 
 
 def encoder_table(encoders: "Iterable[KnownEncoder]") -> "Table":

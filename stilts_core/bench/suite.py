@@ -10,9 +10,10 @@ from stilts_core.bench.evaluation import measure_evaluation
 from stilts_core.bench.figures import MeasuredFigures
 from stilts_core.bench.growth import measure_growth
 from stilts_core.bench.measurement import Options, report_progress
-from stilts_core.bench.random_encoder import XLMR_LARGE, create_random_encoder
+from stilts_core.bench.random_encoder import LARGE, create_random_encoder
 from stilts_core.bench.retrieval import measure_mining, measure_tatoeba
 from stilts_core.bench.startup import measure_startup
+from stilts_core.bench.sweep_growth import measure_sweep
 from stilts_core.bench.training import measure_training
 from stilts_core.bench.workloads import WORKLOADS, Kind, Workload
 from stilts_core.config import RunConfig
@@ -31,6 +32,7 @@ MEASUREMENTS: dict[Kind, Callable[[Workload, Options], MeasuredFigures]] = {
     "tatoeba": measure_tatoeba,
     "startup": measure_startup,
     "growth": measure_growth,
+    "sweep": measure_sweep,
 }
 PEER_PACKAGES = ("accelerate", "faiss-cpu")
 
@@ -44,7 +46,7 @@ def run_benchmark(workloads: Sequence[Workload], options: Options, path: Path | 
     for workload in workloads:
         report_progress(f"{workload.name}: {workload.title}")
         started = now()
-        chosen = replace(options, encoder=str(create_random_encoder(XLMR_LARGE))) if workload.large else options
+        chosen = replace(options, encoder=str(create_random_encoder(LARGE))) if workload.large else options
         result[workload.name] = MEASUREMENTS[workload.kind](workload, chosen)
         result.setdefault(PROVENANCE, {})[workload.name] = describe_provenance(workload, chosen, started)
         if path:

@@ -6,7 +6,7 @@ from typing import Literal
 from stilts_core.config import ResolvedConfig, RunConfig
 from stilts_core.errors import ConfigError
 
-Kind = Literal["training", "evaluation", "mining", "tatoeba", "startup", "growth"]
+Kind = Literal["training", "evaluation", "mining", "tatoeba", "startup", "growth", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,16 @@ MEASURES = {
     "corpus": Measure("searching n vectors among n others", "s", None),
     "corpus_memory": Measure("memory that this search adds to its vectors", "bytes", None),
     "grid": Measure("more runs of a grid, from their records", "s", None),
+    "planning": Measure("planning more runs of a sweep, processor seconds", "s", None),
+    "locking": Measure("locking more runs, processor seconds", "s", None),
+    "computing": Measure("computing more runs of a sweep, processor seconds", "s", None),
+    "reporting": Measure("a report over more records, processor seconds", "s", None),
 }
+INCREMENTS = {  # 1 if the cost grows linearly
+    f"{name}_increment": Measure(f"{MEASURES[name].title}: a further run at the end, beside one at the start", "times")
+    for name in ("planning", "locking", "computing", "reporting")
+}
+MEASURES |= INCREMENTS
 
 
 @dataclass(frozen=True)
@@ -65,9 +74,9 @@ class Workload:
     """One workload of the benchmark. The names of the fields are keys of the JSON file.
 
     `kind` selects the function that measures it (see `bench.suite.MEASUREMENTS`). `examples` counts English training
-    examples, test examples a language, or rows of a synthetic set (0 = all). `learnt_from` counts the training examples
-    before dev scores are compared. `large` replaces the chosen encoder by one of XLM-R Large's sizes with random
-    weights, which needs a GPU. `peers` are the peers that `make bench` installs.
+    examples, test examples a language, rows of a synthetic set, or runs of a sweep (0 = all). `learnt_from` counts the
+    training examples before dev scores are compared. `large` replaces the chosen encoder by one of XLM-R Large's sizes
+    with random weights, which needs a GPU. `peers` are the peers that `make bench` installs.
     """
 
     name: str
@@ -85,7 +94,15 @@ class Workload:
 
     def reduced(self) -> "Workload":
         """The same workload at a size that only shows that it runs; its figures mean nothing."""
-        examples = {"training": 24, "evaluation": 4, "mining": 500, "tatoeba": 20, "growth": 16, "startup": 16}
+        examples = {
+            "training": 24,
+            "evaluation": 4,
+            "mining": 500,
+            "tatoeba": 20,
+            "growth": 16,
+            "startup": 16,
+            "sweep": 8,
+        }
         return replace(
             self,
             examples=examples[self.kind],
@@ -193,6 +210,10 @@ WORKLOADS: dict[str, Workload] = {
             aims=(Aim("first_step_seconds", ALONE, 6.0, at_most=True),),
         ),
         Workload("growth", "cost as a function of size", "growth", examples=64),
+        Workload(
+            "sweep", "cost of a sweep as a function of its runs", "sweep", "udpos", examples=200,
+            aims=tuple(Aim(measure, ALONE, 1.5, at_most=True) for measure in INCREMENTS),
+        ),
     )
 }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,14 @@ class Superfluous:
 def find_superfluous(runs_dir: Path) -> list[Superfluous]:
     """What can be removed from a folder of runs, the cache folder, and the folder for temporary files."""
     return [*_in_runs(runs_dir), *_in_cache(cache_folder()), *_in_temporary()]
+
+
+def describe(items: Sequence[Superfluous], *, removed: bool) -> str:
+    """Return a line for each item, with its size and reason, and one for all."""
+    lines = [f"{item.size / 2**20:10.1f} MiB  {item.path}  ({item.reason})" for item in items]
+    total = f"{sum(item.size for item in items) / 2**20:.1f} MiB in {len(items)} files and folders"
+    end = f"Removed: {total}" if removed else f"Not needed: {total}; `stilts clean --yes` removes them"
+    return "\n".join([*lines, end])
 
 
 def remove_superfluous(items: list[Superfluous]) -> list[Superfluous]:

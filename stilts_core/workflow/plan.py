@@ -21,6 +21,7 @@ from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
 from stilts_core.runs.record import RECORD, finished_record
 from stilts_core.storage.atomic import write_whole
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, get_task
+from stilts_core.workflow.resources import REQUESTS
 
 KINDS = {"pretrain": "encoders to pretrain", "intermediate": "intermediate checkpoints", "pair": "pairs"}
 ROWS = ("none", *INTERMEDIATE_TASKS, "all", "mlm")  # the rows of the paper's grid
@@ -113,6 +114,13 @@ def grid(base: RunConfig, rows: Sequence[str], targets: Sequence[str], seeds: Se
         for target in dict.fromkeys(targets)
         for seed in dict.fromkeys(seeds)
     ]
+
+
+def read_grid(base: RunConfig, intermediate: str, target: str, seeds: str, *, mlm: bool, sham: bool) -> list[RunConfig]:
+    """Return the configs of the grid that the options of the command name; no names stand for the paper's grid."""
+    rows = read_names("intermediate", intermediate) if intermediate else ROWS
+    targets = read_names("target", target) if target else TARGETS
+    return grid(base, add_variants(rows, mlm=mlm, sham=sham), targets, read_seeds(seeds))
 
 
 def add_variants(rows: Sequence[str], *, mlm: bool, sham: bool) -> list[str]:
@@ -216,5 +224,6 @@ def write_plan(path: Path, jobs: Sequence[Job], batches: Sequence[RunBatch] = ()
         "jobs": entries,
         "cwd": shlex.quote(str(Path.cwd())),
         "stilts": shlex.join([sys.executable, "-m", "stilts_core.cli"]),
+        "requests": {rule: request._asdict() for rule, request in REQUESTS.items()},
     }
     write_whole(path, json.dumps(plan, indent=1, allow_nan=False))

@@ -66,6 +66,11 @@ def sweep(
         raise SweepError(error)
 
 
+def uses_gpu(profile: str) -> bool:
+    """Whether the jobs of a profile ask a cluster for a GPU: the laboratory's small encoder would gain nothing."""
+    return profile != "lab"
+
+
 def available_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -120,8 +125,8 @@ def _snakemake_options(plan: Path, chosen: SweepOptions, profile: str, gpus: int
         cores = max(chosen.cores or available_cores(), gpu_slots)
         options += ["--cores", str(cores), "--resources", f"gpu={gpu_slots}"]
         settings += [f"gpu={int(gpu_slots > 0)}"]
-    elif profile != "lab":  # on a GPU the laboratory's small encoder would gain nothing
-        settings += ["gpu=1"]
+    else:
+        settings += ["cluster=1", f"gpu={int(uses_gpu(profile))}"]
     return options, settings
 
 

@@ -129,25 +129,36 @@ class Grid:
         """The gain of a row over the baseline on a target; None for the baseline, or if no two runs can be paired."""
         return None if row == BASELINE else compare(self.paired(row, target, average))
 
-    def counted_targets(self, row: str) -> list[str]:
-        """The targets that enter a row's average: XTREME's targets that were run and share no data with the row."""
+    def scored_targets(self, row: str) -> list[str]:
+        """XTREME's targets that were run with a row and share no data with it."""
         return [
             target
             for target in self.targets
             if "xtreme" in get_task(target).languages
             and (row, target) in self.cells
             and not self.cells[row, target].same_data
-            and (row == BASELINE or self.paired(row, target))
         ]
+
+    def counted_targets(self, row: str) -> list[str]:
+        """The targets that enter a row's average: those of `scored_targets` that the baseline can be compared on."""
+        return [target for target in self.scored_targets(row) if row == BASELINE or self.paired(row, target)]
+
+    def mean_score(self, row: str, average: Average = "all") -> Measurement | None:
+        """The mean score over the scored targets of a row, within each seed and encoder that all of them have.
+
+        It needs no baseline. None if there is no such target or no such seed.
+        """
+        scores = (self.cells[row, target].averages(average) for target in self.scored_targets(row))
+        return summarise(average_parts(_present(scores)))
 
     def average(self, row: str, average: Average = "all") -> Measurement | None:
         """The mean over the counted targets: the baseline's mean score, or any other row's mean gain over it.
 
         It is taken within each seed and encoder that all these targets have; None if there is none.
         """
-        targets = self.counted_targets(row)
         if row == BASELINE:
-            return summarise(average_parts(_present(self.cells[row, target].averages(average) for target in targets)))
+            return self.mean_score(row, average)
+        targets = self.counted_targets(row)
         return compare(average_parts(_present(self.paired(row, target, average) for target in targets)))
 
 

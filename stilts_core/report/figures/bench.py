@@ -30,6 +30,10 @@ SIZE_LABELS = {
     "corpus": "vectors searched",
     "corpus_memory": "vectors searched",
     "grid": "runs of a grid",
+    "planning": "runs of a sweep",
+    "locking": "runs of a sweep",
+    "computing": "runs of a sweep",
+    "reporting": "records",
 }
 UNIT_LABELS = {"s": "seconds"}
 TICKS = (1, 2, 5)  # times powers of ten

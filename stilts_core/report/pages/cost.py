@@ -1,4 +1,4 @@
-"""The page "Cost": the results of `stilts bench`, as figures and tables in MyST Markdown."""
+"""The page "Cost": a forecast of the paper's grid, and the results of `stilts bench`, in MyST Markdown."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ from stilts_core.bench.workloads import PEERS, WORKLOADS
 from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.figures.bench import draw_growth, draw_ratios
 from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages import forecast
 from stilts_core.report.tables.html import markdown_table
 
 NOT_MEASURED = (
@@ -23,16 +24,16 @@ SPEEDS = ("examples_per_second", "seconds")
 
 
 def build_page(bench: Path, writer: PageWriter) -> str:
-    """The generated part of the page, from the JSON file of `stilts bench` if there is one."""
-    workloads = _workloads()
+    """The generated part of the page: a forecast, and what the JSON file of `stilts bench` has, if there is one."""
+    planned, workloads = forecast.build_section(bench), _workloads()
     if not bench.exists():
-        return f"{NOT_MEASURED}\n\n{workloads}\n"
+        return f"{planned}\n\n{NOT_MEASURED}\n\n{workloads}\n"
     try:
         result = json.loads(bench.read_text(encoding="utf-8"))
         sections = [*_result_sections(result, writer), workloads]
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
-        return f"{UNREADABLE}\n\n{workloads}\n"
-    return "\n\n".join(sections) + "\n"
+        return f"{planned}\n\n{UNREADABLE}\n\n{workloads}\n"
+    return "\n\n".join([planned, *sections]) + "\n"
 
 
 def _result_sections(result: dict, writer: PageWriter) -> list[str]:
@@ -62,7 +63,7 @@ def _figures(result: dict, writer: PageWriter) -> list[str]:
             draw_ratios(result, ("peak_memory_bytes",), "How much of the peer's memory"),
             "Ratio of peak memory by workload.",
         ),
-        "growth": (draw_growth(result.get("growth", {})), "Cost by size, on logarithmic axes."),
+        "growth": (draw_growth(_curves(result)), "Cost by size, on logarithmic axes."),
     }
     images = []
     for name, (svg, alt) in figures.items():
@@ -70,6 +71,12 @@ def _figures(result: dict, writer: PageWriter) -> list[str]:
             writer.write(f"generated/cost-{name}.svg", svg)
             images.append(f"![{alt}](generated/cost-{name}.svg)")
     return images
+
+
+def _curves(result: dict) -> dict:
+    """The measures of growth that have points."""
+    measures = result.get("growth", {}) | result.get("sweep", {})
+    return {name: peers for name, peers in measures.items() if all("points" in entry for entry in peers.values())}
 
 
 def _workloads() -> str:

@@ -33,7 +33,11 @@ AVERAGES: Mapping[Average, str] = {
     "all": "mean over all languages",
     "non_english": "mean over all languages except English",
 }
-NO_BASELINE = MISSING_CELL.replace("not run", "no baseline with the same seed to compare with")
+SCORE_ONLY = "score"  # the small print of a number that is no difference
+WITHOUT_BASELINE = (
+    "*score*: no run of the baseline has the same seed, so there is nothing to take a difference from. The cell shows "
+    "the score itself, without a colour, and the average of a row of such cells is that of its scores."
+)
 AVERAGE = "average"  # of a row, in the place of a target
 MEMBERS = "those of both tables on this page, with and without English, and the rows' averages"
 SAME_DATA = (
@@ -50,11 +54,13 @@ CLAIM_OF_CHOICE = "best intermediate model per target"
 def build_page(grid: Grid, place: GridPlace) -> str:
     """The generated part of the page, as MyST; its figures and CSV files go to `place`."""
     limit, family = _colour_limit(grid), correct_page(grid)
+    has_differences = any(grid.paired(row, target) for row, target in grid.cells if row != BASELINE)
     explanation = "± is half of a 95 % interval. " + explain_differences(family, MEMBERS, "**Bold**")
     parts = [
         "## What does an intermediate task change?",
         _main_table(grid, family, place, "all", "results", limit),
-        grid_table.colour_key(limit) + explanation + "\n\n" + SAME_DATA,
+        grid_table.colour_key(limit) * has_differences + explanation + "\n\n" + SAME_DATA,
+        WITHOUT_BASELINE if _unpaired(grid) else "",
         *_heat_map(grid, family, place),
         *choice.build_sections(grid, place),
         "## What does it change in the other languages?",
@@ -99,7 +105,7 @@ def _main_table(
     for row in grid.rows:
         cells = [
             _average_cell(grid, family, row, average, limit),
-            f'<td class="fact">{len(grid.counted_targets(row))}</td>',
+            f'<td class="fact">{len(grid.counted_targets(row) or grid.scored_targets(row))}</td>',
             *(_cell(grid, family, row, target, place.link, average, limit) for target in targets),
         ]
         sham, auxiliary, *_ = row_sort_key(row)
@@ -107,7 +113,8 @@ def _main_table(
         csv_rows += _csv_rows(grid, family, row, average)
     numbers = name_columns(("score", "difference"))
     path = place.write_csv(name, ["row", "target", "runs", *numbers, *TESTS, "same_data", "counted"], csv_rows)
-    title = f"Scores without intermediate training, and differences from them; {AVERAGES[average]}"
+    content = "Scores without intermediate training, and differences from them" if BASELINE in grid.rows else "Scores"
+    title = f"{content}; {AVERAGES[average]}"
     return grid_table.build_table(title, [heads], list(bodies.values())) + f"\n{{download}}`CSV <{path}>`"
 
 
@@ -128,15 +135,23 @@ def _cell(
         return number_cell(score, f"{score.value:.1f}", links=grid_table.cell_links(cell, link))
     difference = grid.difference(row, target, average)
     if difference is None:
-        return NO_BASELINE
+        return number_cell(score, f"{score.value:.1f}", links=grid_table.cell_links(cell, link), mark=SCORE_ONLY)
     clear = family.is_clear((row, target, average))
     return grid_table.difference_cell(difference, cell, link, limit, clear=clear)
+
+
+def _unpaired(grid: Grid) -> bool:
+    """Whether a row has scores that no run of the baseline can be compared with."""
+    return any(
+        row != BASELINE and cell.score() and not grid.paired(row, target) for (row, target), cell in grid.cells.items()
+    )
 
 
 def _average_cell(grid: Grid, family: CorrectedFamily[Key], row: str, average: Average, limit: float) -> str:
     value = grid.average(row, average)
     if value is None:
-        return MISSING_CELL
+        score = grid.mean_score(row, average)
+        return number_cell(score, f"{score.value:.1f}", mark=SCORE_ONLY) if score else MISSING_CELL
     if row == BASELINE:
         return number_cell(value, f"{value.value:.1f}")
     text = format_signed(value.value)
@@ -162,6 +177,8 @@ def _csv_rows(grid: Grid, family: CorrectedFamily[Key], row: str, average: Avera
         score, gain = (value, None) if row == BASELINE else (None, value)
         numbers = format_columns(score) + format_columns(gain) + _test_columns(gain, family, (row, AVERAGE, average))
         rows.append([row, AVERAGE, "", *numbers, "", ""])
+    elif mean := grid.mean_score(row, average):
+        rows.append([row, AVERAGE, "", *format_columns(mean), *format_columns(None), "", "", "", ""])
     return rows
 
 

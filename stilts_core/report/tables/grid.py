@@ -46,14 +46,16 @@ def number_cell(
     links: Sequence[str] = (),
     gain: float | None = None,
     colour_limit: float = 1,
+    mark: str = "",
 ) -> str:
-    """A cell with a number that links to its runs, and half of its interval below.
+    """A cell with a number that links to its runs, and half of its interval below, with a `mark` before it.
 
     The background shows `gain`, a difference from the baseline; the colours reach their ends at ± `colour_limit`.
     """
     background = f"background: {_css_colour(gain, colour_limit)}; color: {to_css(TEXT)}" if gain is not None else ""
     style = f' style="{background}"' if background else ""
-    inner = f"{_linked(content, links)}<small>± {format_half_width(value)}</small>{_numbered(links)}"
+    small_print = f"{f'{mark} ' * bool(mark)}± {format_half_width(value)}"
+    inner = f"{_linked(content, links)}<small>{small_print}</small>{_numbered(links)}"
     return f'<td data-value="{value.value:.4f}"{style}>{inner}</td>'
 
 

@@ -45,6 +45,26 @@ def read_figures(folder) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "generated").glob("*.svg")}
 
 
+def test_forecast_of_the_paper_needs_no_run_and_says_that_its_rate_is_assumed(tmp_path):
+    page = cost.build_page(tmp_path / "bench.json", PageWriter(tmp_path))
+    section = page.split("## What the paper's grid costs")[1].split("\n## ")[0]
+    assert "11 intermediate checkpoints, 108 pairs" in section and "**The rate is assumed, not measured:**" in section
+    assert "| 1 GPU | 8 GPUs | 64 GPUs |" in section and "CCG supertagging: the size" in section
+    rows = [line.split(" | ") for line in section.split("\n") if line.startswith(("| `", "| none"))]
+    assert [row[1:3] for row in rows] == [["324", "33"], ["108", "11"], ["36", "3"], ["108", "11"], ["108", "11"]]
+
+
+def test_forecast_uses_the_measured_rate_of_a_gpu_and_no_rate_of_a_cpu(tmp_path, result):
+    training = result["train-xnli"]
+    training["tokens_per_second"] = {"trainer-best": {"ours": [40_000.0], "unit": "1/s"}}
+    result["train-large"] = training
+    assert "assumed, not measured" in build_page(tmp_path, result)
+    machine = result["provenance"]["train-xnli"]["environment"] | {"device": "Abacus GPU"}
+    result["provenance"]["train-large"] = result["provenance"]["train-xnli"] | {"environment": machine}
+    page = build_page(tmp_path, result)
+    assert "**The rate is measured:**" in page and "assumed, not measured" not in page
+
+
 def test_page_without_a_benchmark_names_the_command(tmp_path):
     page = cost.build_page(tmp_path / "bench.json", PageWriter(tmp_path))
     assert "make bench" in page and "bench.json" in page and "Ratios" not in page

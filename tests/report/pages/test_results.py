@@ -110,13 +110,14 @@ def test_one_seed_has_no_bold_number_and_the_page_says_why(book):
     assert not any(line["p"] or line["p_holm"] for line in read_csv(folder, "results"))
 
 
-def test_runs_without_a_baseline_of_their_seed_have_no_difference(tmp_path):
-    records = grid_records(rows=("none",), targets=("xnli",)) + grid_records(
-        rows=("qqp",), targets=("xnli",), seeds=[1]
-    )
-    page = results.build_page(Grid(records), GridPlace(PageWriter(tmp_path), link))
+def test_runs_without_a_baseline_of_their_seed_show_their_score(tmp_path):
+    other = grid_records(rows=("qqp",), targets=("xnli",), seeds=[1])
+    grid = Grid(grid_records(rows=("none",), targets=("xnli",)) + other)
+    page = results.build_page(grid, GridPlace(PageWriter(tmp_path), link))
     row = find_row(parse_tables(page)[0], "QQP")
-    assert row[3].get("aria-label") == "no baseline with the same seed to compare with" and row[2].text == "0"
+    assert printed_number(row[3]) == pytest.approx(grid.cells["qqp", "xnli"].score().value, abs=0.0501)
+    assert row[3].find("small").text.startswith("score ± ") and row[3].get("style") is None
+    assert "no run of the baseline has the same seed" in page
 
 
 def test_missing_cells_are_shown_as_missing(tmp_path):
@@ -127,13 +128,38 @@ def test_missing_cells_are_shown_as_missing(tmp_path):
     assert row[2].text == "1"
 
 
-def test_rows_without_a_baseline_have_no_differences(tmp_path):
-    page = results.build_page(
-        Grid(grid_records(rows=("qqp",), targets=("xnli",))), GridPlace(PageWriter(tmp_path), link)
-    )
-    row = find_row(parse_tables(page)[0], "QQP")
-    assert [cell.get("class") for cell in row[1:]] == ["missing", "fact", "missing"]
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+def test_page_without_a_baseline_shows_scores_and_not_dashes(tmp_path, seeds):
+    grid = Grid(grid_records(rows=("qqp", "ccg", "squad"), targets=XTREME, seeds=seeds))
+    page = results.build_page(grid, GridPlace(PageWriter(tmp_path), link))
+    for index, average, name in ((0, "all", "results"), (1, "non_english", "results-without-english")):
+        table = parse_tables(page)[index]
+        lines = {(line["row"], line["target"]): line for line in read_csv(tmp_path, name)}
+        for row in ("qqp", "ccg", "squad"):
+            _, mean, of, *cells = find_row(table, short_title(row))
+            shown = dict(zip(("average", *XTREME), (mean, *cells), strict=True))
+            expected = {target: grid.cells[row, target].score(average).value for target in XTREME}
+            counted = [expected[target] for target in XTREME if not grid.cells[row, target].same_data]
+            expected["average"] = sum(counted) / len(counted)
+            for target, cell in shown.items():
+                assert printed_number(cell) == pytest.approx(expected[target], abs=0.0501)
+                assert float(lines[row, target]["score"]) == pytest.approx(expected[target], abs=1e-3)
+                assert lines[row, target]["difference"] == "" and cell.get("style") is None
+            assert of.text == str(len(counted))
+    assert "–</td>" not in page and "Colour:" not in page and "differences from them" not in page
     assert "heat-map" not in page and "Which intermediate task to choose" not in page
+
+
+def test_baseline_of_one_target_leaves_the_scores_of_the_others(tmp_path):
+    records = grid_records(rows=("qqp",), targets=("xnli", "mlqa")) + grid_records(rows=("none",), targets=("mlqa",))
+    grid = Grid(records)
+    page = results.build_page(grid, PageWriter(tmp_path), link)
+    _, mean, of, xnli, mlqa = find_row(parse_tables(page)[0], "QQP")
+    assert printed_number(xnli) == pytest.approx(grid.cells["qqp", "xnli"].score().value, abs=0.0501)
+    assert (
+        printed_number(mlqa) == printed_number(mean) == pytest.approx(grid.difference("qqp", "mlqa").value, abs=0.0501)
+    )
+    assert of.text == "1"
 
 
 def test_tables_have_captions_and_header_cells_for_screen_readers(book):

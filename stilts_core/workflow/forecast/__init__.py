@@ -1,0 +1,1 @@
+"""What a grid will cost before anything runs: operations, time, memory, disk, and the request to a cluster."""
