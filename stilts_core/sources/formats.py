@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
-from stilts_core.sources import english, retrieval, xtreme
+from stilts_core.sources import english, lowres, retrieval, xtreme
 from stilts_core.sources.rows import Row, comma_separated, json_lines, tagged_sentences, tsv
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import Example
@@ -48,4 +48,10 @@ FORMATS: dict[str, Format] = {
     "xtreme/mlqa": Format(_squad_rows, xtreme.span),
     "xtreme/tydiqa": Format(xtreme.squad_rows, xtreme.span),
     "xtreme/mewslix": Format(json_lines, retrieval.mewslix_pair),
+    "lowres/americasnli": Format(tsv, lowres.americasnli),
+    "lowres/xnli": Format(partial(tsv, columns=xtreme.XNLI_COLUMNS), xtreme.xnli),
+    "lowres/udpos": Format(tagged_sentences, english.tagged),
+    "lowres/masakhapos": Format(partial(tagged_sentences, separator=" "), english.tagged),
+    "lowres/masakhaner2": Format(partial(tagged_sentences, separator=" "), lowres.masakhaner),
+    "lowres/xcopa": Format(json_lines, english.copa),
 }

@@ -91,6 +91,26 @@ def _socialiqa(row: Row, language: str) -> dict:
     return row | {"correct": letters.get(label, label) if isinstance(label, str) else label}
 
 
+def _kobest(row: Row, language: str) -> dict:
+    """KoBEST's COPA, whose question is the Korean word for cause or effect."""
+    question = row["question"]
+    names = {"원인": "cause", "결과": "effect"}
+    return row | {
+        "question": names.get(question, question) if isinstance(question, str) else question,
+        "choice1": row["alternative_1"],
+        "choice2": row["alternative_2"],
+    }
+
+
+def _treebank(row: Row, language: str) -> dict:
+    """Universal Dependencies; a token that stands for several words has the tag '_', and XTREME leaves it out."""
+    words, tags = row.array("tokens"), row["upos"]
+    if not isinstance(tags, list):
+        return row | {"words": words, "tags": tags}
+    pairs = [(word, tag) for word, tag in _paired(row, words, tags) if tag != "_"]
+    return row | {"words": [word for word, _ in pairs], "tags": [tag for _, tag in pairs]}
+
+
 def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
@@ -119,6 +139,18 @@ SCHEMAS: dict[str, Schema] = {
     "google/xquad": Schema("xtreme/xquad", _question),
     "google/xtreme/MLQA": Schema("xtreme/mlqa", _question),
     "google-research-datasets/tydiqa": Schema("xtreme/tydiqa", _tydiqa),
+    "nala-cub/americas_nli": Schema("lowres/americasnli", _renamed(), _NLI, CONVERTED),
+    "akhtet/myXNLI": Schema(
+        "lowres/xnli", _renamed(premise="sentence1_my", hypothesis="sentence2_my"), _NLI, CONVERTED
+    ),
+    "kakaobrain/kor_nli": Schema("lowres/xnli", _renamed(), _NLI, CONVERTED),
+    "commul/universal_dependencies": Schema("lowres/udpos", _treebank),
+    "masakhane/masakhapos": Schema("lowres/masakhapos", _renamed(words="tokens", tags="upos"), revision=CONVERTED),
+    "masakhane/masakhaner2": Schema(
+        "lowres/masakhaner2", _renamed(words="tokens", tags="ner_tags"), revision=CONVERTED
+    ),
+    "skt/kobest_v1": Schema("lowres/xcopa", _kobest, revision=CONVERTED),
+    "haryoaw/COPAL": Schema("lowres/xcopa", _copa, revision=CONVERTED),
     "mteb/bucc-bitext-mining": Schema("xtreme/bucc2018", _renamed(), revision=CONVERTED),
     "mteb/tatoeba-bitext-mining": Schema("xtreme/tatoeba", _renamed(), revision=CONVERTED),
 }

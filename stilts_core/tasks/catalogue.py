@@ -8,7 +8,8 @@ from typing import Any
 
 from stilts_core.errors import ConfigError
 from stilts_core.tasks.facts import read_facts
-from stilts_core.tasks.layouts import FILES, HUB, Layout
+from stilts_core.tasks.hub_layouts import HUB
+from stilts_core.tasks.layouts import FILES, Layout
 from stilts_core.tasks.recipes import PublishedRecipe, published_recipe
 
 NLI = ("entailment", "neutral", "contradiction")
@@ -49,8 +50,10 @@ class Task:
     mined            pairs are mined above a margin that each language's dev part sets (BUCC)
     questions_from   languages whose agreement repairs the `question` field of the others (XCOPA)
     held_out         text to leave out of the training and dev parts
+    extends          the target of which a low-resource set has further languages, and whose recipe it has
     recipe           the name under which `facts/hyperparameters.csv` has XTREME-R's recipe, where the paper has none
     published        the recipe itself, where that table does not have it
+    note             what a reader of the card must know about the data
     citations        keys of the book's bibliography, joined by commas
     files, hub       where the data lie: under the data root (the real set first), and on the Hugging Face hub
     benchmarks       the target's languages by benchmark version, where `facts/xtreme_languages.csv` does not list them
@@ -73,8 +76,10 @@ class Task:
     mined: bool = False
     questions_from: tuple[str, ...] = ()
     held_out: HeldOut | None = None
+    extends: str | None = None
     recipe: str | None = None
     published: PublishedRecipe | None = None
+    note: str = ""
     citations: str = ""
     files: tuple[Layout, ...] = ()
     hub: Layout | None = None
@@ -107,6 +112,11 @@ class Task:
         return self.benchmarks or _benchmark_languages(self.name)
 
     @property
+    def licences(self) -> str:
+        """The licences of the data sets, as their publishers state them; empty where the table lacks the task."""
+        return next((row["licences"] for row in read_facts("licences") if row["task"] == self.name), "")
+
+    @property
     def stand_in(self) -> str | None:
         """The sentence that every table prints where another set replaces the real one."""
         return next((layout.stand_in for layout in self.files if layout.stand_in), None)
@@ -118,6 +128,8 @@ class Task:
     @property
     def paper(self) -> PublishedRecipe:
         """The paper's recipe (jiant's), or XTREME-R's for the targets that the paper does not have."""
+        if self.extends:
+            return get_task(self.extends).paper
         return self.published or published_recipe(
             self.recipe or self.name, target=self.is_target, xtreme_r=self.recipe is not None
         )
@@ -130,7 +142,12 @@ _POS: Any = {"metric": "accuracy", "metrics": ("accuracy", "f1")}
 _SPAN_F1: Any = {"metric": "f1", "metrics": ("f1", "precision", "recall")}
 _MAP: Any = {"metric": "map", "metrics": ("map",)}
 
+_MASAKHANE = "bm ha ig pcm rw sn sw wo xh yo zu"
 _AGREEING = ("et", "ht", "qu", "ta", "vi", "zh")  # XCOPA's files that agree on which questions ask for the cause
+
+
+def _lowres(codes: str) -> Mapping[str, tuple[str, ...]]:
+    return {"lowres": tuple(codes.split())}
 
 
 def _with_layouts(task: Task) -> Task:
@@ -240,6 +257,40 @@ TASKS: dict[str, Task] = {
         Task(
             "mewslix", "Mewsli-X", "retrieval", _TARGET, **_MAP, trained_on="mewslix", recipe="mewslix",
             citations="ruder2021xtremer,botha2020mewsli",
+        ),
+        # Further languages of these targets, with little pretraining text or none
+        Task(
+            "americasnli", "AmericasNLI", "pair", _TARGET, **_ACCURACY, trained_on="mnli", labels=NLI,
+            same_data=("mnli", "anli"), extends="xnli", citations="ebrahimi2022americasnli",
+            benchmarks=_lowres("aym bzd cni gn hch nah oto quy shp tar"),
+        ),
+        Task(
+            "xnli_lowres", "XNLI in Burmese and Korean", "pair", _TARGET, **_ACCURACY, trained_on="mnli",
+            short="XNLI my, ko", labels=NLI, same_data=("mnli", "anli"), parallel=True, extends="xnli",
+            citations="htet2025myxnli,ham2020kornli", benchmarks=_lowres("my ko"),
+        ),
+        Task(
+            "udpos_lowres", "UD part-of-speech tagging, low-resource", "tagging", _TARGET, **_POS, trained_on="udpos",
+            short="POS, low-resource", metric_in_xtreme="f1", labels=UPOS, extends="udpos", citations="nivre2020ud",
+            benchmarks=_lowres("am bm br ceb cy fo ga gsw hsb ht hy jv kmr ky mt quc si sq ug"),
+        ),
+        Task(
+            "masakhapos", "MasakhaPOS", "tagging", _TARGET, **_POS, trained_on="udpos", metric_in_xtreme="f1",
+            labels=UPOS, extends="udpos", citations="dione2023masakhapos", benchmarks=_lowres(_MASAKHANE),
+        ),
+        Task(
+            "masakhaner", "MasakhaNER 2.0", "tagging", _TARGET, **_SPAN_F1, trained_on="panx", short="MasakhaNER",
+            labels=IOB2, extends="panx", citations="adelani2022masakhaner", benchmarks=_lowres(_MASAKHANE),
+        ),
+        Task(
+            "copa_lowres", "COPA in Korean and Indonesian (KoBEST, COPAL-ID)", "choice", _TARGET, **_ACCURACY,
+            trained_on="copa", short="COPA ko, id", extends="xcopa", citations="jang2022kobest,wibowo2024copal",
+            benchmarks=_lowres("ko id"),
+        ),
+        Task(
+            "copal_colloquial", "COPAL-ID in colloquial Indonesian", "choice", _TARGET, **_ACCURACY,
+            trained_on="copa", short="COPAL colloquial", extends="xcopa", citations="wibowo2024copal",
+            benchmarks=_lowres("id"),
         ),
     )
 }  # fmt: skip
