@@ -3,13 +3,14 @@
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 from stilts_core.errors import DataError, DataNotFound
 from stilts_core.sources import hub
 from stilts_core.sources.formats import FORMATS
-from stilts_core.sources.rows import Row, checksum, read_text
+from stilts_core.sources.rows import Row, checksum, read_text, with_labels
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import Example
 from stilts_core.tasks.languages import get_language, languages
@@ -74,11 +75,23 @@ class SourceFile:
         """The rows, and the SHA-256 of what is read."""
         if self.root is None:
             return hub.rows(self.address, language)
-        return FORMATS[self.folder].rows(self.text(), self.address), self.checksum(language)
+        rows: Iterable[Row] = FORMATS[self.folder].rows(self.text(), self.address)
+        if labels := self._labels:
+            rows = with_labels(list(rows), labels.text(), labels.address)
+        return rows, self.checksum(language)
 
     def checksum(self, language: str) -> str:
-        """The SHA-256 of the file's content; a hub split must be read to know it."""
-        return checksum(self.path, self.address) if self.root else hub.rows(self.address, language)[1]
+        """The SHA-256 of the file's content, with that of its labels; a hub split must be read to know it."""
+        if self.root is None:
+            return hub.rows(self.address, language)[1]
+        own = checksum(self.path, self.address)
+        return sha256(f"{own} {labels.checksum(language)}".encode()).hexdigest() if (labels := self._labels) else own
+
+    @property
+    def _labels(self) -> "SourceFile | None":
+        """The file that holds the labels, where the publisher keeps them apart."""
+        name = FORMATS[self.folder].labels if self.folder in FORMATS else None
+        return replace(self, address=name(self.address), folder="") if name and self.root else None
 
 
 def _fill(template: str, language: str, layout: Layout) -> str:

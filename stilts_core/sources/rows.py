@@ -32,6 +32,10 @@ class MisplacedAnswer(Defect):
     reason = "answer not at its offset"
 
 
+class LeftOut(Defect):
+    """An item that is left out although it is whole. It is counted, and is no fault."""
+
+
 class BrokenLine(Defect):
     """A line that lacks a column."""
 
@@ -251,6 +255,19 @@ def json_lines(text: str, name: str) -> Iterator[Row]:
         if not isinstance(row, dict):
             raise DataError(f"{name}, line {number}: {shown(row)} is not a JSON object; expected one object a line")
         yield Row(row, name, number)
+
+
+def with_labels(rows: Sequence[Row], text: str, name: str) -> Iterator[Row]:
+    """The rows of one file with the labels of another, which has one a line and is called `name`."""
+    labels = lines(text)
+    if len(labels) != len(rows):
+        raise DataError(
+            f"{name} has {len(labels)} labels, and the file that it belongs to has {len(rows)} items; one of the files "
+            "is cut off: download both again"
+        )
+    for row, label in zip(rows, labels, strict=True):
+        row["label"] = label.strip()
+        yield row
 
 
 def parse_json(text: str, name: str, line: int = 1) -> Any:

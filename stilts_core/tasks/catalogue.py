@@ -142,6 +142,24 @@ _POS: Any = {"metric": "accuracy", "metrics": ("accuracy", "f1")}
 _SPAN_F1: Any = {"metric": "f1", "metrics": ("f1", "precision", "recall")}
 _MAP: Any = {"metric": "map", "metrics": ("map",)}
 
+_MULTINLI = ("mnli", "anli", "taxinli")
+_COPA = ("copa_balanced",)
+_LOGIC = (
+    "LogiQA 2.0, AR-LSAT, ProofWriter, ProntoQA, LogicalDeduction and FOLIO. The label words of FOLIO (true, false, "
+    "unknown) are its choices, as they are ProofWriter's. MED is a task of its own: the words 'entailment' and "
+    "'neutral' would be the choices of a third of the mix, and its pairs are those of natural-language inference, "
+    "which the mix is compared with. AR-LSAT's test part is not read."
+)
+_BALANCED = (
+    "COPA's training items and their twins, which have the other answer. The items 401 to 500 and their twins 1401 to "
+    "1500 are left out: XCOPA's validation part has them in other languages. No training part is published apart; a "
+    "tenth of the pairs of twins is the dev part."
+)
+_MED = "Published as a test set for encoders trained on other data; here a training set, split by premise."
+_TAXINLI = (
+    "MultiNLI pairs that are neither in its matched dev part nor in XNLI's dev part, so that they are a sample of "
+    "MultiNLI apart from the stand-in of `mnli`."
+)
 _MASAKHANE = "bm ha ig pcm rw sn sw wo xh yo zu"
 _AGREEING = ("et", "ht", "qu", "ta", "vi", "zh")  # XCOPA's files that agree on which questions ask for the cause
 
@@ -201,8 +219,29 @@ TASKS: dict[str, Task] = {
             citations="sap2019socialiqa",
         ),
         Task(
-            "logic", "Logical reasoning (LogiQA 2.0)", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="logic",
-            short="Logic", held_out=HeldOut("logic", "dev", "text also in the dev part"), citations="liu2023logiqa2",
+            "logic", "Logical reasoning (LogiQA 2.0 and five others)", "choice", _INTERMEDIATE, **_ACCURACY,
+            trained_on="logic", short="Logic", held_out=HeldOut("logic", "dev", "text also in the dev part"),
+            note=_LOGIC, citations="liu2023logiqa2,zhong2022arlsat,tafjord2021proofwriter,saparov2023prontoqa,"
+            "srivastava2023bigbench,pan2023logiclm,han2024folio",
+        ),
+        # Causal and physical common sense, and two more sets of inferences
+        Task(
+            "ecare", "e-CARE", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="ecare", citations="du2022ecare",
+        ),
+        Task(
+            "copa_balanced", "Balanced COPA", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="copa_balanced",
+            note=_BALANCED, citations="kavumba2019balanced",
+        ),
+        Task("codah", "CODAH", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="codah", citations="chen2019codah"),
+        Task("piqa", "PIQA", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="piqa", citations="bisk2020piqa"),
+        Task(
+            "med", "MED (monotonicity)", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="med", short="MED",
+            labels=("entailment", "neutral"), note=_MED, citations="yanaka2019med",
+        ),
+        Task(
+            "taxinli", "TaxiNLI (further MultiNLI pairs)", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="taxinli",
+            short="TaxiNLI", labels=NLI, held_out=HeldOut("xnli", "test", "premise also in XNLI"), note=_TAXINLI,
+            citations="joshi2020taxinli,williams2018mnli",
         ),
         Task(
             "copa", "COPA", "choice", _TRAINING, **_ACCURACY, trained_on="copa", recipe="xcopa",
@@ -211,7 +250,7 @@ TASKS: dict[str, Task] = {
         # XTREME's nine targets
         Task(
             "xnli", "XNLI", "pair", _TARGET, **_ACCURACY, trained_on="mnli", labels=NLI,
-            same_data=("mnli", "anli"), parallel=True, citations="conneau2018xnli",
+            same_data=_MULTINLI, parallel=True, citations="conneau2018xnli",
         ),
         Task(
             "pawsx", "PAWS-X", "pair", _TARGET, **_ACCURACY, trained_on="pawsx", labels=("0", "1"), parallel=True,
@@ -248,7 +287,7 @@ TASKS: dict[str, Task] = {
         # XTREME-R's own
         Task(
             "xcopa", "XCOPA", "choice", _TARGET, **_ACCURACY, trained_on="copa", parallel=True, recipe="xcopa",
-            questions_from=_AGREEING, citations="ponti2020xcopa",
+            same_data=_COPA, questions_from=_AGREEING, citations="ponti2020xcopa",
         ),
         Task(
             "lareqa", "LAReQA (XQuAD-R)", "retrieval", _TARGET, **_MAP, trained_on="squad", short="LAReQA",
@@ -261,12 +300,12 @@ TASKS: dict[str, Task] = {
         # Further languages of these targets, with little pretraining text or none
         Task(
             "americasnli", "AmericasNLI", "pair", _TARGET, **_ACCURACY, trained_on="mnli", labels=NLI,
-            same_data=("mnli", "anli"), extends="xnli", citations="ebrahimi2022americasnli",
+            same_data=_MULTINLI, extends="xnli", citations="ebrahimi2022americasnli",
             benchmarks=_lowres("aym bzd cni gn hch nah oto quy shp tar"),
         ),
         Task(
             "xnli_lowres", "XNLI in Burmese and Korean", "pair", _TARGET, **_ACCURACY, trained_on="mnli",
-            short="XNLI my, ko", labels=NLI, same_data=("mnli", "anli"), parallel=True, extends="xnli",
+            short="XNLI my, ko", labels=NLI, same_data=_MULTINLI, parallel=True, extends="xnli",
             citations="htet2025myxnli,ham2020kornli", benchmarks=_lowres("my ko"),
         ),
         Task(
@@ -284,12 +323,12 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "copa_lowres", "COPA in Korean and Indonesian (KoBEST, COPAL-ID)", "choice", _TARGET, **_ACCURACY,
-            trained_on="copa", short="COPA ko, id", extends="xcopa", citations="jang2022kobest,wibowo2024copal",
-            benchmarks=_lowres("ko id"),
+            trained_on="copa", short="COPA ko, id", same_data=_COPA, extends="xcopa",
+            citations="jang2022kobest,wibowo2024copal", benchmarks=_lowres("ko id"),
         ),
         Task(
             "copal_colloquial", "COPAL-ID in colloquial Indonesian", "choice", _TARGET, **_ACCURACY,
-            trained_on="copa", short="COPAL colloquial", extends="xcopa", citations="wibowo2024copal",
+            trained_on="copa", short="COPAL colloquial", same_data=_COPA, extends="xcopa", citations="wibowo2024copal",
             benchmarks=_lowres("id"),
         ),
     )

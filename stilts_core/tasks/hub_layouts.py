@@ -31,6 +31,23 @@ HUB: dict[str, Layout] = {
         train=("tau/commonsense_qa/default/train",), dev=("tau/commonsense_qa/default/validation",)
     ),
     "socialiqa": Layout(train=("allenai/social_i_qa/default/train",), dev=("allenai/social_i_qa/default/validation",)),
+    "logic": Layout(
+        train=(
+            "baber/logiqa2/logiqa2/train", "olegbask/AR-LSAT/default/train", "tasksource/folio/default/train",
+            "renma/ProofWriter/default/validation[0:90]", "renma/ProntoQA/default/validation[0:90]",
+        ),
+        dev=(
+            "baber/logiqa2/logiqa2/validation", "olegbask/AR-LSAT/default/validation",
+            "tasksource/folio/default/validation", "renma/ProofWriter/default/validation[90:100]",
+            "renma/ProntoQA/default/validation[90:100]",
+        ),
+        stand_in="Logical reasoning has no LogicalDeduction and only 600 items of ProofWriter: the hub has no more in "
+        "Logic-LLM's form.",
+    ),
+    "ecare": Layout(train=("12ml/e-CARE/default/train",), dev=("12ml/e-CARE/default/validation",)),
+    "copa_balanced": Layout(**shares("pkavumba/balanced-copa/default/train", **NINE_TENTHS)),
+    "codah": Layout(**shares("jaredfern/codah/codah/train", **NINE_TENTHS)),
+    "piqa": Layout(train=("ybisk/piqa/plain_text/train",), dev=("ybisk/piqa/plain_text/validation",)),
     "copa": Layout(train=("aps/super_glue/copa/train",), dev=("aps/super_glue/copa/validation",)),
     "xnli": Layout(test=("facebook/xnli/{language}/test",), inputs=("facebook/xnli/{language}/validation",)),
     "pawsx": Layout(

@@ -60,6 +60,22 @@ def shares(*paths: str, **bounds: tuple[int, int]) -> dict[str, Any]:
 NINE_TENTHS = {"train": (0, 90), "dev": (90, 100)}
 WITHOUT_DATES = "MasakhaNER 2 is scored without its dates, which count as O: PAN-X, the training set, has none."
 
+_LOGIQA_STAND_IN = "LogiQA 2.0 is trained on its dev and test parts, split by text: its training part is missing."
+_LOGIC_LLM = shares(
+    "english/logic_llm/LogicalDeduction/train.json", "english/logic_llm/LogicalDeduction/dev.json",
+    "english/logic_llm/ProntoQA/dev.json", **NINE_TENTHS,
+)  # fmt: skip
+_REASONING: dict[str, tuple[str, ...]] = {  # what `logic` mixes with LogiQA 2.0
+    "train": (
+        "english/ar_lsat/AR_TrainingData.json", "english/folio/folio-train.jsonl",
+        "english/logic_llm/ProofWriter/train.json", *_LOGIC_LLM["train"],
+    ),
+    "dev": (
+        "english/ar_lsat/AR_DevelopmentData.json", "english/folio/folio-validation.jsonl",
+        "english/logic_llm/ProofWriter/dev.json", *_LOGIC_LLM["dev"],
+    ),
+}  # fmt: skip
+
 FILES: dict[str, tuple[Layout, ...]] = {
     "anli": (
         Layout(
@@ -154,11 +170,47 @@ FILES: dict[str, tuple[Layout, ...]] = {
             stand_in="Social IQa is trained on its test part: the training part is not available.",
         ),
     ),
+    # LogicalDeduction's own dev part has nearly all of its texts in its training part, so both are split by text.
     "logic": (
-        Layout(train=("english/logiqa2/train.txt",), dev=("english/logiqa2/dev.txt",)),
+        Layout(
+            train=("english/logiqa2/train.txt", *_REASONING["train"]),
+            dev=("english/logiqa2/dev.txt", *_REASONING["dev"]),
+        ),
+        Layout(
+            train=("english/logiqa2/dev.txt[0:90]", "english/logiqa2/test.txt[0:90]", *_REASONING["train"]),
+            dev=("english/logiqa2/dev.txt[90:100]", "english/logiqa2/test.txt[90:100]", *_REASONING["dev"]),
+            stand_in=_LOGIQA_STAND_IN,
+        ),
+        Layout(
+            train=("english/logiqa2/train.txt",),
+            dev=("english/logiqa2/dev.txt",),
+            stand_in="Logical reasoning is LogiQA 2.0 alone: the other sets are missing.",
+        ),
         Layout(
             **shares("english/logiqa2/dev.txt", "english/logiqa2/test.txt", **NINE_TENTHS),
-            stand_in="LogiQA 2.0 is trained on its dev and test parts, split by text: its training part is missing.",
+            stand_in=f"Logical reasoning is LogiQA 2.0 alone: the other sets are missing. {_LOGIQA_STAND_IN}",
+        ),
+    ),
+    "ecare": (
+        Layout(
+            train=("english/e-care/Causal_Reasoning/train.jsonl",), dev=("english/e-care/Causal_Reasoning/dev.jsonl",)
+        ),
+    ),
+    "copa_balanced": (Layout(**shares("english/balanced_copa/balanced-copa-dev-all.xml", **NINE_TENTHS)),),
+    "codah": (Layout(**shares("english/codah/full_data.tsv", **NINE_TENTHS)),),
+    "piqa": (
+        Layout(train=("english/piqa/train.jsonl",), dev=("english/piqa/valid.jsonl",)),
+        Layout(
+            **shares("english/piqa/valid.jsonl", **NINE_TENTHS),
+            stand_in="PIQA is trained on its dev part, split by goal: the training part is not available.",
+        ),
+    ),
+    "med": (Layout(**shares("english/med/MED.tsv", **NINE_TENTHS)),),
+    "taxinli": (
+        Layout(
+            **shares(
+                "english/mnli/train_taxinli.tsv", "english/mnli/dev_mismatched_taxinli.tsv", **NINE_TENTHS
+            )
         ),
     ),
     "copa": (Layout(train=("xtreme/xcopa/train.en.jsonl",), dev=("xtreme/xcopa/val.en.jsonl",)),),

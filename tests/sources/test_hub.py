@@ -137,6 +137,27 @@ CASES = [
         jsonl({"premise": "Piove.", "choice1": "a", "choice2": "b", "question": "cause", "label": 0, "idx": 7}),
     ),
     (
+        "ecare", "train", "en", "12ml/e-CARE/default/train",
+        [{"idx": 4, "premise": "It broke.", "question": "effect", "choice1": "a", "choice2": "b", "label": 1}], {},
+        "english/e-care/Causal_Reasoning/train.jsonl",
+        jsonl({"index": "4", "premise": "It broke.", "ask-for": "effect", "hypothesis1": "a", "hypothesis2": "b",
+               "label": 1}),
+    ),
+    (
+        "copa_balanced", "train", "en", "pkavumba/balanced-copa/default/train",
+        [{"id": 1, "premise": "It broke.", "question": "effect", "choice1": "a", "choice2": "b", "label": 1,
+          "mirrored": False}], {},
+        "english/balanced_copa/balanced-copa-dev-all.xml",
+        '<c><item id="1" asks-for="effect" most-plausible-alternative="2"><p>It broke.</p><a1>a</a1><a2>b</a2></item>'
+        "</c>",
+    ),
+    (
+        "codah", "train", "en", "jaredfern/codah/codah/train",
+        [{"id": 1, "question_category": 0, "question_propmt": "I am", "candidate_answers": ["a", "b", "c", "d"],
+          "correct_answer_idx": 2}], {},
+        "english/codah/full_data.tsv", "o\tI am\ta\tb\tc\td\t2\n",
+    ),
+    (
         "americasnli", "test", "gn", "nala-cub/americas_nli/gn/test",
         [{"language": "gn", "premise": "Peteĩ.", "hypothesis": "Mokõi.", "label": 2}],
         {"language": TEXT, "premise": TEXT, "hypothesis": TEXT, "label": NLI},
@@ -219,6 +240,27 @@ def hub_id(ours, hubs):
 
 def with_group(example, **changes):
     return {field: changes.get(field, getattr(example, field)) for field in example.__slots__ if field != "group"}
+
+
+def test_logic_on_the_hub_unites_five_sets_and_says_what_is_lacking(mirror):
+    logiqa = {"id": 1, "text": "All birds fly.", "question": "So?", "options": ["a", "b"], "answer": 1}
+    lsat = {"context": "Six clerks.", "question": "Who?", "answers": ["a", "b", "c", "d", "e"], "label": 4}
+    folio = {"premises": "It rains.\nRain is wet.", "conclusion": "It is wet.", "label": "Uncertain"}
+    wet = {"context": "It is wet.", "question": "Is it?", "options": ["A) True", "B) False"], "answer": "B"}
+    mirror("baber/logiqa2/logiqa2/train", [logiqa])
+    mirror("olegbask/AR-LSAT/default/train", [lsat | {"id_string": "1-1"}])
+    mirror("tasksource/folio/default/train", [folio])
+    for name in ("ProofWriter", "ProntoQA"):
+        rows = [wet | {"id": f"{name} {number}", "context": f"It is {number}."} for number in range(20)]
+        mirror(f"renma/{name}/default/validation", rows)
+    for name in ("baber/logiqa2/logiqa2", "olegbask/AR-LSAT/default", "tasksource/folio/default"):
+        row = {"logiqa2": logiqa, "AR-LSAT": lsat | {"id_string": "1-2"}, "folio": folio}[name.split("/")[1]]
+        mirror(f"{name}/validation", [row | {"context": "Dev.", "text": "Dev.", "premises": "Dev."}])
+    train, dev = load("logic", "train"), load("logic", "dev")
+    assert [e.choices[e.label] for e in train.items[:3]] == ["b", "e", "Unknown"]
+    assert train.items[2].context == "It rains. Rain is wet." and "no LogicalDeduction" in train.stand_in
+    assert len(train.items) + len(dev.items) == 3 + 3 + 40
+    assert {e.choices[e.label] for e in train.items[3:]} == {"False"}
 
 
 def test_anli_on_the_hub_unites_three_sets(mirror):
