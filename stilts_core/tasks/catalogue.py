@@ -24,12 +24,14 @@ IOB2 = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 class HeldOut:
     """Text that is scored elsewhere and therefore left out of a task's training and dev parts.
 
-    `reason` is the name under which records count the left-out items.
+    `reason` is the name under which records count the left-out items. The text is English; with `every_language` the
+    files of all other languages are compared, too, as sets of names and headings quote English.
     """
 
     task: str
     split: str
     reason: str
+    every_language: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Task:
     answer_rules: str = "squad"
     mined: bool = False
     questions_from: tuple[str, ...] = ()
-    held_out: HeldOut | None = None
+    held_out: tuple[HeldOut, ...] = ()
     extends: str | None = None
     recipe: str | None = None
     published: PublishedRecipe | None = None
@@ -142,6 +144,12 @@ _POS: Any = {"metric": "accuracy", "metrics": ("accuracy", "f1")}
 _SPAN_F1: Any = {"metric": "f1", "metrics": ("f1", "precision", "recall")}
 _MAP: Any = {"metric": "map", "metrics": ("map",)}
 
+_IN_XNLI = (HeldOut("xnli", "test", "premise also in XNLI"),)
+_IN_XQUAD = (HeldOut("xquad", "test", "paragraph also in XQuAD"),)
+_TAGGED = tuple(
+    HeldOut(name, "test", f"sentence also in the test part of {name}", every_language=True)
+    for name in ("udpos", "panx", "udpos_lowres", "masakhapos", "masakhaner")
+)
 _MULTINLI = ("mnli", "anli", "taxinli")
 _COPA = ("copa_balanced",)
 _LOGIC = (
@@ -178,12 +186,12 @@ TASKS: dict[str, Task] = {
         # The nine intermediate tasks, in the paper's order
         Task(
             "anli", "ANLI+ (ANLI, MNLI, SNLI)", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="anli", short="ANLI+",
-            labels=NLI, held_out=HeldOut("xnli", "test", "premise also in XNLI"),
+            labels=NLI, held_out=_IN_XNLI,
             citations="nie2020anli,williams2018mnli,bowman2015snli",
         ),
         Task(
             "mnli", "MultiNLI", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="mnli", short="MNLI", labels=NLI,
-            held_out=HeldOut("xnli", "test", "premise also in XNLI"), citations="williams2018mnli",
+            held_out=_IN_XNLI, citations="williams2018mnli",
         ),
         Task(
             "qqp", "Quora Question Pairs", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="qqp", short="QQP",
@@ -191,11 +199,11 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "squad_v2", "SQuAD 2.0", "span", _INTERMEDIATE, **_EM_F1, trained_on="squad_v2", null_answers=True,
-            held_out=HeldOut("xquad", "test", "paragraph also in XQuAD"), citations="rajpurkar2018squad2",
+            held_out=_IN_XQUAD, citations="rajpurkar2018squad2",
         ),
         Task(
             "squad", "SQuAD 1.1", "span", _INTERMEDIATE, **_EM_F1, trained_on="squad",
-            held_out=HeldOut("xquad", "test", "paragraph also in XQuAD"), citations="rajpurkar2016squad",
+            held_out=_IN_XQUAD, citations="rajpurkar2016squad",
         ),
         Task(
             "hellaswag", "HellaSwag", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="hellaswag",
@@ -203,11 +211,11 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "ccg", "CCG supertagging", "tagging", _INTERMEDIATE, **_ACCURACY, trained_on="ccg", short="CCG",
-            citations="hockenmaier2007ccgbank",
+            held_out=_TAGGED, citations="hockenmaier2007ccgbank",
         ),
         Task(
             "cosmosqa", "Cosmos QA", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="cosmosqa",
-            held_out=HeldOut("cosmosqa", "dev", "context also in the dev part"), citations="huang2019cosmosqa",
+            held_out=(HeldOut("cosmosqa", "dev", "context also in the dev part"),), citations="huang2019cosmosqa",
         ),
         Task(
             "commonsenseqa", "CommonsenseQA", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="commonsenseqa",
@@ -220,7 +228,7 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "logic", "Logical reasoning (LogiQA 2.0 and five others)", "choice", _INTERMEDIATE, **_ACCURACY,
-            trained_on="logic", short="Logic", held_out=HeldOut("logic", "dev", "text also in the dev part"),
+            trained_on="logic", short="Logic", held_out=(HeldOut("logic", "dev", "text also in the dev part"),),
             note=_LOGIC, citations="liu2023logiqa2,zhong2022arlsat,tafjord2021proofwriter,saparov2023prontoqa,"
             "srivastava2023bigbench,pan2023logiclm,han2024folio",
         ),
@@ -240,7 +248,7 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "taxinli", "TaxiNLI (further MultiNLI pairs)", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="taxinli",
-            short="TaxiNLI", labels=NLI, held_out=HeldOut("xnli", "test", "premise also in XNLI"), note=_TAXINLI,
+            short="TaxiNLI", labels=NLI, held_out=_IN_XNLI, note=_TAXINLI,
             citations="joshi2020taxinli,williams2018mnli",
         ),
         Task(
@@ -258,11 +266,11 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "udpos", "UD part-of-speech tagging", "tagging", _TARGET, **_POS, trained_on="udpos", short="POS",
-            metric_in_xtreme="f1", labels=UPOS, citations="nivre2020ud",
+            metric_in_xtreme="f1", labels=UPOS, held_out=_TAGGED, citations="nivre2020ud",
         ),
         Task(
             "panx", "PAN-X named entities", "tagging", _TARGET, **_SPAN_F1, trained_on="panx", short="PAN-X",
-            labels=IOB2, citations="pan2017panx",
+            labels=IOB2, held_out=_TAGGED, citations="pan2017panx",
         ),
         Task(
             "xquad", "XQuAD", "span", _TARGET, **_EM_F1, trained_on="squad",
@@ -274,6 +282,10 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "tydiqa", "TyDiQA-GoldP", "span", _TARGET, **_EM_F1, trained_on="tydiqa", short="TyDiQA",
+            held_out=(
+                HeldOut("tydiqa", "test", "paragraph also in the test part"),
+                HeldOut("mlqa", "test", "paragraph also in MLQA"),
+            ),
             citations="clark2020tydiqa",
         ),
         Task(
