@@ -15,7 +15,8 @@ import click
 from stilts_core.config import RunConfig
 from stilts_core.errors import StiltsError, explain
 from stilts_core.parameters import value_type
-from stilts_core.tasks.catalogue import TASKS, get_task
+from stilts_core.tasks.catalogue import TASKS, Task, get_task
+from stilts_core.tasks.layouts import Layout
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -132,7 +133,7 @@ def _patient_stream(stream: TextIO | None, descriptor: int, errors: str) -> Text
 
 
 def catalogue_table() -> "Table":
-    """Return a table of all tasks; languages are counted by benchmark version (XTREME / XTREME-R)."""
+    """Return a table of all tasks; languages are counted by benchmark version (XTREME / XTREME-R, or another)."""
     from rich.table import Table
 
     table = Table(box=None)
@@ -140,10 +141,8 @@ def catalogue_table() -> "Table":
     for heading in ("title", "family", "role", "languages", "metric", "trained on"):
         table.add_column(heading)
     for task in TASKS.values():
-        versions = [task.languages.get(version) for version in ("xtreme", "xtreme-r")]
-        languages = " / ".join(str(len(codes)) if codes else "-" for codes in versions) if task.is_target else "en"
         roles, trained_on = ", ".join(task.roles), task.trained_on or "none"
-        table.add_row(task.name, task.title, task.family, roles, languages, task.metric, trained_on)
+        table.add_row(task.name, task.title, task.family, roles, _count_languages(task), task.metric, trained_on)
     return table
 
 
@@ -181,6 +180,15 @@ def encoder_table(encoders: "Iterable[KnownEncoder]") -> "Table":
     return table
 
 
+def _count_languages(task: Task) -> str:
+    if not task.is_target:
+        return "en"
+    counts = {version: len(codes) for version, codes in task.languages.items()}
+    if counts.keys() <= {"xtreme", "xtreme-r"}:
+        return " / ".join(str(counts.get(version, "-")) for version in ("xtreme", "xtreme-r"))
+    return ", ".join(f"{count} ({version})" for version, count in counts.items())
+
+
 def task_card(name: str, data: Path | None = None) -> "Table":
     """Return a table of facts about one task, with the data that are available under the root `data` or on the hub."""
     from rich.table import Table
@@ -197,19 +205,30 @@ def task_card(name: str, data: Path | None = None) -> "Table":
     others = f" (also {', '.join(task.metrics[1:])})" if len(task.metrics) > 1 else ""
     card.add_row("metric", task.metric + others)
     card.add_row("English training set", task.trained_on or "none: the encoder is scored without training")
+    if task.extends:
+        card.add_row("further languages of", f"{task.extends}, whose training set and recipe it has")
     if task.same_data:
         card.add_row("same data", f"{', '.join(task.same_data)} (left out of means of transfer)")
     for layout in task.files:
-        card.add_row("files", "\n".join(layout.paths))
+        card.add_row("files", _show_paths(layout))
     if task.hub:
-        card.add_row("hub", "\n".join(task.hub.paths))
+        card.add_row("hub", _show_paths(task.hub))
+    if task.licences:
+        card.add_row("licence", task.licences.replace("; ", "\n"))
     recipe = task.paper
     training = f"learning rate {recipe.learning_rate}, batch {recipe.batch_size}, {recipe.epochs} epochs, "
     card.add_row("recipe", f"{training if recipe.epochs else ''}length {recipe.max_length} ({recipe.source})")
+    if task.note:
+        card.add_row("note", task.note)
     if task.stand_in:
         card.add_row("stand-in", task.stand_in)
     card.add_row("data", data_status(name, data))
     return card
+
+
+def _show_paths(layout: Layout) -> str:
+    places = ", ".join(f"{language}: {place}" for language, place in layout.places.items())
+    return "\n".join([*layout.paths, *([f"place: {places}"] if places else [])])
 
 
 def show_record(record: "Record") -> None:

@@ -39,9 +39,13 @@ def mrpc(row: Row, task: Task, language: str) -> PairExample:
     return _pair(row, task, language, "#1 String", "#2 String", "Quality")
 
 
-def _choice(
+def choice_example(
     row: Row, language: str, context: str, question: str, choices: list[str], label: int | None, id: str | None
 ) -> ChoiceExample:
+    """A multiple-choice example, whose group is its context. Raises DataError for fewer than two choices.
+
+    `id` is the column of the publisher's id, None where the file has none that are unique.
+    """
     if not (context + question).strip():
         raise EmptyText(f"{row.where}: context and question are both empty; restore the text or remove the item")
     if len(choices) < 2:
@@ -54,14 +58,16 @@ def hellaswag(row: Row, task: Task, language: str) -> ChoiceExample:
     """HellaSwag; the activity is put before the context, as in the copies of the set that join them."""
     activity = f"{row.text('activity_label')}: " if row.get("activity_label") else ""
     endings = row.texts("endings")
-    return _choice(row, language, activity + row.text("ctx"), "", endings, row.choice("label", len(endings)), "ind")
+    return choice_example(
+        row, language, activity + row.text("ctx"), "", endings, row.choice("label", len(endings)), "ind"
+    )
 
 
 def cosmosqa(row: Row, task: Task, language: str) -> ChoiceExample:
     """Cosmos QA: the publisher's CSV with four answers, or the rebuilt JSON lines with three or four answers."""
     choices = row.texts("answers") if "answers" in row else [row.text(f"answer{i}") for i in range(4)]
     label = row.choice("label", len(choices))
-    return _choice(row, language, row.text("context"), row.text("question"), choices, label, "id")
+    return choice_example(row, language, row.text("context"), row.text("question"), choices, label, "id")
 
 
 def commonsenseqa(row: Row, task: Task, language: str) -> ChoiceExample:
@@ -74,25 +80,25 @@ def commonsenseqa(row: Row, task: Task, language: str) -> ChoiceExample:
     choices, letters = [item.text("text") for item in items], [item.text("label") for item in items]
     if len(set(letters)) < len(letters):
         raise DataError(f"{row.where}: two choices have the same letter ({', '.join(letters)}); correct one of them")
-    label = _letter(row, "answerKey", letters)
-    return _choice(row, language, "", question.text("stem"), choices, label, "id")
+    label = letter(row, "answerKey", letters)
+    return choice_example(row, language, "", question.text("stem"), choices, label, "id")
 
 
 def socialiqa(row: Row, task: Task, language: str) -> ChoiceExample:
     """Social IQa in XTREME-R's format; `correct` is a letter."""
     choices = [row.text(f"answer{letter}") for letter in "ABC"]
-    label = _letter(row, "correct", list("ABC"))
-    return _choice(row, language, row.text("context"), row.text("question"), choices, label, None)
+    label = letter(row, "correct", list("ABC"))
+    return choice_example(row, language, row.text("context"), row.text("question"), choices, label, None)
 
 
 def logiqa(row: Row, task: Task, language: str) -> ChoiceExample:
     """LogiQA 2.0: a text, a question, options, and the number of the right one; its own ids are not unique."""
     choices = row.texts("options")
     label = row.choice("answer", len(choices))
-    return _choice(row, language, row.text("text"), row.text("question"), choices, label, None)
+    return choice_example(row, language, row.text("text"), row.text("question"), choices, label, None)
 
 
-def _letter(row: Row, column: str, letters: list[str]) -> int | None:
+def letter(row: Row, column: str, letters: list[str]) -> int | None:
     """The index of the letter that names the right choice; None where it is unknown."""
     value = row.get(column)
     if value in (None, ""):

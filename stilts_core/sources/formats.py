@@ -4,17 +4,22 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
-from stilts_core.sources import english, retrieval, xtreme
+from stilts_core.sources import english, lowres, reasoning, retrieval, xtreme
 from stilts_core.sources.rows import Row, comma_separated, json_lines, tagged_sentences, tsv
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import Example
 
 
 class Format(NamedTuple):
-    """`rows(text, name)` cuts a file into rows; `example(row, task, language)` turns one row into an example."""
+    """`rows(text, name)` cuts a file into rows; `example(row, task, language)` turns one row into an example.
+
+    `labels` is the name of the file beside it that holds the labels, one a line, by the name of a file, where the
+    publisher keeps them apart.
+    """
 
     rows: Callable[[str, str], Iterable[Row]]
     example: Callable[[Row, Task, str], Example]
+    labels: Callable[[str], str] | None = None
 
 
 def _cosmosqa_rows(text: str, name: str) -> Iterable[Row]:
@@ -37,6 +42,14 @@ FORMATS: dict[str, Format] = {
     "english/cosmosqa": Format(_cosmosqa_rows, english.cosmosqa),
     "english/commonsense_qa": Format(json_lines, english.commonsenseqa),
     "english/logiqa2": Format(json_lines, english.logiqa),
+    "english/ar_lsat": Format(reasoning.passage_questions, reasoning.ar_lsat),
+    "english/logic_llm": Format(reasoning.json_array, reasoning.logic_llm),
+    "english/folio": Format(json_lines, reasoning.folio),
+    "english/e-care": Format(json_lines, reasoning.ecare),
+    "english/balanced_copa": Format(reasoning.copa_items, reasoning.balanced_copa),
+    "english/codah": Format(partial(tsv, columns=reasoning.CODAH_COLUMNS), reasoning.codah),
+    "english/piqa": Format(json_lines, reasoning.piqa, lambda name: name.replace(".jsonl", "-labels.lst")),
+    "english/med": Format(tsv, english.mnli),
     "xtreme/socialiqa": Format(json_lines, english.socialiqa),
     "xtreme/xcopa": Format(json_lines, english.copa),
     "xtreme/xnli": Format(partial(tsv, columns=xtreme.XNLI_COLUMNS), xtreme.xnli),
@@ -48,4 +61,10 @@ FORMATS: dict[str, Format] = {
     "xtreme/mlqa": Format(_squad_rows, xtreme.span),
     "xtreme/tydiqa": Format(xtreme.squad_rows, xtreme.span),
     "xtreme/mewslix": Format(json_lines, retrieval.mewslix_pair),
+    "lowres/americasnli": Format(tsv, lowres.americasnli),
+    "lowres/xnli": Format(partial(tsv, columns=xtreme.XNLI_COLUMNS), xtreme.xnli),
+    "lowres/udpos": Format(tagged_sentences, english.tagged),
+    "lowres/masakhapos": Format(partial(tagged_sentences, separator=" "), english.tagged),
+    "lowres/masakhaner2": Format(partial(tagged_sentences, separator=" "), lowres.masakhaner),
+    "lowres/xcopa": Format(json_lines, english.copa),
 }

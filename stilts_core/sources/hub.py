@@ -91,6 +91,46 @@ def _socialiqa(row: Row, language: str) -> dict:
     return row | {"correct": letters.get(label, label) if isinstance(label, str) else label}
 
 
+def _ar_lsat(row: Row, language: str) -> dict:
+    label = row["label"]
+    known = isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len("ABCDE")
+    fields = {"id": row["id_string"], "passage": row["context"], "options": row["answers"]}
+    return row | fields | {"answer": "ABCDE"[label] if known else label}
+
+
+def _ecare(row: Row, language: str) -> dict:
+    names = {"ask-for": "question", "hypothesis1": "choice1", "hypothesis2": "choice2", "index": "idx"}
+    return row | {ours: row[theirs] for ours, theirs in names.items()}
+
+
+def _codah(row: Row, language: str) -> dict:
+    answers = row.array("candidate_answers")
+    if len(answers) != 4:
+        raise DataError(f"{row.where}: {len(answers)} candidate answers; expected 4")
+    fields = {f"answer{number}": answer for number, answer in enumerate(answers)}
+    return row | fields | {"prompt": row["question_propmt"], "label": row["correct_answer_idx"]}
+
+
+def _kobest(row: Row, language: str) -> dict:
+    """KoBEST's COPA, whose question is the Korean word for cause or effect."""
+    question = row["question"]
+    names = {"원인": "cause", "결과": "effect"}
+    return row | {
+        "question": names.get(question, question) if isinstance(question, str) else question,
+        "choice1": row["alternative_1"],
+        "choice2": row["alternative_2"],
+    }
+
+
+def _treebank(row: Row, language: str) -> dict:
+    """Universal Dependencies; a token that stands for several words has the tag '_', and XTREME leaves it out."""
+    words, tags = row.array("tokens"), row["upos"]
+    if not isinstance(tags, list):
+        return row | {"words": words, "tags": tags}
+    pairs = [(word, tag) for word, tag in _paired(row, words, tags) if tag != "_"]
+    return row | {"words": [word for word, _ in pairs], "tags": [tag for _, tag in pairs]}
+
+
 def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
@@ -119,6 +159,27 @@ SCHEMAS: dict[str, Schema] = {
     "google/xquad": Schema("xtreme/xquad", _question),
     "google/xtreme/MLQA": Schema("xtreme/mlqa", _question),
     "google-research-datasets/tydiqa": Schema("xtreme/tydiqa", _tydiqa),
+    "baber/logiqa2": Schema("english/logiqa2", _renamed(), revision=CONVERTED),
+    "olegbask/AR-LSAT": Schema("english/ar_lsat", _ar_lsat),
+    "tasksource/folio": Schema("english/folio", _renamed()),
+    "renma/ProofWriter": Schema("english/logic_llm", _renamed()),
+    "renma/ProntoQA": Schema("english/logic_llm", _renamed()),
+    "12ml/e-CARE": Schema("english/e-care", _ecare, {"choice1": "0", "choice2": "1"}),
+    "pkavumba/balanced-copa": Schema("english/balanced_copa", _renamed(idx="id"), {"choice1": "0", "choice2": "1"}),
+    "jaredfern/codah": Schema("english/codah", _codah, {"0": "0", "1": "1", "2": "2", "3": "3"}, CONVERTED),
+    "ybisk/piqa": Schema("english/piqa", _renamed(), _ZERO_ONE, CONVERTED),
+    "nala-cub/americas_nli": Schema("lowres/americasnli", _renamed(), _NLI, CONVERTED),
+    "akhtet/myXNLI": Schema(
+        "lowres/xnli", _renamed(premise="sentence1_my", hypothesis="sentence2_my"), _NLI, CONVERTED
+    ),
+    "kakaobrain/kor_nli": Schema("lowres/xnli", _renamed(), _NLI, CONVERTED),
+    "commul/universal_dependencies": Schema("lowres/udpos", _treebank),
+    "masakhane/masakhapos": Schema("lowres/masakhapos", _renamed(words="tokens", tags="upos"), revision=CONVERTED),
+    "masakhane/masakhaner2": Schema(
+        "lowres/masakhaner2", _renamed(words="tokens", tags="ner_tags"), revision=CONVERTED
+    ),
+    "skt/kobest_v1": Schema("lowres/xcopa", _kobest, revision=CONVERTED),
+    "haryoaw/COPAL": Schema("lowres/xcopa", _copa, revision=CONVERTED),
     "mteb/bucc-bitext-mining": Schema("xtreme/bucc2018", _renamed(), revision=CONVERTED),
     "mteb/tatoeba-bitext-mining": Schema("xtreme/tatoeba", _renamed(), revision=CONVERTED),
 }

@@ -3,13 +3,14 @@
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 from stilts_core.errors import DataError, DataNotFound
 from stilts_core.sources import hub
 from stilts_core.sources.formats import FORMATS
-from stilts_core.sources.rows import Row, checksum, read_text
+from stilts_core.sources.rows import Row, checksum, read_text, with_labels
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import Example
 from stilts_core.tasks.languages import get_language, languages
@@ -32,14 +33,14 @@ class SourceFile:
     folder: str
 
     @classmethod
-    def of(cls, template: str, language: str, root: Path | None, format: str | None = None) -> "SourceFile":
+    def of(cls, template: str, language: str, root: Path | None, layout: Layout) -> "SourceFile":
         """The file that a layout's template names in one language."""
         match = re.fullmatch(r"([^[]+)(?:\[(\d+):(\d+)\])?", template)
         if match is None:
             raise ValueError(f"{template!r} is not a file template")
         address, low, high = match.groups()
-        address = _fill(address, language)
-        folder = format or ("/".join(address.split("/")[:2]) if root else hub.schema(address).folder)
+        address = _fill(address, language, layout)
+        folder = layout.format or ("/".join(address.split("/")[:2]) if root else hub.schema(address).folder)
         return cls(address, int(low or 0), int(high or 100), root, folder)
 
     @property
@@ -74,18 +75,38 @@ class SourceFile:
         """The rows, and the SHA-256 of what is read."""
         if self.root is None:
             return hub.rows(self.address, language)
-        return FORMATS[self.folder].rows(self.text(), self.address), self.checksum(language)
+        rows: Iterable[Row] = FORMATS[self.folder].rows(self.text(), self.address)
+        if labels := self._labels:
+            rows = with_labels(list(rows), labels.text(), labels.address)
+        return rows, self.checksum(language)
 
     def checksum(self, language: str) -> str:
-        """The SHA-256 of the file's content; a hub split must be read to know it."""
-        return checksum(self.path, self.address) if self.root else hub.rows(self.address, language)[1]
+        """The SHA-256 of the file's content, with that of its labels; a hub split must be read to know it."""
+        if self.root is None:
+            return hub.rows(self.address, language)[1]
+        own = checksum(self.path, self.address)
+        return sha256(f"{own} {labels.checksum(language)}".encode()).hexdigest() if (labels := self._labels) else own
+
+    @property
+    def _labels(self) -> "SourceFile | None":
+        """The file that holds the labels, where the publisher keeps them apart."""
+        name = FORMATS[self.folder].labels if self.folder in FORMATS else None
+        return replace(self, address=name(self.address), folder="") if name and self.root else None
 
 
-def _fill(template: str, language: str) -> str:
+def _fill(template: str, language: str, layout: Layout) -> str:
     if "{" not in template:
         return template
+    if layout.places and language not in layout.places:
+        raise DataNotFound(f"{template} has no '{language}'; choose one of {', '.join(layout.places)}")
     facts = get_language(language)
-    return template.format(language=language, code3=facts.tatoeba_code, name=facts.name)
+    return template.format(
+        language=language,
+        code3=facts.tatoeba_code,
+        masakhane=facts.masakhane_code,
+        name=facts.name,
+        place=layout.places.get(language),
+    )
 
 
 def data_root(data: Path | str | None) -> Path | None:
@@ -104,7 +125,7 @@ def find_layout(task: Task, data: Path | str | None) -> tuple[Layout, Path | Non
     root = data_root(data)
     if root:
         for layout in task.files:
-            if all(find_languages(root, path) for path in layout.paths):
+            if all(find_languages(root, path, layout) for path in layout.paths):
                 return layout, root
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
     if task.hub and (os.environ.get("STILTS_HUB_MIRROR") or not offline):
@@ -117,11 +138,13 @@ def find_layout(task: Task, data: Path | str | None) -> tuple[Layout, Path | Non
     )
 
 
-def find_languages(root: Path, template: str) -> list[str]:
+def find_languages(root: Path, template: str, layout: Layout) -> list[str]:
     """The languages for which a file exists; a file without a language in its name counts as English."""
     path = without_share(template)
     if "{" not in path:
         return ["en"] if (root / path).is_file() else []
-    folder = (root / path).parent
-    present = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
-    return [code for code in languages() if Path(_fill(path, code)).name in present]
+    fixed = (root / path.partition("{")[0]).parent  # a data root that lacks this folder has none of the files
+    if not fixed.is_dir():
+        return []
+    codes = [code for code in languages() if not layout.places or code in layout.places]
+    return [code for code in codes if (root / _fill(path, code, layout)).is_file()]

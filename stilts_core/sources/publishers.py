@@ -5,18 +5,22 @@ Files under the data root (`STILTS_DATA`) come first; a task that has none there
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 from stilts_core.errors import DataError, DataNotFound
 from stilts_core.sources import unlabelled as text_files
 from stilts_core.sources import xtreme
+from stilts_core.sources.known_faults import KNOWN_DEFECTS, UNDECIDED, UNDECIDED_LABELS
 from stilts_core.sources.locations import SourceFile, find_languages, find_layout
 from stilts_core.sources.retrieval_sets import mewslix_languages, read_retrieval_sets
-from stilts_core.sources.rows import Defect, checksum, lines, normalize, percentile, read_text
-from stilts_core.tasks.catalogue import Task, get_task
-from stilts_core.tasks.examples import Example, ExampleSet, has_label, texts_of_inputs
+from stilts_core.sources.rows import Defect, LeftOut, checksum, lines, normalize, percentile, read_text
+from stilts_core.sources.scored_sentences import scored_sentences
+from stilts_core.tasks.catalogue import HeldOut, Task, get_task
+from stilts_core.tasks.examples import Example, ExampleSet, TaggingExample, has_label, texts_of_inputs
 from stilts_core.tasks.layouts import Layout
 from stilts_core.tasks.retrieval_sets import sentence_of_answer
 from stilts_core.tasks.selection import select
@@ -28,15 +32,6 @@ __all__ = [  # the interface of a source (see `sources.parts.Source`)
 
 SPLITS = ("train", "dev", "test")
 INPUTS = "inputs"  # the part that holds the dev part of a target in every language, whose labels nobody reads
-
-# Faulty items that a publisher's file is known to have; one more is an error. SQuAD-shifts: counted. GLUE's QQP breaks
-# some questions over two lines and leaves some empty: an upper bound, as readers of GLUE skip them without a count.
-KNOWN_DEFECTS = {"english/squad/squadshifts_nyt_v1.0.json": 9, "english/qqp/train.tsv": 50}
-
-
-# Sets that mark items on whose label the annotators did not agree; such items are left out and counted.
-UNDECIDED = frozenset({"english/mnli", "english/snli"})
-UNDECIDED_LABELS = ("-", -1, None)
 
 
 def load(name: str, split: str, language: str = "en", *, data: Path | str | None = None) -> ExampleSet:
@@ -107,22 +102,46 @@ def checksums(name: str, split: str, language: str = "en", *, data: Path | str |
 
 
 def _held_out_checksums(task: Task, data: Path | str | None) -> dict[str, str]:
-    """The files of another task that decide which items are left out of this one's training and dev parts.
+    """The files that decide which items are left out of a task's training and dev parts, but for its own dev part.
 
-    Empty where they are not found: nothing is left out then. They are part of the name of what is trained.
+    Files that are not found are left out. They are part of the name of what is trained. The many files of a test part
+    in every language have one entry.
     """
-    held_out = task.held_out
-    if held_out is None or held_out.task == task.name:
-        return {}
-    try:
-        return checksums(held_out.task, held_out.split, data=data)
-    except DataNotFound:
-        return {}
+    files: dict[str, str] = {}
+    for held_out in task.held_out:
+        with suppress(DataNotFound):
+            if held_out.every_language:
+                digests = [file.checksum(code) for code, file in _scored_files(held_out, data)]
+                files[f"test files of {held_out.task}"] = sha256(" ".join(digests).encode()).hexdigest()
+            elif (held_out.task, held_out.split) != (task.name, "dev"):
+                files |= checksums(held_out.task, held_out.split, data=data)
+    return files
+
+
+def _scored_files(held_out: HeldOut, data: Path | str | None) -> list[tuple[str, SourceFile]]:
+    """The files of a test part by language; of a set on the hub only the English one, which need not be asked for."""
+    layout, root = find_layout(get_task(held_out.task), data)
+    codes = available_languages(held_out.task, held_out.split, data)
+    codes = codes if root else tuple(code for code in codes if code == "en")
+    return [(code, file) for code in codes for file in _files_of(layout, held_out.split, code, root)]
+
+
+def _scored_texts(held_out: HeldOut, data: Path | str | None) -> set[str]:
+    """The normalised texts of a held-out part. Raises DataNotFound where it is not there."""
+    if not held_out.every_language:
+        return {normalize(_text(item)) for item in load(held_out.task, held_out.split, data=data).items}
+    texts: set[str] = set()
+    for code, file in _scored_files(held_out, data):
+        if file.root and (file.is_whole or code != "en"):  # a share is taken in English alone
+            texts |= scored_sentences(file, code)
+        else:
+            texts |= {normalize(_text(item)) for item in load(held_out.task, held_out.split, code, data=data).items}
+    return texts
 
 
 def _files_of(layout: Layout, split: str, language: str, root: Path | None) -> list[SourceFile]:
     templates = layout.inputs if split == INPUTS else layout.splits[split]
-    return [SourceFile.of(template, language, root, layout.format) for template in templates]
+    return [SourceFile.of(template, language, root, layout) for template in templates]
 
 
 def _read_files(
@@ -198,13 +217,15 @@ def _examples_of(
     examples: list[Example] = []
     defects: Counter[str] = Counter()
     unlabelled: dict[str, str] = {}
+    faults = 0
     for row in rows:
         row.prefix = prefix
         try:
             example = make_example(row, task, language)
         except Defect as defect:
             defects[defect.reason] += 1
-            if defects.total() > KNOWN_DEFECTS.get(file.address, 0):
+            faults += not isinstance(defect, LeftOut)
+            if faults > KNOWN_DEFECTS.get(file.address, 0):
                 raise
             continue
         examples.append(example)
@@ -240,17 +261,16 @@ def _trainable(task: Task, split: str, items: list, dropped: Counter, data: Path
     """
     labelled = [item for item in items if has_label(item)]
     _count(dropped, "no gold label", items, labelled)
-    held_out = task.held_out
-    if held_out is None or (held_out.task, held_out.split) == (task.name, split):
-        return labelled
-    try:
-        scored = {normalize(_text(item)) for item in load(held_out.task, held_out.split, data=data).items}
-    except DataNotFound:
-        return labelled
     normalized = lru_cache(maxsize=1)(normalize)  # the questions of a paragraph follow one another
-    remaining = [item for item in labelled if normalized(_text(item)) not in scored]
-    _count(dropped, held_out.reason, labelled, remaining)
-    return remaining
+    for held_out in task.held_out:
+        if (held_out.task, held_out.split) == (task.name, split):
+            continue
+        with suppress(DataNotFound):
+            scored = _scored_texts(held_out, data)
+            remaining = [item for item in labelled if normalized(_text(item)) not in scored]
+            _count(dropped, held_out.reason, labelled, remaining)
+            labelled = remaining
+    return labelled
 
 
 def _count(dropped: Counter, reason: str, before: list, after: list) -> None:
@@ -259,7 +279,9 @@ def _count(dropped: Counter, reason: str, before: list, after: list) -> None:
 
 
 def _text(item: Example) -> str:
-    """The text by which an item is recognised in a held-out set: the premise, or the context."""
+    """The text by which an item is recognised in a held-out set: the premise, the context, or the sentence."""
+    if isinstance(item, TaggingExample):
+        return " ".join(item.words)
     return item.text_a if hasattr(item, "text_a") else item.context  # type: ignore[union-attr]
 
 
@@ -343,7 +365,7 @@ def text_languages(*, task: str = "", data: Path | str | None = None) -> tuple[s
     known = available_languages(task, "test", data)
     if root is None:
         return known
-    found = find_languages(root, layout.inputs[0])
+    found = find_languages(root, layout.inputs[0], layout)
     if not found:
         raise DataNotFound(f"no dev part of {row.title} under {root}. Expected files: {', '.join(layout.inputs)}")
     return tuple(sorted(found, key=lambda code: (known.index(code) if code in known else len(known), code)))
@@ -368,7 +390,7 @@ def available_languages(name: str, split: str = "test", data: Path | str | None 
     if root and (languages := mewslix_languages(layout, root)):
         found = languages
     elif root:
-        found = find_languages(root, layout.splits[split][0])
+        found = find_languages(root, layout.splits[split][0], layout)
     else:
-        found = [code for code in order if code not in layout.lacks]
+        found = [code for code in order if code not in layout.lacks and (not layout.places or code in layout.places)]
     return tuple(sorted(found, key=lambda code: (order.index(code) if code in order else len(order), code)))

@@ -25,7 +25,7 @@ def read_retrieval_sets(
     templates = layout.splits[split]
     if root is None:
         return _read_from_hub(templates[0], language, layout)
-    files = [SourceFile.of(template, _first(language), root, layout.format) for template in templates]
+    files = [SourceFile.of(template, _first(language), root, layout) for template in templates]
     folder = files[0].folder
     if folder == LAREQA:
         return _read_lareqa(templates[0], language, root, layout)
@@ -57,15 +57,15 @@ HUB_READERS: dict[str, Callable] = {"xtreme/tatoeba": retrieval.hub_tatoeba, "xt
 
 
 def _read_from_hub(template: str, language: str, layout: Layout) -> tuple[list[RetrievalSet], dict[str, str]]:
-    file = SourceFile.of(template, language, None, layout.format)
+    file = SourceFile.of(template, language, None, layout)
     rows, digest = file.rows(language)
     make = HUB_READERS[file.folder]
     return [make(language, rows, file.address, file.low, file.high)], {file.address: digest}
 
 
 def _read_lareqa(template: str, language: str, root: Path, layout: Layout) -> tuple[list[RetrievalSet], dict[str, str]]:
-    codes = find_languages(root, template) if language == "mul" else [language]
-    files = {code: SourceFile.of(template, code, root, layout.format) for code in sorted(codes)}
+    codes = find_languages(root, template, layout) if language == "mul" else [language]
+    files = {code: SourceFile.of(template, code, root, layout) for code in sorted(codes)}
     sets = {code: retrieval.lareqa(code, file.text(), file.address) for code, file in files.items()}
     checksums = {file.address: checksum(file.path, file.address) for file in files.values()}
     return (multilingual_pool(sets) if language == "mul" else list(sets.values())), checksums
@@ -73,7 +73,9 @@ def _read_lareqa(template: str, language: str, root: Path, layout: Layout) -> tu
 
 def mewslix_languages(layout: Layout, root: Path) -> list[str]:
     """The languages of a Mewsli-X layout, whose files hold several languages each; empty for other layouts."""
-    files = [SourceFile.of(template, "en", root, layout.format) for template in layout.test]
+    if any("{" in template for template in layout.test):  # one file a language
+        return []
+    files = [SourceFile.of(template, "en", root, layout) for template in layout.test]
     if not files or files[0].folder != MEWSLIX:
         return []
     return list(_mewslix(root, *layout.test, *(checksum(file.path, file.address) for file in files)))

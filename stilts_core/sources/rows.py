@@ -18,7 +18,6 @@ from stilts_core.errors import DataError, DataNotFound, shown
 from stilts_core.storage.cache import checksum as file_checksum
 
 _SURROGATE = re.compile(r"\\u[dD][89abABcdefCDEF]")
-_TAGGED = re.compile(r"\t[^\S\n]*[^\s]")  # a tab with something after it in its line
 
 
 class Defect(DataError):
@@ -31,6 +30,10 @@ class MisplacedAnswer(Defect):
     """An answer that is not at its offset in the context."""
 
     reason = "answer not at its offset"
+
+
+class LeftOut(Defect):
+    """An item that is left out although it is whole. It is counted, and is no fault."""
 
 
 class BrokenLine(Defect):
@@ -254,6 +257,19 @@ def json_lines(text: str, name: str) -> Iterator[Row]:
         yield Row(row, name, number)
 
 
+def with_labels(rows: Sequence[Row], text: str, name: str) -> Iterator[Row]:
+    """The rows of one file with the labels of another, which has one a line and is called `name`."""
+    labels = lines(text)
+    if len(labels) != len(rows):
+        raise DataError(
+            f"{name} has {len(labels)} labels, and the file that it belongs to has {len(rows)} items; one of the files "
+            "is cut off: download both again"
+        )
+    for row, label in zip(rows, labels, strict=True):
+        row["label"] = label.strip()
+        yield row
+
+
 def parse_json(text: str, name: str, line: int = 1) -> Any:
     """One JSON value; `line` is where the text begins in its file.
 
@@ -296,28 +312,30 @@ def parse_json(text: str, name: str, line: int = 1) -> Any:
     return value
 
 
-def tagged_sentences(text: str, name: str) -> Iterator[Row]:
+def tagged_sentences(text: str, name: str, separator: str = "\t") -> Iterator[Row]:
     """Sentences of a file with one word and its tag a line, and an empty line between sentences.
 
-    In a file without any tags (a blind test part) the tags are None. Raises DataError where the tags seem to be there,
+    `separator`, a tab or a space, stands between word and tag. In a file without any tags (a blind test part) the tags
+    are None. Raises DataError where the tags seem to be there,
     but after spaces instead of tabs.
     """
     start = 1
     words: list[str] = []
     tags: list[str] = []
-    blind = not _TAGGED.search(text)
-    if blind:
+    blind = not re.search(separator + r"[^\S\n]*\S", text)  # no separator has something after it in its line
+    if blind and separator == "\t":
         written = [(number, line) for number, line in enumerate(lines(text), start=1) if line.strip()]
         if written and all(" " in line.strip() for _, line in written):
             number, line = written[0]
             raise DataError(f"{name}, line {number}: {shown(line)} has a space where a tab belongs; restore the tabs")
     for number, line in enumerate([*lines(text), ""], start=1):
         if line.strip():
-            word, *tag = line.split("\t")
+            word, *tag = line.split(separator)
             if blind:
                 tag = [cell for cell in tag if cell.strip()]
             if not word.strip() or len(tag) != (not blind) or not all(cell.strip() for cell in tag):
-                raise DataError(f"{name}, line {number}: {line!r} is not a word, a tab and a tag")
+                between = "tab" if separator == "\t" else "space"
+                raise DataError(f"{name}, line {number}: {line!r} is not a word, a {between} and a tag")
             start = start if words else number
             words.append(word)
             tags += tag

@@ -6,6 +6,9 @@ from stilts_core.errors import DataNotFound
 from stilts_core.sources.locations import NO_ROOT, data_root, find_languages
 from stilts_core.sources.rows import checksum, lines, read_text
 from stilts_core.tasks.examples import ExampleSet, TextExample
+from stilts_core.tasks.layouts import Layout
+
+TEMPLATE = "text/{language}.txt"
 
 
 def running_text(language: str, data: Path | str | None = None) -> ExampleSet:
@@ -24,7 +27,7 @@ def text_checksums(language: str, data: Path | str | None = None) -> dict[str, s
 
 
 def _text_file(language: str, data: Path | str | None) -> tuple[Path, str]:
-    root, name = data_root(data), f"text/{language}.txt"
+    root, name = data_root(data), TEMPLATE.format(language=language)
     if root is None or not (root / name).is_file():
         raise DataNotFound(
             f"no unlabelled text in '{language}': {_missing(root)}. Expected file: {name}, one sentence a line"
@@ -35,7 +38,7 @@ def _text_file(language: str, data: Path | str | None) -> tuple[Path, str]:
 def text_languages(data: Path | str | None = None) -> tuple[str, ...]:
     """The languages that have unlabelled text. Raises DataNotFound where there is none."""
     root = data_root(data)
-    if root is None or not (found := find_languages(root, "text/{language}.txt")):
+    if root is None or not (found := find_languages(root, TEMPLATE, Layout())):
         raise DataNotFound(
             f"no unlabelled text: {_missing(root)}. Expected files: text/LANGUAGE.txt, one sentence a line; or leave "
             "masked language modelling out"

@@ -7,7 +7,8 @@ from typing import Any
 
 from stilts_core.errors import ConfigError, suggestion
 from stilts_core.tasks.facts import read_facts
-from stilts_core.tasks.layouts import FILES, HUB, Layout
+from stilts_core.tasks.hub_layouts import HUB
+from stilts_core.tasks.layouts import FILES, Layout
 from stilts_core.tasks.recipes import PublishedRecipe, published_recipe
 
 NLI = ("entailment", "neutral", "contradiction")
@@ -22,12 +23,14 @@ IOB2 = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 class HeldOut:
     """Text that is scored elsewhere and therefore left out of a task's training and dev parts.
 
-    `reason` is the name under which records count the left-out items.
+    `reason` is the name under which records count the left-out items. The text is English; with `every_language` the
+    files of all other languages are compared, too, as sets of names and headings quote English.
     """
 
     task: str
     split: str
     reason: str
+    every_language: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,10 @@ class Task:
     mined            pairs are mined above a margin that each language's dev part sets (BUCC)
     questions_from   languages whose agreement repairs the `question` field of the others (XCOPA)
     held_out         text to leave out of the training and dev parts
+    extends          the target of which a low-resource set has further languages, and whose recipe it has
     recipe           the name under which `facts/hyperparameters.csv` has XTREME-R's recipe, where the paper has none
     published        the recipe itself, where that table does not have it
+    note             what a reader of the card must know about the data
     citations        keys of the book's bibliography, joined by commas
     files, hub       where the data lie: under the data root (the real set first), and on the Hugging Face hub
     benchmarks       the target's languages by benchmark version, where `facts/xtreme_languages.csv` does not list them
@@ -71,9 +76,11 @@ class Task:
     answer_rules: str = "squad"
     mined: bool = False
     questions_from: tuple[str, ...] = ()
-    held_out: HeldOut | None = None
+    held_out: tuple[HeldOut, ...] = ()
+    extends: str | None = None
     recipe: str | None = None
     published: PublishedRecipe | None = None
+    note: str = ""
     citations: str = ""
     files: tuple[Layout, ...] = ()
     hub: Layout | None = None
@@ -106,6 +113,11 @@ class Task:
         return self.benchmarks or _benchmark_languages(self.name)
 
     @property
+    def licences(self) -> str:
+        """The licences of the data sets, as their publishers state them; empty where the table lacks the task."""
+        return next((row["licences"] for row in read_facts("licences") if row["task"] == self.name), "")
+
+    @property
     def stand_in(self) -> str | None:
         """The sentence that every table prints where another set replaces the real one."""
         return next((layout.stand_in for layout in self.files if layout.stand_in), None)
@@ -117,6 +129,8 @@ class Task:
     @property
     def paper(self) -> PublishedRecipe:
         """The paper's recipe (jiant's), or XTREME-R's for the targets that the paper does not have."""
+        if self.extends:
+            return get_task(self.extends).paper
         return self.published or published_recipe(
             self.recipe or self.name, target=self.is_target, xtreme_r=self.recipe is not None
         )
@@ -129,7 +143,36 @@ _POS: Any = {"metric": "accuracy", "metrics": ("accuracy", "f1")}
 _SPAN_F1: Any = {"metric": "f1", "metrics": ("f1", "precision", "recall")}
 _MAP: Any = {"metric": "map", "metrics": ("map",)}
 
+_IN_XNLI = (HeldOut("xnli", "test", "premise also in XNLI"),)
+_IN_XQUAD = (HeldOut("xquad", "test", "paragraph also in XQuAD"),)
+_TAGGED = tuple(
+    HeldOut(name, "test", f"sentence also in the test part of {name}", every_language=True)
+    for name in ("udpos", "panx", "udpos_lowres", "masakhapos", "masakhaner")
+)
+_MULTINLI = ("mnli", "anli", "taxinli")
+_COPA = ("copa_balanced",)
+_LOGIC = (
+    "LogiQA 2.0, AR-LSAT, ProofWriter, ProntoQA, LogicalDeduction and FOLIO. The label words of FOLIO (true, false, "
+    "unknown) are its choices, as they are ProofWriter's. MED is a task of its own: the words 'entailment' and "
+    "'neutral' would be the choices of a third of the mix, and its pairs are those of natural-language inference, "
+    "which the mix is compared with. AR-LSAT's test part is not read."
+)
+_BALANCED = (
+    "COPA's training items and their twins, which have the other answer. The items 401 to 500 and their twins 1401 to "
+    "1500 are left out: XCOPA's validation part has them in other languages. No training part is published apart; a "
+    "tenth of the pairs of twins is the dev part."
+)
+_MED = "Published as a test set for encoders trained on other data; here a training set, split by premise."
+_TAXINLI = (
+    "MultiNLI pairs that are neither in its matched dev part nor in XNLI's dev part, so that they are a sample of "
+    "MultiNLI apart from the stand-in of `mnli`."
+)
+_MASAKHANE = "bm ha ig pcm rw sn sw wo xh yo zu"
 _AGREEING = ("et", "ht", "qu", "ta", "vi", "zh")  # XCOPA's files that agree on which questions ask for the cause
+
+
+def _lowres(codes: str) -> Mapping[str, tuple[str, ...]]:
+    return {"lowres": tuple(codes.split())}
 
 
 def _with_layouts(task: Task) -> Task:
@@ -142,12 +185,12 @@ TASKS: dict[str, Task] = {
         # The nine intermediate tasks, in the paper's order
         Task(
             "anli", "ANLI+ (ANLI, MNLI, SNLI)", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="anli", short="ANLI+",
-            labels=NLI, held_out=HeldOut("xnli", "test", "premise also in XNLI"),
+            labels=NLI, held_out=_IN_XNLI,
             citations="nie2020anli,williams2018mnli,bowman2015snli",
         ),
         Task(
             "mnli", "MultiNLI", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="mnli", short="MNLI", labels=NLI,
-            held_out=HeldOut("xnli", "test", "premise also in XNLI"), citations="williams2018mnli",
+            held_out=_IN_XNLI, citations="williams2018mnli",
         ),
         Task(
             "qqp", "Quora Question Pairs", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="qqp", short="QQP",
@@ -155,11 +198,11 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "squad_v2", "SQuAD 2.0", "span", _INTERMEDIATE, **_EM_F1, trained_on="squad_v2", null_answers=True,
-            held_out=HeldOut("xquad", "test", "paragraph also in XQuAD"), citations="rajpurkar2018squad2",
+            held_out=_IN_XQUAD, citations="rajpurkar2018squad2",
         ),
         Task(
             "squad", "SQuAD 1.1", "span", _INTERMEDIATE, **_EM_F1, trained_on="squad",
-            held_out=HeldOut("xquad", "test", "paragraph also in XQuAD"), citations="rajpurkar2016squad",
+            held_out=_IN_XQUAD, citations="rajpurkar2016squad",
         ),
         Task(
             "hellaswag", "HellaSwag", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="hellaswag",
@@ -167,11 +210,11 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "ccg", "CCG supertagging", "tagging", _INTERMEDIATE, **_ACCURACY, trained_on="ccg", short="CCG",
-            citations="hockenmaier2007ccgbank",
+            held_out=_TAGGED, citations="hockenmaier2007ccgbank",
         ),
         Task(
             "cosmosqa", "Cosmos QA", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="cosmosqa",
-            held_out=HeldOut("cosmosqa", "dev", "context also in the dev part"), citations="huang2019cosmosqa",
+            held_out=(HeldOut("cosmosqa", "dev", "context also in the dev part"),), citations="huang2019cosmosqa",
         ),
         Task(
             "commonsenseqa", "CommonsenseQA", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="commonsenseqa",
@@ -183,8 +226,29 @@ TASKS: dict[str, Task] = {
             citations="sap2019socialiqa",
         ),
         Task(
-            "logic", "Logical reasoning (LogiQA 2.0)", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="logic",
-            short="Logic", held_out=HeldOut("logic", "dev", "text also in the dev part"), citations="liu2023logiqa2",
+            "logic", "Logical reasoning (LogiQA 2.0 and five others)", "choice", _INTERMEDIATE, **_ACCURACY,
+            trained_on="logic", short="Logic", held_out=(HeldOut("logic", "dev", "text also in the dev part"),),
+            note=_LOGIC, citations="liu2023logiqa2,zhong2022arlsat,tafjord2021proofwriter,saparov2023prontoqa,"
+            "srivastava2023bigbench,pan2023logiclm,han2024folio",
+        ),
+        # Causal and physical common sense, and two more sets of inferences
+        Task(
+            "ecare", "e-CARE", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="ecare", citations="du2022ecare",
+        ),
+        Task(
+            "copa_balanced", "Balanced COPA", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="copa_balanced",
+            note=_BALANCED, citations="kavumba2019balanced",
+        ),
+        Task("codah", "CODAH", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="codah", citations="chen2019codah"),
+        Task("piqa", "PIQA", "choice", _INTERMEDIATE, **_ACCURACY, trained_on="piqa", citations="bisk2020piqa"),
+        Task(
+            "med", "MED (monotonicity)", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="med", short="MED",
+            labels=("entailment", "neutral"), note=_MED, citations="yanaka2019med",
+        ),
+        Task(
+            "taxinli", "TaxiNLI (further MultiNLI pairs)", "pair", _INTERMEDIATE, **_ACCURACY, trained_on="taxinli",
+            short="TaxiNLI", labels=NLI, held_out=_IN_XNLI, note=_TAXINLI,
+            citations="joshi2020taxinli,williams2018mnli",
         ),
         Task(
             "copa", "COPA", "choice", _TRAINING, **_ACCURACY, trained_on="copa", recipe="xcopa",
@@ -193,7 +257,7 @@ TASKS: dict[str, Task] = {
         # XTREME's nine targets
         Task(
             "xnli", "XNLI", "pair", _TARGET, **_ACCURACY, trained_on="mnli", labels=NLI,
-            same_data=("mnli", "anli"), parallel=True, citations="conneau2018xnli",
+            same_data=_MULTINLI, parallel=True, citations="conneau2018xnli",
         ),
         Task(
             "pawsx", "PAWS-X", "pair", _TARGET, **_ACCURACY, trained_on="pawsx", labels=("0", "1"), parallel=True,
@@ -201,11 +265,11 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "udpos", "UD part-of-speech tagging", "tagging", _TARGET, **_POS, trained_on="udpos", short="POS",
-            metric_in_xtreme="f1", labels=UPOS, citations="nivre2020ud",
+            metric_in_xtreme="f1", labels=UPOS, held_out=_TAGGED, citations="nivre2020ud",
         ),
         Task(
             "panx", "PAN-X named entities", "tagging", _TARGET, **_SPAN_F1, trained_on="panx", short="PAN-X",
-            labels=IOB2, citations="pan2017panx",
+            labels=IOB2, held_out=_TAGGED, citations="pan2017panx",
         ),
         Task(
             "xquad", "XQuAD", "span", _TARGET, **_EM_F1, trained_on="squad",
@@ -217,6 +281,10 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "tydiqa", "TyDiQA-GoldP", "span", _TARGET, **_EM_F1, trained_on="tydiqa", short="TyDiQA",
+            held_out=(
+                HeldOut("tydiqa", "test", "paragraph also in the test part"),
+                HeldOut("mlqa", "test", "paragraph also in MLQA"),
+            ),
             citations="clark2020tydiqa",
         ),
         Task(
@@ -230,7 +298,7 @@ TASKS: dict[str, Task] = {
         # XTREME-R's own
         Task(
             "xcopa", "XCOPA", "choice", _TARGET, **_ACCURACY, trained_on="copa", parallel=True, recipe="xcopa",
-            questions_from=_AGREEING, citations="ponti2020xcopa",
+            same_data=_COPA, questions_from=_AGREEING, citations="ponti2020xcopa",
         ),
         Task(
             "lareqa", "LAReQA (XQuAD-R)", "retrieval", _TARGET, **_MAP, trained_on="squad", short="LAReQA",
@@ -239,6 +307,40 @@ TASKS: dict[str, Task] = {
         Task(
             "mewslix", "Mewsli-X", "retrieval", _TARGET, **_MAP, trained_on="mewslix", recipe="mewslix",
             citations="ruder2021xtremer,botha2020mewsli",
+        ),
+        # Further languages of these targets, with little pretraining text or none
+        Task(
+            "americasnli", "AmericasNLI", "pair", _TARGET, **_ACCURACY, trained_on="mnli", labels=NLI,
+            same_data=_MULTINLI, extends="xnli", citations="ebrahimi2022americasnli",
+            benchmarks=_lowres("aym bzd cni gn hch nah oto quy shp tar"),
+        ),
+        Task(
+            "xnli_lowres", "XNLI in Burmese and Korean", "pair", _TARGET, **_ACCURACY, trained_on="mnli",
+            short="XNLI my, ko", labels=NLI, same_data=_MULTINLI, parallel=True, extends="xnli",
+            citations="htet2025myxnli,ham2020kornli", benchmarks=_lowres("my ko"),
+        ),
+        Task(
+            "udpos_lowres", "UD part-of-speech tagging, low-resource", "tagging", _TARGET, **_POS, trained_on="udpos",
+            short="POS, low-resource", metric_in_xtreme="f1", labels=UPOS, extends="udpos", citations="nivre2020ud",
+            benchmarks=_lowres("am bm br ceb cy fo ga gsw hsb ht hy jv kmr ky mt quc si sq ug"),
+        ),
+        Task(
+            "masakhapos", "MasakhaPOS", "tagging", _TARGET, **_POS, trained_on="udpos", metric_in_xtreme="f1",
+            labels=UPOS, extends="udpos", citations="dione2023masakhapos", benchmarks=_lowres(_MASAKHANE),
+        ),
+        Task(
+            "masakhaner", "MasakhaNER 2.0", "tagging", _TARGET, **_SPAN_F1, trained_on="panx", short="MasakhaNER",
+            labels=IOB2, extends="panx", citations="adelani2022masakhaner", benchmarks=_lowres(_MASAKHANE),
+        ),
+        Task(
+            "copa_lowres", "COPA in Korean and Indonesian (KoBEST, COPAL-ID)", "choice", _TARGET, **_ACCURACY,
+            trained_on="copa", short="COPA ko, id", same_data=_COPA, extends="xcopa",
+            citations="jang2022kobest,wibowo2024copal", benchmarks=_lowres("ko id"),
+        ),
+        Task(
+            "copal_colloquial", "COPAL-ID in colloquial Indonesian", "choice", _TARGET, **_ACCURACY,
+            trained_on="copa", short="COPAL colloquial", same_data=_COPA, extends="xcopa", citations="wibowo2024copal",
+            benchmarks=_lowres("id"),
         ),
     )
 }  # fmt: skip

@@ -19,10 +19,19 @@ NAMES = {
     "ro": "Romanian", "ru": "Russian", "sw": "Swahili", "ta": "Tamil", "te": "Telugu", "th": "Thai",
     "tl": "Tagalog", "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu", "vi": "Vietnamese", "wo": "Wolof",
     "yo": "Yoruba", "zh": "Chinese",
+    # Of the low-resource sets alone
+    "am": "Amharic", "aym": "Aymara", "bm": "Bambara", "br": "Breton", "bzd": "Bribri", "ceb": "Cebuano",
+    "cni": "Asháninka", "cy": "Welsh", "fo": "Faroese", "ga": "Irish", "gn": "Guarani", "gsw": "Swiss German",
+    "ha": "Hausa", "hch": "Wixarika", "hsb": "Upper Sorbian", "hy": "Armenian", "ig": "Igbo",
+    "kmr": "Northern Kurdish", "ky": "Kyrgyz", "mt": "Maltese", "nah": "Nahuatl", "oto": "Otomi",
+    "pcm": "Nigerian Pidgin", "quc": "K'iche'", "quy": "Ayacucho Quechua", "rw": "Kinyarwanda",
+    "shp": "Shipibo-Konibo", "si": "Sinhala", "sn": "Shona", "sq": "Albanian", "tar": "Rarámuri", "ug": "Uyghur",
+    "xh": "Xhosa", "zu": "Zulu",
 }  # fmt: skip
 
-# Tatoeba names the macrolanguage where URIEL names one of its members.
+# Tatoeba and Masakhane name the macrolanguage where URIEL names one of its members; Tatoeba's Swahili is the member.
 _TATOEBA = {"ar": "ara", "az": "aze", "et": "est"}
+_MASAKHANE = {"sw": "swa"}
 
 
 @dataclass(frozen=True)
@@ -52,10 +61,19 @@ class Language:
         """The ISO 639-3 code in Tatoeba's file names."""
         return _TATOEBA.get(self.code, self.code3)
 
+    @property
+    def masakhane_code(self) -> str:
+        """The ISO 639-3 code in Masakhane's folder names."""
+        return _MASAKHANE.get(self.code, self.code3)
+
 
 @cache
 def languages() -> dict[str, Language]:
-    """All languages of the benchmarks by ISO 639-1 code, nearest to English first."""
+    """All languages of the benchmarks, nearest to English first.
+
+    The key is the ISO 639-1 code, or the publisher's where there is none. Varieties of one language that are scored
+    apart have a code each: 'qu' is XCOPA's Quechua (of Cusco), 'quy' that of AmericasNLI (of Ayacucho).
+    """
     return {
         row["language"]: Language(
             code=row["language"],

@@ -1,14 +1,15 @@
-"""Where the data of each task lie: files under the data root, in order of preference, and splits on the hub.
+"""Where the data of each task lie: files under the data root, in order of preference. `hub_layouts` has the hub's.
 
-The real set comes first, then what replaces it; the first layout whose files are all there is read. `{language}` is an
-ISO 639-1 code, `{code3}` Tatoeba's three-letter code, `{name}` the language's English name. `file[low:high]` is the
-share of a file's groups whose hash falls in [low, high) percent: related and parallel items share a group, so that they
-never stand on both sides of a split. Outside English a share is taken only where the items are parallel. A hub split is
-written owner/name/config/split.
+The real set comes first, then what replaces it; the first layout whose files are all there is read. `{language}` is a
+code of `tasks.languages`, `{code3}` Tatoeba's three-letter code, `{masakhane}` Masakhane's, `{name}` the language's
+English name, and `{place}` what the layout's `places` have for it. `file[low:high]` is the share of a file's groups
+whose hash falls in [low, high) percent: related and parallel items share a group, so that they never stand on both
+sides of a split. Outside English a share is taken only where the items are parallel.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -16,7 +17,8 @@ from typing import Any
 class Layout:
     """The files, or hub splits, of a task's train, dev and test parts.
 
-    `stand_in` is the sentence that every table must print where this layout was read. `groups` names the file whose
+    `stand_in` is the sentence that every table must print where this layout was read, because another set replaces the
+    real one or because not all of it is scored. `groups` names the file whose
     sentences say which of the parallel items belong together. `format` names the publisher's folder whose file format
     the files have (see `sources.formats`), where their own folder does not say it. `lacks` are languages of the
     benchmark that the layout does not have. `inputs` are the files of a target's dev part in every language, where it
@@ -31,6 +33,7 @@ class Layout:
     format: str | None = None
     lacks: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def splits(self) -> dict[str, tuple[str, ...]]:
@@ -49,12 +52,29 @@ def without_share(template: str) -> str:
     return re.sub(r"\[.*", "", template)
 
 
-def _shares(*paths: str, **bounds: tuple[int, int]) -> dict[str, Any]:
+def shares(*paths: str, **bounds: tuple[int, int]) -> dict[str, Any]:
     """The same files for several parts, each with its share: train=(0, 90), dev=(90, 100)."""
     return {split: tuple(f"{path}[{low}:{high}]" for path in paths) for split, (low, high) in bounds.items()}
 
 
-_NINE_TENTHS = {"train": (0, 90), "dev": (90, 100)}
+NINE_TENTHS = {"train": (0, 90), "dev": (90, 100)}
+WITHOUT_DATES = "MasakhaNER 2 is scored without its dates, which count as O: PAN-X, the training set, has none."
+
+_LOGIQA_STAND_IN = "LogiQA 2.0 is trained on its dev and test parts, split by text: its training part is missing."
+_LOGIC_LLM = shares(
+    "english/logic_llm/LogicalDeduction/train.json", "english/logic_llm/LogicalDeduction/dev.json",
+    "english/logic_llm/ProntoQA/dev.json", **NINE_TENTHS,
+)  # fmt: skip
+_REASONING: dict[str, tuple[str, ...]] = {  # what `logic` mixes with LogiQA 2.0
+    "train": (
+        "english/ar_lsat/AR_TrainingData.json", "english/folio/folio-train.jsonl",
+        "english/logic_llm/ProofWriter/train.json", *_LOGIC_LLM["train"],
+    ),
+    "dev": (
+        "english/ar_lsat/AR_DevelopmentData.json", "english/folio/folio-validation.jsonl",
+        "english/logic_llm/ProofWriter/dev.json", *_LOGIC_LLM["dev"],
+    ),
+}  # fmt: skip
 
 FILES: dict[str, tuple[Layout, ...]] = {
     "anli": (
@@ -69,10 +89,10 @@ FILES: dict[str, tuple[Layout, ...]] = {
             ),
         ),
         Layout(
-            **_shares(
+            **shares(
                 "english/anli/R1/dev.jsonl", "english/anli/R2/dev.jsonl", "english/anli/R3/dev.jsonl",
                 "english/mnli/dev_matched.tsv", "english/snli/snli_1.0_dev.jsonl", "english/snli/snli_1.0_test.jsonl",
-                **_NINE_TENTHS,
+                **NINE_TENTHS,
             ),
             stand_in="ANLI+ is trained on the dev parts of ANLI and MNLI and the dev and test parts of SNLI, "
             "split by premise: the training parts are not available.",
@@ -81,7 +101,7 @@ FILES: dict[str, tuple[Layout, ...]] = {
     "mnli": (
         Layout(train=("english/mnli/train.tsv",), dev=("english/mnli/dev_matched.tsv",)),
         Layout(
-            **_shares("english/mnli/dev_matched.tsv", **_NINE_TENTHS),
+            **shares("english/mnli/dev_matched.tsv", **NINE_TENTHS),
             stand_in="MNLI is trained on its matched dev part, split by premise: the training part is not available.",
         ),
     ),
@@ -96,14 +116,14 @@ FILES: dict[str, tuple[Layout, ...]] = {
     "squad_v2": (
         Layout(train=("english/squad_v2/train-v2.0.json",), dev=("english/squad_v2/dev-v2.0.json",)),
         Layout(
-            **_shares("english/squad_v2/disfl_qa_v2.json", **_NINE_TENTHS),
+            **shares("english/squad_v2/disfl_qa_v2.json", **NINE_TENTHS),
             stand_in="Disfl-QA stands in for SQuAD 2: disfluent questions over SQuAD 2 paragraphs.",
         ),
     ),
     "squad": (
         Layout(train=("english/squad/train-v1.1.json",), dev=("english/squad/dev-v1.1.json",)),
         Layout(
-            **_shares(
+            **shares(
                 "english/squad/squadshifts_new_wiki_v1.0.json", "english/squad/squadshifts_nyt_v1.0.json",
                 "english/squad/squadshifts_reddit_v1.0.json", "english/squad/squadshifts_amazon_reviews_v1.0.json",
                 train=(0, 95), dev=(95, 100),
@@ -114,7 +134,7 @@ FILES: dict[str, tuple[Layout, ...]] = {
     "hellaswag": (
         Layout(train=("english/hellaswag/hellaswag_train.jsonl",), dev=("english/hellaswag/hellaswag_val.jsonl",)),
         Layout(
-            **_shares("english/hellaswag/hellaswag_val.jsonl", **_NINE_TENTHS),
+            **shares("english/hellaswag/hellaswag_val.jsonl", **NINE_TENTHS),
             stand_in="HellaSwag is trained on its dev part, split by context: the training part is not available.",
         ),
     ),
@@ -150,11 +170,47 @@ FILES: dict[str, tuple[Layout, ...]] = {
             stand_in="Social IQa is trained on its test part: the training part is not available.",
         ),
     ),
+    # LogicalDeduction's own dev part has nearly all of its texts in its training part, so both are split by text.
     "logic": (
-        Layout(train=("english/logiqa2/train.txt",), dev=("english/logiqa2/dev.txt",)),
         Layout(
-            **_shares("english/logiqa2/dev.txt", "english/logiqa2/test.txt", **_NINE_TENTHS),
-            stand_in="LogiQA 2.0 is trained on its dev and test parts, split by text: its training part is missing.",
+            train=("english/logiqa2/train.txt", *_REASONING["train"]),
+            dev=("english/logiqa2/dev.txt", *_REASONING["dev"]),
+        ),
+        Layout(
+            train=("english/logiqa2/dev.txt[0:90]", "english/logiqa2/test.txt[0:90]", *_REASONING["train"]),
+            dev=("english/logiqa2/dev.txt[90:100]", "english/logiqa2/test.txt[90:100]", *_REASONING["dev"]),
+            stand_in=_LOGIQA_STAND_IN,
+        ),
+        Layout(
+            train=("english/logiqa2/train.txt",),
+            dev=("english/logiqa2/dev.txt",),
+            stand_in="Logical reasoning is LogiQA 2.0 alone: the other sets are missing.",
+        ),
+        Layout(
+            **shares("english/logiqa2/dev.txt", "english/logiqa2/test.txt", **NINE_TENTHS),
+            stand_in=f"Logical reasoning is LogiQA 2.0 alone: the other sets are missing. {_LOGIQA_STAND_IN}",
+        ),
+    ),
+    "ecare": (
+        Layout(
+            train=("english/e-care/Causal_Reasoning/train.jsonl",), dev=("english/e-care/Causal_Reasoning/dev.jsonl",)
+        ),
+    ),
+    "copa_balanced": (Layout(**shares("english/balanced_copa/balanced-copa-dev-all.xml", **NINE_TENTHS)),),
+    "codah": (Layout(**shares("english/codah/full_data.tsv", **NINE_TENTHS)),),
+    "piqa": (
+        Layout(train=("english/piqa/train.jsonl",), dev=("english/piqa/valid.jsonl",)),
+        Layout(
+            **shares("english/piqa/valid.jsonl", **NINE_TENTHS),
+            stand_in="PIQA is trained on its dev part, split by goal: the training part is not available.",
+        ),
+    ),
+    "med": (Layout(**shares("english/med/MED.tsv", **NINE_TENTHS)),),
+    "taxinli": (
+        Layout(
+            **shares(
+                "english/mnli/train_taxinli.tsv", "english/mnli/dev_mismatched_taxinli.tsv", **NINE_TENTHS
+            )
         ),
     ),
     "copa": (Layout(train=("xtreme/xcopa/train.en.jsonl",), dev=("xtreme/xcopa/val.en.jsonl",)),),
@@ -173,7 +229,7 @@ FILES: dict[str, tuple[Layout, ...]] = {
             inputs=("xtreme/pawsx/dev-{language}.tsv",),
         ),
         Layout(
-            **_shares(
+            **shares(
                 "xtreme/pawsx/dev-{language}.tsv", train=(0, 60), dev=(60, 70), test=(70, 100), inputs=(60, 70)
             ),
             groups="xtreme/pawsx/dev-en.tsv",
@@ -197,7 +253,7 @@ FILES: dict[str, tuple[Layout, ...]] = {
         ),
         Layout(
             train=("xtreme/panx/train-en.tsv",),
-            **_shares("xtreme/panx/dev-{language}.tsv", dev=(0, 50), test=(50, 100)),
+            **shares("xtreme/panx/dev-{language}.tsv", dev=(0, 50), test=(50, 100)),
             stand_in="PAN-X is scored on its dev part, in English on half of it: the test part is not available.",
         ),
     ),
@@ -218,12 +274,12 @@ FILES: dict[str, tuple[Layout, ...]] = {
     ),
     "tydiqa": (
         Layout(
-            **_shares("xtreme/tydiqa/tydiqa-goldp-v1.1-train/tydiqa.goldp.en.train.json", **_NINE_TENTHS),
+            **shares("xtreme/tydiqa/tydiqa-goldp-v1.1-train/tydiqa.goldp.en.train.json", **NINE_TENTHS),
             test=("xtreme/tydiqa/tydiqa-goldp-v1.1-dev/tydiqa.goldp.{language}.dev.json",),
             inputs=("xtreme/tydiqa/tydiqa-goldp-v1.1-train/tydiqa.goldp.{language}.train.json[90:100]",),
         ),
         Layout(
-            **_shares(
+            **shares(
                 "xtreme/tydiqa/tydiqa-goldp-v1.1-train/tydiqa.goldp.{language}.train.json",
                 train=(0, 80), dev=(80, 90), test=(90, 100),
             ),
@@ -237,7 +293,7 @@ FILES: dict[str, tuple[Layout, ...]] = {
             test=tuple(f"xtreme/bucc2018/{{language}}-en.test.{side}" for side in ("{language}", "en", "gold")),
         ),
         Layout(
-            **_shares(
+            **shares(
                 *(f"xtreme/bucc2018/{{language}}-en.dev.{side}" for side in ("{language}", "en", "gold")),
                 dev=(0, 50), test=(50, 100),
             ),
@@ -257,67 +313,21 @@ FILES: dict[str, tuple[Layout, ...]] = {
             test=("xtreme/mewslix/wikinews_mentions-test.jsonl", "xtreme/mewslix/candidate_set_entities.jsonl"),
         ),
     ),
-}  # fmt: skip
-
-_GLUE, _ANLI, _SNLI = "nyu-mll/glue", "facebook/anli/plain_text", "stanfordnlp/snli/plain_text"
-
-# CCGbank is licensed; XQuAD-R's sentence breaks and Mewsli-X are not on the hub in the publisher's form.
-HUB: dict[str, Layout] = {
-    "anli": Layout(
-        train=(f"{_ANLI}/train_r1", f"{_ANLI}/train_r2", f"{_ANLI}/train_r3", f"{_GLUE}/mnli/train", f"{_SNLI}/train"),
-        dev=(
-            f"{_ANLI}/dev_r1", f"{_ANLI}/dev_r2", f"{_ANLI}/dev_r3", f"{_GLUE}/mnli/validation_matched",
-            f"{_SNLI}/validation",
+    "americasnli": (Layout(test=("lowres/americasnli/test/{language}.tsv",)),),
+    "xnli_lowres": (
+        Layout(test=("lowres/xnli/test-{language}.tsv",)),
+        Layout(
+            test=("lowres/xnli/dev-{language}.tsv",),
+            stand_in="XNLI in Burmese and Korean is scored on its dev part: the test part is not available.",
         ),
     ),
-    "mnli": Layout(train=(f"{_GLUE}/mnli/train",), dev=(f"{_GLUE}/mnli/validation_matched",)),
-    "qqp": Layout(train=(f"{_GLUE}/qqp/train",), dev=(f"{_GLUE}/qqp/validation",)),
-    "squad_v2": Layout(
-        train=("rajpurkar/squad_v2/squad_v2/train",), dev=("rajpurkar/squad_v2/squad_v2/validation",)
+    "udpos_lowres": (Layout(test=("lowres/udpos/test-{language}.tsv",)),),
+    "masakhapos": (Layout(test=("lowres/masakhapos/{masakhane}/test.txt",)),),
+    "masakhaner": (Layout(test=("lowres/masakhaner2/{masakhane}/test.txt",), stand_in=WITHOUT_DATES),),
+    "copa_lowres": (
+        Layout(test=("lowres/xcopa/test.{place}.jsonl",), places={"ko": "ko", "id": "id-local"}),
     ),
-    "squad": Layout(train=("rajpurkar/squad/plain_text/train",), dev=("rajpurkar/squad/plain_text/validation",)),
-    "hellaswag": Layout(train=("Rowan/hellaswag/default/train",), dev=("Rowan/hellaswag/default/validation",)),
-    "cosmosqa": Layout(train=("allenai/cosmos_qa/default/train",), dev=("allenai/cosmos_qa/default/validation",)),
-    "commonsenseqa": Layout(
-        train=("tau/commonsense_qa/default/train",), dev=("tau/commonsense_qa/default/validation",)
-    ),
-    "socialiqa": Layout(train=("allenai/social_i_qa/default/train",), dev=("allenai/social_i_qa/default/validation",)),
-    "copa": Layout(train=("aps/super_glue/copa/train",), dev=("aps/super_glue/copa/validation",)),
-    "xnli": Layout(test=("facebook/xnli/{language}/test",), inputs=("facebook/xnli/{language}/validation",)),
-    "pawsx": Layout(
-        train=("google-research-datasets/paws-x/en/train",),
-        dev=("google-research-datasets/paws-x/en/validation",),
-        test=("google-research-datasets/paws-x/{language}/test",),
-        inputs=("google-research-datasets/paws-x/{language}/validation",),
-    ),
-    "udpos": Layout(
-        train=("google/xtreme/udpos.English/train",),
-        dev=("google/xtreme/udpos.English/validation",),
-        test=("google/xtreme/udpos.{name}/test",),
-        lacks=("lt", "pl", "uk", "wo", "ro"),  # XTREME-R's additions to UD
-    ),
-    "panx": Layout(
-        train=("unimelb-nlp/wikiann/en/train",),
-        dev=("unimelb-nlp/wikiann/en/validation",),
-        test=("unimelb-nlp/wikiann/{language}/test",),
-        inputs=("unimelb-nlp/wikiann/{language}/validation",),
-    ),
-    "xquad": Layout(test=("google/xquad/xquad.{language}/validation",)),
-    "mlqa": Layout(
-        test=("google/xtreme/MLQA.{language}.{language}/test",),
-        inputs=("google/xtreme/MLQA.{language}.{language}/validation",),
-    ),
-    "tydiqa": Layout(
-        **_shares("google-research-datasets/tydiqa/secondary_task/train", **_NINE_TENTHS),
-        test=("google-research-datasets/tydiqa/secondary_task/validation",),
-    ),
-    "bucc2018": Layout(
-        **_shares("mteb/bucc-bitext-mining/{language}-en/test", dev=(0, 50), test=(50, 100)),
-        stand_in="BUCC is scored on half of its test part, with the threshold of the other half: "
-        "the hub has no dev part.",
-    ),
-    "tatoeba": Layout(test=("mteb/tatoeba-bitext-mining/{code3}-eng/test",)),
-    "xcopa": Layout(
-        test=("cambridgeltl/xcopa/{language}/test",), inputs=("cambridgeltl/xcopa/{language}/validation",)
+    "copal_colloquial": (
+        Layout(test=("lowres/xcopa/test.{place}.jsonl",), places={"id": "id-local-colloquial"}),
     ),
 }  # fmt: skip

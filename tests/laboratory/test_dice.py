@@ -11,7 +11,7 @@ from stilts_core.tasks.catalogue import TASKS
 PARTS = [
     (name, "test" if "target" in row.roles else "train", language)
     for name, row in TASKS.items()
-    if name != "mewslix"
+    if name in generator.TASK_NAMES
     for language in (["qdu", "qpa"] if "target" in row.roles else ["en"])
 ]
 

@@ -25,7 +25,7 @@ FAMILIES = {
     "span": SpanExample,
     "retrieval": RetrievalExample,
 }
-NAMES = [name for name in TASKS if name != "mewslix"]
+NAMES = list(generator.TASK_NAMES)
 TRAINED = [name for name in NAMES if TASKS[name].trained_on]
 
 

@@ -26,7 +26,7 @@ def restored_laboratory():
 def test_invented_language_has_text_and_every_target():
     invent("Tavari", order="SOV", script="Greek", cognates=40, texts=30)
     assert len(generator.unlabelled(CODE).items) == 30
-    for name in [name for name, row in TASKS.items() if "target" in row.roles and name != "mewslix"]:
+    for name in [name for name, row in TASKS.items() if "target" in row.roles and name in generator.TASK_NAMES]:
         items = generator.load(name, "test", CODE, examples=5).items
         assert {item.language for item in items} == {CODE}
 

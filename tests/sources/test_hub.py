@@ -136,6 +136,83 @@ CASES = [
         {}, "xtreme/xcopa/test.it.jsonl",
         jsonl({"premise": "Piove.", "choice1": "a", "choice2": "b", "question": "cause", "label": 0, "idx": 7}),
     ),
+    (
+        "ecare", "train", "en", "12ml/e-CARE/default/train",
+        [{"idx": 4, "premise": "It broke.", "question": "effect", "choice1": "a", "choice2": "b", "label": 1}], {},
+        "english/e-care/Causal_Reasoning/train.jsonl",
+        jsonl({"index": "4", "premise": "It broke.", "ask-for": "effect", "hypothesis1": "a", "hypothesis2": "b",
+               "label": 1}),
+    ),
+    (
+        "copa_balanced", "train", "en", "pkavumba/balanced-copa/default/train",
+        [{"id": 1, "premise": "It broke.", "question": "effect", "choice1": "a", "choice2": "b", "label": 1,
+          "mirrored": False}], {},
+        "english/balanced_copa/balanced-copa-dev-all.xml",
+        '<c><item id="1" asks-for="effect" most-plausible-alternative="2"><p>It broke.</p><a1>a</a1><a2>b</a2></item>'
+        "</c>",
+    ),
+    (
+        "codah", "train", "en", "jaredfern/codah/codah/train",
+        [{"id": 1, "question_category": 0, "question_propmt": "I am", "candidate_answers": ["a", "b", "c", "d"],
+          "correct_answer_idx": 2}], {},
+        "english/codah/full_data.tsv", "o\tI am\ta\tb\tc\td\t2\n",
+    ),
+    (
+        "americasnli", "test", "gn", "nala-cub/americas_nli/gn/test",
+        [{"language": "gn", "premise": "Peteĩ.", "hypothesis": "Mokõi.", "label": 2}],
+        {"language": TEXT, "premise": TEXT, "hypothesis": TEXT, "label": NLI},
+        "lowres/americasnli/test/gn.tsv",
+        "language\tpremise\thypothesis\tlabel\ngn\tPeteĩ.\tMokõi.\tcontradiction\n",
+    ),
+    (
+        "xnli_lowres", "test", "my", "akhtet/myXNLI/default/test",
+        [{"genre": "fiction", "label": 1, "sentence1_en": "x", "sentence2_en": "y", "sentence1_my": "က",
+          "sentence2_my": "ခ"}],
+        {"genre": TEXT, "label": ClassLabel(names=["contradiction", "entailment", "neutral"]), "sentence1_en": TEXT,
+         "sentence2_en": TEXT, "sentence1_my": TEXT, "sentence2_my": TEXT},
+        "lowres/xnli/test-my.tsv", "က\tခ\tentailment\n",
+    ),
+    (
+        "xnli_lowres", "test", "ko", "kakaobrain/kor_nli/xnli/test",
+        [{"premise": "가", "hypothesis": "나", "label": 1}], {"premise": TEXT, "hypothesis": TEXT, "label": NLI},
+        "lowres/xnli/test-ko.tsv", "가\t나\tneutral\n",
+    ),
+    (
+        "udpos_lowres", "test", "mt", "commul/universal_dependencies/mt_mudt/test",
+        [{"tokens": ["Id-dar", "Id", "-dar"], "upos": [2, 0, 1]}],
+        {"tokens": List(TEXT), "upos": List(ClassLabel(names=["DET", "NOUN", "_"]))},
+        "lowres/udpos/test-mt.tsv", "Id\tDET\n-dar\tNOUN\n",
+    ),
+    (
+        "masakhapos", "test", "sw", "masakhane/masakhapos/swa/test",
+        [{"id": "0", "tokens": ["Mto", "."], "upos": [0, 1]}],
+        {"id": TEXT, "tokens": List(TEXT), "upos": List(ClassLabel(names=["NOUN", "PUNCT"]))},
+        "lowres/masakhapos/swa/test.txt", "Mto NOUN\n. PUNCT\n",
+    ),
+    (
+        "masakhaner", "test", "ha", "masakhane/masakhaner2/hau/test",
+        [{"id": "0", "tokens": ["Kano", "1999"], "ner_tags": [1, 2]}],
+        {"id": TEXT, "tokens": List(TEXT), "ner_tags": List(ClassLabel(names=["O", "B-LOC", "B-DATE", "I-DATE"]))},
+        "lowres/masakhaner2/hau/test.txt", "Kano B-LOC\n1999 B-DATE\n",
+    ),
+    (
+        "copa_lowres", "test", "ko", "skt/kobest_v1/copa/test",
+        [{"premise": "가", "question": "원인", "alternative_1": "나", "alternative_2": "다", "label": 1}], {},
+        "lowres/xcopa/test.ko.jsonl",
+        jsonl({"premise": "가", "choice1": "나", "choice2": "다", "question": "cause", "label": 1}),
+    ),
+    (
+        "copa_lowres", "test", "id", "haryoaw/COPAL/id/test",
+        [{"premise": "Hujan.", "choice1": "a", "choice2": "b", "question": "effect", "idx": 3, "label": 0}], {},
+        "lowres/xcopa/test.id-local.jsonl",
+        jsonl({"premise": "Hujan.", "choice1": "a", "choice2": "b", "question": "effect", "idx": 3, "label": 0}),
+    ),
+    (
+        "copal_colloquial", "test", "id", "haryoaw/COPAL/id/test_colloquial",
+        [{"premise": "Ujan.", "choice1": "a", "choice2": "b", "question": "effect", "idx": 3, "label": 0}], {},
+        "lowres/xcopa/test.id-local-colloquial.jsonl",
+        jsonl({"premise": "Ujan.", "choice1": "a", "choice2": "b", "question": "effect", "idx": 3, "label": 0}),
+    ),
 ]  # fmt: skip
 
 
@@ -144,10 +221,11 @@ def test_hub_row_and_publishers_row_give_equal_examples(mirror, put, case):
     name, split, language, address, rows, features, file, content = case
     mirror(address, rows, **features)
     from_hub = load(name, split, language)
+    root = put(file, content)
     for template in {path for paths in TASKS[name].files[0].splits.values() for path in paths}:
-        for code in ("en", language):  # a layout is read when all its files are there
-            root = put(template.format(language=code), content)
-    assert (root / file).is_file()
+        if template.count("{") == template.count("{language}"):
+            for code in ("en", language):  # a layout is read when all its files are there
+                put(template.format(language=code), content)
     from_file = load(name, split, language, data=root)
     assert [with_group(e) for e in from_hub.items] == [
         with_group(e, id=hub_id(e, f)) for e, f in zip(from_file.items, from_hub.items, strict=True)
@@ -162,6 +240,27 @@ def hub_id(ours, hubs):
 
 def with_group(example, **changes):
     return {field: changes.get(field, getattr(example, field)) for field in example.__slots__ if field != "group"}
+
+
+def test_logic_on_the_hub_unites_five_sets_and_says_what_is_lacking(mirror):
+    logiqa = {"id": 1, "text": "All birds fly.", "question": "So?", "options": ["a", "b"], "answer": 1}
+    lsat = {"context": "Six clerks.", "question": "Who?", "answers": ["a", "b", "c", "d", "e"], "label": 4}
+    folio = {"premises": "It rains.\nRain is wet.", "conclusion": "It is wet.", "label": "Uncertain"}
+    wet = {"context": "It is wet.", "question": "Is it?", "options": ["A) True", "B) False"], "answer": "B"}
+    mirror("baber/logiqa2/logiqa2/train", [logiqa])
+    mirror("olegbask/AR-LSAT/default/train", [lsat | {"id_string": "1-1"}])
+    mirror("tasksource/folio/default/train", [folio])
+    for name in ("ProofWriter", "ProntoQA"):
+        rows = [wet | {"id": f"{name} {number}", "context": f"It is {number}."} for number in range(20)]
+        mirror(f"renma/{name}/default/validation", rows)
+    for name in ("baber/logiqa2/logiqa2", "olegbask/AR-LSAT/default", "tasksource/folio/default"):
+        row = {"logiqa2": logiqa, "AR-LSAT": lsat | {"id_string": "1-2"}, "folio": folio}[name.split("/")[1]]
+        mirror(f"{name}/validation", [row | {"context": "Dev.", "text": "Dev.", "premises": "Dev."}])
+    train, dev = load("logic", "train"), load("logic", "dev")
+    assert [e.choices[e.label] for e in train.items[:3]] == ["b", "e", "Unknown"]
+    assert train.items[2].context == "It rains. Rain is wet." and "no LogicalDeduction" in train.stand_in
+    assert len(train.items) + len(dev.items) == 3 + 3 + 40
+    assert {e.choices[e.label] for e in train.items[3:]} == {"False"}
 
 
 def test_anli_on_the_hub_unites_three_sets(mirror):
@@ -261,8 +360,9 @@ def test_changed_schema_is_named(mirror):
 def test_every_hub_address_of_the_catalogue_has_a_schema():
     for row in TASKS.values():
         for path in (path for paths in row.hub.splits.values() for path in paths) if row.hub else ():
-            assert path.split("[")[0].count("/") == 3
-            assert schema(path) in SCHEMAS.values()
+            for place in row.hub.places.values() or [""]:
+                address = path.split("[")[0].replace("{place}", place)
+                assert address.count("/") == 3 and schema(address) in SCHEMAS.values()
 
 
 def test_languages_on_the_hub_are_the_benchmarks(mirror):

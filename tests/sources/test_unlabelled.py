@@ -15,7 +15,8 @@ from stilts_core.sources.publishers import (
     unlabelled,
 )
 from stilts_core.tasks.catalogue import TARGET_TASKS
-from stilts_core.tasks.layouts import FILES, HUB, without_share
+from stilts_core.tasks.hub_layouts import HUB
+from stilts_core.tasks.layouts import FILES, without_share
 
 WORDS = ["a", "few", "words", "of", "no", "meaning", "that", "are", "enough", "for", "twelve", "different", "lines"]
 

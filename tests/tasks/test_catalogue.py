@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS, get_task
+from stilts_core.tasks.hub_layouts import HUB
 from stilts_core.tasks.languages import get_language
-from stilts_core.tasks.layouts import FILES, HUB
+from stilts_core.tasks.layouts import FILES
 from stilts_core.terminal import catalogue_table, task_card
 
 FAMILIES = {"pair", "choice", "tagging", "span", "retrieval"}
@@ -42,7 +43,8 @@ def test_every_row_is_complete():
     for name, row in TASKS.items():
         assert row.name == name and row.family in FAMILIES and row.metric in row.metrics
         assert row.trained_on is None or row.trained_on in TASKS
-        assert set(row.same_data) <= set(INTERMEDIATE_TASKS)
+        assert all("intermediate" in TASKS[other].roles for other in row.same_data)
+        assert row.licences and (row.extends is None or TASKS[row.extends].trained_on == row.trained_on)
     assert set(FILES) == set(TASKS) and set(HUB) <= set(TASKS)
 
 
@@ -69,6 +71,21 @@ def test_recipe_of_a_papers_target_is_jiants():
             assert recipe.batch_size == (None if row["lr"] == "-" else int(row["batch"]) * int(row["grad_accum"]))
 
 
+def test_low_resource_sets_have_the_family_metric_labels_and_recipe_of_the_target_that_they_extend():
+    further = [row for row in TASKS.values() if "lowres" in row.languages]
+    assert len(further) == 7
+    for row in further:
+        target = TASKS[row.extends]
+        for fact in ("family", "metric", "metrics", "labels", "same_data", "trained_on", "paper", "xtreme_metric"):
+            assert getattr(row, fact) == getattr(target, fact), (row.name, fact)
+        assert all(get_language(code).code == code for code in row.languages["lowres"])
+
+
+def test_table_of_licences_has_every_task_once():
+    names = [row["task"] for row in facts("licences.csv")]
+    assert sorted(names) == sorted(TASKS)
+
+
 def test_recipe_names_its_source():
     assert all(row.paper.source for row in TASKS.values())
     assert TASKS["mnli"].paper.source.startswith("jiant") and TASKS["xcopa"].paper.source == "google-research/xtreme"
@@ -80,7 +97,7 @@ def test_unknown_task_is_an_error_that_suggests_the_closest():
 
 
 def test_unknown_language_is_an_error_that_lists_the_known():
-    with pytest.raises(ValueError, match=r"no language 'xx' in the benchmarks; known: af ar"):
+    with pytest.raises(ValueError, match=r"no language 'xx' in the benchmarks; known: af am ar"):
         get_language("xx")
 
 

@@ -12,7 +12,9 @@ from stilts_core.tasks.languages import languages as benchmark_languages
 def build_tasks() -> str:
     """Every task of the catalogue by role, with its citation, and the stand-ins."""
     english = [task for task in TASKS.values() if "intermediate" in task.roles]
-    targets = [task for task in TASKS.values() if task.is_target]
+    targets = [task for task in TASKS.values() if task.is_target and not task.extends]
+    further = [task for task in TASKS.values() if task.extends]
+    noted = [task for task in TASKS.values() if task.note]
     stand_ins = [f"- {task.stand_in}" for task in TASKS.values() if task.stand_in]
     parts = [
         "## Intermediate tasks, all English",
@@ -30,9 +32,26 @@ def build_tasks() -> str:
                 for task in targets
             ],
         ),
+        "## Low-resource sets",
+        "Each is a target of its own with further languages of one of these targets, many of which no encoder of today "
+        "was pretrained on. It has that target's training set, recipe and metric.",
+        markdown_table(
+            ["task", "name", "further languages of", "languages"],
+            [
+                [*_task_cells(task)[:2], f"`{task.extends}`", " ".join(next(iter(task.languages.values())))]
+                for task in further
+            ],
+        ),
+        "## Licences",
+        "The data sets keep their own licences, and none of their text is in this book's repository.",
+        markdown_table(
+            ["task", "licences, as the publishers state them"],
+            [[f"`{task.name}`", task.licences] for task in TASKS.values()],
+        ),
+        *(["## Notes", "\n".join(f"- `{task.name}`: {task.note}" for task in noted)] if noted else []),
         "## Stand-ins",
         "Some data sets are not freely available everywhere. Where a data set is missing, one of these stand-ins is "
-        "read instead, and every table with its numbers says so:",
+        "read instead, or less of it is scored, and every table with its numbers says so:",
         "\n".join(stand_ins),
     ]
     return "\n\n".join(parts) + "\n"
