@@ -54,7 +54,7 @@ def load_padded_model(folder: Path, kind: str, dropout: float | None = None) -> 
     tensors = map_tensors(folder, locations)
     require_finite(tensors, locations)
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        config = transformers.AutoConfig.from_pretrained(folder)
         config.dtype = torch.float32
         if getattr(config, "use_lang_emb", False):
             config.use_lang_emb = False

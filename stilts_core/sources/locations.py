@@ -147,4 +147,4 @@ def find_languages(root: Path, template: str, layout: Layout) -> list[str]:
     if not fixed.is_dir():
         return []
     codes = [code for code in languages() if not layout.places or code in layout.places]
-    return [code for code in codes if (root / _fill(path, code, layout)).is_file()]
+    return [code for code in codes if (root / _fill(path, code, layout)).exists()]

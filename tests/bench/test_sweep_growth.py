@@ -33,9 +33,8 @@ def test_sizes_are_whole_seeds_of_every_row():
 
 
 def test_copied_records_differ_in_seed_and_name_and_can_be_reported(tmp_path):
-    copy_records(
-        [synthetic_record("none", profile="lab"), synthetic_record("ccg", profile="lab")], 6, tmp_path / "runs"
-    )
+    originals = [synthetic_record(row, languages=("en", "qal", "qbe"), profile="lab") for row in ("none", "ccg")]
+    copy_records(originals, 6, tmp_path / "runs")
     records = find_records(tmp_path / "runs", "lab")
     assert len({record.run_id for record in records}) == len({(r.row, r.seed) for r in records}) == 6
     (tmp_path / "book").mkdir()

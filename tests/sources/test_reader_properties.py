@@ -71,7 +71,7 @@ def examples_or_data_error(make) -> None:
 def test_any_bytes_give_examples_or_an_error(folder, content):
     path = folder / "file.jsonl"
     path.write_bytes(content)
-    for name, (rows, example) in FORMATS.items():
+    for name, (rows, example, *_) in FORMATS.items():
 
         def read(task=BY_FOLDER[name], rows=rows, example=example):
             return [example(row, task, "en") for row in rows(read_text(path, "file"), "file")]
@@ -139,7 +139,7 @@ def squad_like(kind):
 @few
 @given(content=squad_like(values))
 def test_nearly_right_questions_give_examples_or_an_error(content):
-    text, (rows, example) = json.dumps(content), FORMATS["xtreme/xquad"]
+    text, (rows, example, *_) = json.dumps(content), FORMATS["xtreme/xquad"]
     for task in (TASKS["xquad"], TASKS["squad_v2"]):
         examples_or_data_error(lambda t=task: [example(row, t, "en") for row in rows(text, "file")])
     examples_or_data_error(lambda: retrieval.lareqa("en", text, "file"))

@@ -28,9 +28,9 @@ from stilts_core.runs.record import CurvePoint, LanguageScore, Record
 
 SCRIPTS = {
     "Latin script": ("Latn", "Latin"),
-    "Cyrillic, Greek, Georgian": ("Cyrl", "Grek", "Geor", "Cyrillic", "Greek"),
-    "Arabic, Hebrew": ("Arab", "Hebr", "Arabic"),
-    "scripts of India": ("Beng", "Deva", "Gujr", "Guru", "Mlym", "Taml", "Telu"),
+    "Cyrillic, Greek, Armenian, Georgian": ("Cyrl", "Grek", "Armn", "Geor", "Cyrillic", "Greek"),
+    "Arabic, Hebrew, Ethiopic": ("Arab", "Hebr", "Ethi", "Arabic"),
+    "scripts of South Asia": ("Beng", "Deva", "Gujr", "Guru", "Mlym", "Sinh", "Taml", "Telu"),
     "East and South-East Asian": ("Hans", "Jpan", "Kore", "Mymr", "Thai"),
 }
 

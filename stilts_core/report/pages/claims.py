@@ -51,7 +51,7 @@ REMARKS: Mapping[int, str] = {
     8: "The method, which every run of this book follows.",
     9: "The design. All nine are rows of the grids, some with stand-ins that the pages name.",
 }
-ARMS: Mapping[str, str] = {"wide": "laboratory", "real": "real languages"}
+ARMS: Mapping[str, str] = {"wide": "laboratory"}  # from the page of a recorded grid to its name in the table
 
 
 def write_page(writer: PageWriter, protocols: Path | None = None) -> None:

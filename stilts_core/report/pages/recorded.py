@@ -17,7 +17,7 @@ from stilts_core.report.pages.questions.rerun import build_rerun
 from stilts_core.report.pages.questions.wording import count, progress
 
 # From the page of a recorded grid to the study whose table it shows.
-GRIDS: Mapping[str, str] = {"real": "grid", "wide": "choice"}
+GRIDS: Mapping[str, str] = {"wide": "choice"}
 
 
 def write_pages(writer: PageWriter, protocols: Path | None = None) -> None:

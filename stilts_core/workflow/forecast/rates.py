@@ -119,7 +119,7 @@ def _benchmark_rate(path: Path, worker: str) -> Rate | None:
     """The median rate of the benchmark's training workloads; None if the file has none on such a worker."""
     try:
         rates = read_benchmark_rates(json.loads(path.read_text(encoding="utf-8")), worker)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # no file, or one of another form
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):  # none, or of another form
         return None
     if not rates:
         return None

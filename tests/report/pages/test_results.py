@@ -153,7 +153,7 @@ def test_page_without_a_baseline_shows_scores_and_not_dashes(tmp_path, seeds):
 def test_baseline_of_one_target_leaves_the_scores_of_the_others(tmp_path):
     records = grid_records(rows=("qqp",), targets=("xnli", "mlqa")) + grid_records(rows=("none",), targets=("mlqa",))
     grid = Grid(records)
-    page = results.build_page(grid, PageWriter(tmp_path), link)
+    page = results.build_page(grid, GridPlace(PageWriter(tmp_path), link))
     _, mean, of, xnli, mlqa = find_row(parse_tables(page)[0], "QQP")
     assert printed_number(xnli) == pytest.approx(grid.cells["qqp", "xnli"].score().value, abs=0.0501)
     assert (

@@ -52,7 +52,7 @@ def explain_gate(chapter: Chapter) -> list[str]:
                 short_title(target),
                 *(f"{deviation:.2f}" for deviation in deviations[:2]),
                 f"{deviations[2]:.2f} [{low:.2f},{NO_BREAK}{high:.2f}]",
-                "–" if isnan(components.reliability) else with_minus_signs(f"{components.reliability:.2f}"),
+                "–" if isnan(components.reliability) else with_minus_signs(f"{components.reliability:z.2f}"),
                 f"{gate.by_size:.0%}",
                 f"{gate.by_distance:.0%}",
             ]

@@ -26,7 +26,7 @@ def build_real_arm(chapter: Chapter, writer: PageWriter, protocols: Path | None 
     """
     name = chapter.name + REAL
     if not has_study(name, protocols):
-        return "No protocol asks this question on real languages.\n"
+        return "This question has not been asked on real languages yet: the answer of the laboratory stands alone.\n"
     arm = open_chapter(name, writer.folder, protocols)
     parts = [describe_design(arm), describe_registration(arm)]
     if arm.findings:

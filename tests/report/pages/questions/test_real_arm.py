@@ -43,7 +43,7 @@ def cells(page: str, name: str) -> list[str]:
 
 def test_question_without_a_real_arm_says_so(tmp_path, protocols):
     (protocols / "continued-real.toml").unlink()
-    assert build(tmp_path, protocols) == "No protocol asks this question on real languages.\n"
+    assert "has not been asked on real languages yet" in build(tmp_path, protocols)
 
 
 def test_real_arm_that_was_not_run_shows_its_design_and_its_command(tmp_path, protocols):

@@ -35,7 +35,7 @@ CLAIMS = ("raises", "lowers", "leaves", "does not")
 def chapter(present: int = 12) -> SimpleNamespace:
     protocol = invented()
     return SimpleNamespace(
-        protocol=protocol, encoders=list(protocol.encoders[:present]), is_interim=present < len(protocol.encoders)
+        protocol=protocol, blocks=list(protocol.blocks[:present]), is_interim=present < len(protocol.blocks)
     )
 
 
