@@ -1,7 +1,8 @@
 """The page "What holds?": the claims of the paper beside what the recorded grids of this book say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from stilts_core.report.analysis.claims import (
     NEGLIGIBLE,
@@ -20,6 +21,7 @@ from stilts_core.report.escape import html_text
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.chapter import open_chapter
 from stilts_core.report.pages.questions.contrasts import two_lines
+from stilts_core.report.pages.questions.wording import NO_BREAK, PENDING
 from stilts_core.report.pages.recorded import GRIDS
 from stilts_core.report.tables.grid import format_interval, format_signed
 from stilts_core.report.tables.html import CellValue, table
@@ -46,83 +48,92 @@ REMARKS: Mapping[int, str] = {
     5: "Here a target may also choose to have no intermediate training.",
     6: "The paper's abstract says less: neither alternative consistently outperforms English intermediate tasks alone. "
     "Translated intermediate data are not tested here.",
-    7: "A choice of the paper and not a result. The encoders of this book are smaller; the profile `paper` has XLM-R "
-    "Large.",
+    7: "A choice of the paper and not a result. The encoders of this book are smaller; the profile called paper has "
+    "XLM-R Large.",
     8: "The method, which every run of this book follows.",
     9: "The design. All nine are rows of the grids, some with stand-ins that the pages name.",
 }
 ARMS: Mapping[str, str] = {"wide": "laboratory"}  # from the page of a recorded grid to its name in the table
 
 
+class RecordedGrid(NamedTuple):
+    """A recorded grid; `interim`: runs are missing, so that there is no verdict yet."""
+
+    grid: Grid
+    interim: bool
+
+
 def write_page(writer: PageWriter, protocols: Path | None = None) -> None:
     """Write `generated/claims.md` and its CSV file. Raises ConfigError for a wrong protocol."""
-    grids = read_grids(writer.folder, protocols)
-    estimates = judge_claims(PARTS, grids)
+    recorded = read_grids(writer.folder, protocols)
+    estimates = judge_claims(PARTS, {name: entry.grid for name, entry in recorded.items()})
     rows: list[list[CellValue]] = []
     csv_rows = []
     for fact in read_facts("claims"):
         number = int(fact["number"])
         parts = [part for part in PARTS if part.claim == number]
-        rows.append(_claim_row(number, fact["claim"], parts, estimates, grids))
-        csv_rows += [_csv_row(part, name, estimates[name, part]) for part in parts for name in grids]
-    columns = ["claim", "what", "arm", "paper", "value", "low", "high", "verdict"]
-    path = writer.write_csv("claims", columns, csv_rows)
-    headings = ["claim", "measured as", "paper", *ARMS.values()]
-    content = f"{_explain(grids)}\n\n{table(headings, rows).data}\n\n{{download}}`CSV <{path}>`\n"
-    writer.write("generated/claims.md", content)
+        claim = _claim_cell(number, fact["claim"])
+        for part in parts:
+            cells = [_cell(recorded.get(name), estimates.get((name, part))) for name in ARMS]
+            rows.append([claim, html_text(part.words), part.paper or "–", *cells])
+            claim = ""
+        if not parts:
+            rows.append([claim, "–", "–", *("–" for _ in ARMS)])
+        csv_rows += [_csv_row(part, name, estimates[name, part], recorded[name]) for part in parts for name in recorded]
+    path = writer.write_csv("claims", ["claim", "what", "arm", "paper", "value", "low", "high", "verdict"], csv_rows)
+    content = f"{_explain(recorded)}\n\n{table(['claim', 'measured as', 'paper', *ARMS.values()], rows).data}\n\n"
+    writer.write("generated/claims.md", f"{content}{{download}}`CSV <{path}>`\n")
 
 
-def read_grids(book_dir: Path, protocols: Path | None = None) -> dict[str, Grid]:
+def read_grids(book_dir: Path, protocols: Path | None = None) -> dict[str, RecordedGrid]:
     """The recorded grids that the book has, by the name of their page."""
-    grids = {}
+    recorded = {}
     for page in ARMS:
         chapter = open_chapter(GRIDS[page], book_dir, protocols)
         if chapter.table is not None:
-            grids[page] = Grid(read_kept_runs(chapter.protocol, chapter.table), designed=True)
-    return grids
+            runs = read_kept_runs(chapter.protocol, chapter.table)
+            recorded[page] = RecordedGrid(Grid(runs, designed=True), chapter.is_interim)
+    return recorded
 
 
-def _claim_row(
-    number: int,
-    claim: str,
-    parts: Sequence[ClaimPart],
-    estimates: Mapping[tuple[str, ClaimPart], ClaimEstimate],
-    grids: Mapping[str, Grid],
-) -> list[CellValue]:
-    """A claim with one line in each cell for each of its parts."""
+def _claim_cell(number: int, claim: str) -> str:
+    """A claim with what a reader must know to compare it."""
     remark = f"<br><small>{html_text(REMARKS[number])}</small>" if number in REMARKS else ""
-    cells: list[CellValue] = [f'<div style="min-width: 16em">{number}. {html_text(claim)}.{remark}</div>']
-    cells += [_lines([html_text(part.words) for part in parts]), _lines([part.paper or "–" for part in parts])]
-    for name in ARMS:
-        cells.append(_lines([_estimate(estimates[name, part]) if name in grids else "–" for part in parts]))
-    return cells
+    return f'<div style="min-width: 16em">{number}. {html_text(claim)}.{remark}</div>'
 
 
-def _lines(entries: Sequence[str]) -> str:
-    return "<hr>".join(entries) if entries else "–"
-
-
-def _estimate(estimate: ClaimEstimate) -> str:
+def _cell(recorded: RecordedGrid | None, estimate: ClaimEstimate | None) -> str:
+    if recorded is None or estimate is None:
+        return "–"
     if estimate.value is None:
         return estimate.verdict
-    verdict = f"<b>{estimate.verdict}</b>" if estimate.verdict != "cannot tell" else estimate.verdict
-    return two_lines(f"{format_signed(estimate.value.value)} [{format_interval(estimate.value)}]", verdict)
+    verdict = _verdict(estimate, recorded)
+    words = f"<b>{verdict}</b>" if verdict in ("agrees", "disagrees") else verdict
+    bounds = format_interval(estimate.value).replace(" ", NO_BREAK)
+    return two_lines(f"{format_signed(estimate.value.value)} [{bounds}]", words)
 
 
-def _csv_row(part: ClaimPart, name: str, estimate: ClaimEstimate) -> list[object]:
+def _verdict(estimate: ClaimEstimate, recorded: RecordedGrid) -> str:
+    return PENDING if recorded.interim and estimate.value else estimate.verdict
+
+
+def _csv_row(part: ClaimPart, name: str, estimate: ClaimEstimate, recorded: RecordedGrid) -> list[object]:
     value = estimate.value
     numbers = [value.value, *value.interval] if value else ["", "", ""]
-    return [part.claim, part.words, ARMS[name], part.paper, *numbers, estimate.verdict]
+    return [part.claim, part.words, ARMS[name], part.paper, *numbers, _verdict(estimate, recorded)]
 
 
-def _explain(grids: Mapping[str, Grid]) -> str:
+def _explain(recorded: Mapping[str, RecordedGrid]) -> str:
     """How the claims were judged, and which grids are missing."""
-    missing = [f"the grid of [{ARMS[name]}]({name}.md)" for name in ARMS if name not in grids]
+    missing = [f"the grid of [{ARMS[name]}]({name}.md)" for name in ARMS if name not in recorded]
     absent = f" Not recorded yet: {' and '.join(missing)}." if missing else ""
+    waiting = ""
+    if any(entry.interim for entry in recorded.values()):
+        waiting = " A verdict is *pending* while encoders of its grid are missing: looks at each new one would not do."
     return (
         "Differences from no intermediate training, in points, paired by seed and encoder, with 95 % intervals. A gain "
         "*agrees* if it is clearly positive after Holm's correction over all differences on this page, and "
         "*disagrees* if it is clearly negative. A claim of no benefit agrees if the interval ends below "
         f"{NEGLIGIBLE:g} point. Otherwise the data cannot tell. Targets that share their data with a task do not "
-        f"count.{absent}"
+        f"count.{absent}{waiting}"
     )

@@ -12,8 +12,6 @@ from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
 from stilts_core.report.pages.questions.names import list_words
-from stilts_core.report.pages.questions.protocol import build_protocol
-from stilts_core.report.pages.questions.rerun import build_rerun
 from stilts_core.report.pages.questions.wording import count, progress
 
 # From the page of a recorded grid to the study whose table it shows.
@@ -40,9 +38,6 @@ def _build(chapter: Chapter, page: str, writer: PageWriter) -> str:
     parts = [
         _introduce(grid, chapter),
         results.build_page(grid, place),
-        "## How was this grid made?",
-        build_protocol(chapter, {}),
-        build_rerun(chapter),
         _notes(chapter),
     ]
     return "\n\n".join(part.strip() for part in parts if part)

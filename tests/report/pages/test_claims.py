@@ -98,8 +98,9 @@ def test_one_seed_and_a_missing_row_have_no_verdict():
     assert (one.verdict, missing.verdict, missing.value) == ("cannot tell", "not tested", None)
 
 
-def write(tmp_path, monkeypatch, **grids) -> tuple[str, list[dict[str, str]]]:
-    monkeypatch.setattr(claims, "read_grids", lambda *_: grids)
+def write(tmp_path, monkeypatch, interim=False, **grids) -> tuple[str, list[dict[str, str]]]:
+    recorded = {name: claims.RecordedGrid(grid, interim) for name, grid in grids.items()}
+    monkeypatch.setattr(claims, "read_grids", lambda *_: recorded)
     writer = PageWriter(tmp_path)
     claims.write_page(writer)
     with (tmp_path / "generated/claims.csv").open(newline="") as file:
@@ -108,12 +109,18 @@ def write(tmp_path, monkeypatch, **grids) -> tuple[str, list[dict[str, str]]]:
 
 def test_page_has_every_claim_and_its_numbers(tmp_path, monkeypatch, grid):
     page, rows = write(tmp_path, monkeypatch, wide=grid)
-    assert len(re.findall(r"<tr><td", page)) == len(read_facts("claims")) == 9
+    assert re.findall(r">(\d)\. ", page) == [fact["number"] for fact in read_facts("claims")]
     assert len(rows) == len(claims.PARTS)
     for row in rows:
         number = f"{abs(float(row['value'])):.1f}"
         assert number in page and row["verdict"] in page
     assert "Not recorded yet" not in page
+
+
+def test_verdicts_wait_for_a_grid_that_is_not_complete(tmp_path, monkeypatch, grid):
+    page, rows = write(tmp_path, monkeypatch, interim=True, wide=grid)
+    assert {row["verdict"] for row in rows} == {"pending"} and "is *pending* while encoders" in page
+    assert not re.search(r"<b>(agrees|disagrees)</b>", page)
 
 
 def test_page_without_grids_shows_the_claims_alone(tmp_path, monkeypatch):
