@@ -28,9 +28,9 @@ Points = Sequence[tuple[int, float]]  # (runs, processor seconds)
 def measure_sweep(workload: Workload, options: Options) -> MeasuredFigures:
     """The points and the exponent of every curve, and what a further run costs at its end, as a multiple of its start.
 
-    `workload.examples` is the number of runs that are computed, from nothing, and of records that are reported; PLANNED
-    times as many are planned and locked. Commands are measured as a user gives them, with their start, in processor
-    seconds: those do not depend on what else the machine does.
+    `workload.examples` is the largest number of runs that are computed, each time from nothing, and of records that are
+    reported; PLANNED times as many are planned and locked. Commands are measured as a user gives them, with their
+    start, in processor seconds, which do not depend on what else the machine does.
     """
     resolve_encoder(PROFILE)  # its pretraining is no part of the sweep
     computed = split_in_four(workload.examples)
@@ -40,10 +40,9 @@ def measure_sweep(workload: Workload, options: Options) -> MeasuredFigures:
         curves = {
             "planning": _measure("planning", planned, lambda runs: plan_runs(runs, folder / "planned")),
             "locking": _measure("locking", planned, lambda runs: lock_runs(runs, folder / "locked")),
+            "computing": _measure("computing", computed, lambda runs: sweep_runs(runs, folder / f"computed-{runs}")),
         }
-        parts = _measure("computing", computed, lambda runs: sweep_runs(runs, folder / "computed"))
-        curves["computing"] = [(runs, sum(seconds for n, seconds in parts if n <= runs)) for runs in computed]
-        records = find_records(folder / "computed", PROFILE)
+        records = find_records(folder / f"computed-{computed[-1]}", PROFILE)
         for runs in computed:
             copy_records(records, runs, folder / f"records-{runs}")
         curves["reporting"] = _measure(
@@ -90,7 +89,7 @@ def plan_runs(runs: int, folder: Path) -> None:
 
 
 def sweep_runs(runs: int, folder: Path) -> None:
-    """Do so many runs of a grid with records only; those that are finished are reused."""
+    """Do so many runs of a grid, with records only."""
     run_command([*STILTS, "sweep", "--no-page", *RUNS, *SMALLEST, *_seeds(runs), "--runs-dir", str(folder)])
 
 

@@ -1,5 +1,6 @@
 """The section "What the paper's grid costs" of the page "Cost": a forecast for several numbers of GPUs."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,9 +49,14 @@ def build_section(bench: Path) -> str:
             f"A training step takes at most {format_bytes(memory)} of a GPU's memory. The disk needs at most "
             f"{format_bytes(disk.lasting)}, of which {format_bytes(disk.checkpoints)} are checkpoints, and "
             f"{format_bytes(disk.unfinished)} for each job that is running; the publishers' data are not counted.",
-            "\n".join(f"- {note}" for note in (*whole.work.unknown, *whole.work.assumed)),
+            "\n".join(f"- {_mark_options(note)}" for note in (*whole.work.unknown, *whole.work.assumed)),
         ]
     )
+
+
+def _mark_options(note: str) -> str:
+    """A sentence with its options as code, whose hyphens stay hyphens."""
+    return re.sub(r"--[a-z-]+", r"`\g<0>`", note)
 
 
 def _costs() -> dict[str, GridCost]:

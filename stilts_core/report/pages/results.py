@@ -55,11 +55,14 @@ def build_page(grid: Grid, place: GridPlace) -> str:
     """The generated part of the page, as MyST; its figures and CSV files go to `place`."""
     limit, family = _colour_limit(grid), correct_page(grid)
     has_differences = any(grid.paired(row, target) for row, target in grid.cells if row != BASELINE)
-    explanation = "± is half of a 95 % interval. " + explain_differences(family, MEMBERS, "**Bold**")
+    explanation = "± is half of a 95 % interval."
+    if has_differences:
+        differences = explain_differences(family, MEMBERS, "**Bold**")
+        explanation = f"{grid_table.colour_key(limit)}{explanation} {differences}"
     parts = [
         "## What does an intermediate task change?",
         _main_table(grid, family, place, "all", "results", limit),
-        grid_table.colour_key(limit) * has_differences + explanation + "\n\n" + SAME_DATA,
+        f"{explanation}\n\n{SAME_DATA}",
         WITHOUT_BASELINE if _unpaired(grid) else "",
         *_heat_map(grid, family, place),
         *choice.build_sections(grid, place),
@@ -135,7 +138,9 @@ def _cell(
         return number_cell(score, f"{score.value:.1f}", links=grid_table.cell_links(cell, link))
     difference = grid.difference(row, target, average)
     if difference is None:
-        return number_cell(score, f"{score.value:.1f}", links=grid_table.cell_links(cell, link), mark=SCORE_ONLY)
+        links = grid_table.cell_links(cell, link)
+        mark = f"same, {SCORE_ONLY}" if cell.same_data else SCORE_ONLY
+        return number_cell(score, f"{score.value:.1f}", links=links, mark=mark)
     clear = family.is_clear((row, target, average))
     return grid_table.difference_cell(difference, cell, link, limit, clear=clear)
 

@@ -50,6 +50,7 @@ def test_forecast_of_the_paper_needs_no_run_and_says_that_its_rate_is_assumed(tm
     section = page.split("## What the paper's grid costs")[1].split("\n## ")[0]
     assert "11 intermediate checkpoints, 108 pairs" in section and "**The rate is assumed, not measured:**" in section
     assert "| 1 GPU | 8 GPUs | 64 GPUs |" in section and "CCG supertagging: the size" in section
+    assert "set `--intermediate-examples`" in section
     rows = [line.split(" | ") for line in section.split("\n") if line.startswith(("| `", "| none"))]
     assert [row[1:3] for row in rows] == [["324", "33"], ["108", "11"], ["36", "3"], ["108", "11"], ["108", "11"]]
 

@@ -145,8 +145,15 @@ def test_page_without_a_baseline_shows_scores_and_not_dashes(tmp_path, seeds):
                 assert printed_number(cell) == pytest.approx(expected[target], abs=0.0501)
                 assert float(lines[row, target]["score"]) == pytest.approx(expected[target], abs=1e-3)
                 assert lines[row, target]["difference"] == "" and cell.get("style") is None
+                same = target != "average" and grid.cells[row, target].same_data
+                assert cell.find("small").text.startswith("same, score ±" if same else "score ±")
             assert of.text == str(len(counted))
-    assert "–</td>" not in page and "Colour:" not in page and "differences from them" not in page
+    assert (
+        "–</td>" not in page
+        and "Colour:" not in page
+        and "A difference is" not in page
+        and "differences from them" not in page
+    )
     assert "heat-map" not in page and "Which intermediate task to choose" not in page
 
 
