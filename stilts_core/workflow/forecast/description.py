@@ -38,7 +38,7 @@ def describe_grid(configs: Sequence[RunConfig], rate: Rate | None) -> str:
     cost, first = forecast_grid(configs), configs[0].resolved()
     worker = rate.worker if rate else GPU
     lines = [
-        f"Profile {first.profile}, encoder {first.encoder} ({cost.sizes.parameters / 1e6:,.0f} million parameters):",
+        f"Profile {first.profile}, encoder {first.encoder} ({cost.sizes.parameters / 1e6:,.3g} million parameters):",
         f"  jobs          {describe_kinds(cost)}",
         f"  training      {cost.work.steps:,} optimiser steps; {cost.work.tokens:.2e} sub-words with scoring",
         f"  operations    {cost.work.flops:.2e} floating-point operations",
