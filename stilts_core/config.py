@@ -24,7 +24,7 @@ from stilts_core.parameters import (
     parameter,
     read_value,
 )
-from stilts_core.tasks.auxiliaries import AUXILIARIES, OWN_TEXT, REPLACED, rename_replaced
+from stilts_core.tasks.auxiliaries import AUXILIARIES, LONG_TEXT, OWN_TEXT, REPLACED, rename_replaced
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, require_target
 from stilts_core.tasks.combinations import MLM_FIELDS, check_auxiliary, check_intermediate, check_mixed
 from stilts_core.tasks.profiles import LABORATORY, PROFILES, PUBLISHERS, PhaseRecipe, profile_recipe, profile_values
@@ -144,8 +144,8 @@ class RunConfig:
         "", "languages of the unlabelled text (default: all that pretraining had)", decides="checkpoint", names=True
     )
     text_source: str = parameter(
-        "", "unlabelled text: running text (default), or target (inputs of the target's dev part)",
-        decides="checkpoint", choices=("", OWN_TEXT),
+        "", "unlabelled text: running text (default), long (more of it), or target (inputs of the target's dev part)",
+        decides="checkpoint", choices=("", LONG_TEXT, OWN_TEXT),
     )  # fmt: skip
     text_examples: int | None = parameter(
         None, "unlabelled texts per language (0 = all)", decides="checkpoint", bounds=NOT_NEGATIVE

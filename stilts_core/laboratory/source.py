@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from stilts_core.errors import DataNotFound
 from stilts_core.laboratory import generator
 from stilts_core.laboratory.edition import FIRST, Edition
+from stilts_core.tasks.auxiliaries import LONG_TEXT
 from stilts_core.tasks.examples import ExampleSet
 
 
@@ -26,26 +28,38 @@ class Laboratory:
         return generator.available_languages(name, split)
 
     def unlabelled(
-        self, language: str, *, examples: int | None = None, task: str = "", selection: int = 0
+        self, language: str, *, examples: int | None = None, origin: str = "", selection: int = 0
     ) -> ExampleSet:
-        """Unlabelled texts of a language, or the inputs of the dev part of `task`."""
-        if task:
+        """Unlabelled texts of a language, or the inputs of the dev part of the task `origin`."""
+        if origin:
             limit = examples or 0
-            return generator.task_inputs(task, language, limit=limit, selection=selection, edition=self.edition)
+            return generator.task_inputs(
+                _task(origin), language, limit=limit, selection=selection, edition=self.edition
+            )
         return generator.unlabelled(language, examples=examples, edition=self.edition)
 
-    def text_checksums(self, language: str, *, task: str = "") -> dict[str, str]:
+    def text_checksums(self, language: str, *, origin: str = "") -> dict[str, str]:
         """As `checksums`, of what `unlabelled` returns."""
         return self.edition.files
 
-    def text_size(self, language: str, *, task: str = "") -> int:
+    def text_size(self, language: str, *, origin: str = "") -> int:
         """The number of unlabelled texts of a language, if no number is given."""
-        return generator.text_size(language, task=task)
+        return generator.text_size(language, task=_task(origin))
 
-    def text_languages(self, *, task: str = "") -> tuple[str, ...]:
-        """The languages that have pretraining text, or in which the dev part of `task` can be generated."""
-        return generator.text_languages(task=task)
+    def text_languages(self, *, origin: str = "") -> tuple[str, ...]:
+        """The languages that have pretraining text, or in which the dev part of the task `origin` can be generated."""
+        return generator.text_languages(task=_task(origin))
 
     def further_text_languages(self) -> tuple[str, ...]:
         """The languages that pretraining left out."""
         return generator.further_text_languages()
+
+
+def _task(origin: str) -> str:
+    """The task whose inputs an origin names, or nothing. Raises DataNotFound for longer text."""
+    if origin == LONG_TEXT:
+        raise DataNotFound(
+            f"text_source is {LONG_TEXT!r}, and the laboratory has one running text; leave text_source out, and set "
+            "text_examples for more of it"
+        )
+    return origin

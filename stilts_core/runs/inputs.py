@@ -137,9 +137,10 @@ def _text_parts(config: ResolvedConfig) -> list[TextPart]:
     """
     if not config.reads_text:
         return []
-    source, task = find_source(config), config.target if config.text_source == OWN_TEXT else ""
-    codes, wanted = _text_languages(config, task), config.text_examples or 0
-    generated = {code: source.text_size(code, task=task) for code in codes}
+    source = find_source(config)
+    origin = config.target if config.text_source == OWN_TEXT else config.text_source
+    codes, wanted = _text_languages(config, origin), config.text_examples or 0
+    generated = {code: source.text_size(code, origin=origin) for code in codes}
     sizes = {code: wanted or generated[code] for code in codes}
     weights = {code: sizes[code] ** config.text_alpha for code in codes}
     visited = _visited_texts(config)
@@ -148,7 +149,7 @@ def _text_parts(config: ResolvedConfig) -> list[TextPart]:
         code: min(size, math.ceil(visits[code])) if visited and generated[code] else size
         for code, size in sizes.items()
     }
-    return [TextPart(source, code, limits[code], task, config.seeds.selection, sizes[code]) for code in codes]
+    return [TextPart(source, code, limits[code], origin, config.seeds.selection, sizes[code]) for code in codes]
 
 
 def _visited_texts(config: ResolvedConfig) -> float:
@@ -159,11 +160,11 @@ def _visited_texts(config: ResolvedConfig) -> float:
     return (recipe.epochs or 1) * config.intermediate_examples * max(1, len(config.last_tasks))
 
 
-def _text_languages(config: ResolvedConfig, task: str) -> tuple[str, ...]:
+def _text_languages(config: ResolvedConfig, origin: str) -> tuple[str, ...]:
     """The languages of the unlabelled text: those that were asked for, else all that the source lists."""
     source = find_source(config)
-    listed = source.text_languages(task=task)
-    available = listed if task else (*listed, *source.further_text_languages())
+    listed = source.text_languages(origin=origin)
+    available = listed if origin else (*listed, *source.further_text_languages())
     codes = tuple(config.text_languages.split(",")) if config.text_languages else listed
     if missing := [code for code in codes if code not in available]:
         raise ConfigError(

@@ -23,20 +23,21 @@ class Source(Protocol):
         """The languages that the part has."""
 
     def unlabelled(
-        self, language: str, *, examples: int | None = None, task: str = "", selection: int = 0
+        self, language: str, *, examples: int | None = None, origin: str = "", selection: int = 0
     ) -> ExampleSet:
-        """Unlabelled texts of a language: running text, or the inputs of the dev part of `task`.
+        """Unlabelled texts of a language from an origin: "" (running text), LONG_TEXT (more of it), or a task.
 
-        `examples` is the largest number of texts; files have them chosen by a hash of `selection` and id.
+        Those of a task are the inputs of its dev part. `examples` is the largest number of texts; files have them
+        chosen by a hash of `selection` and id.
         """
 
-    def text_checksums(self, language: str, *, task: str = "") -> dict[str, str]:
+    def text_checksums(self, language: str, *, origin: str = "") -> dict[str, str]:
         """The `files` of the unlabelled text."""
 
-    def text_size(self, language: str, *, task: str = "") -> int:
+    def text_size(self, language: str, *, origin: str = "") -> int:
         """How many unlabelled texts are generated if no number is given; 0 for text that is read whole."""
 
-    def text_languages(self, *, task: str = "") -> tuple[str, ...]:
+    def text_languages(self, *, origin: str = "") -> tuple[str, ...]:
         """The languages that have unlabelled text."""
 
     def further_text_languages(self) -> tuple[str, ...]:
@@ -65,7 +66,7 @@ class Part:
 
 @dataclass(frozen=True)
 class TextPart:
-    """The unlabelled text of one language: running text, or the inputs of the dev part of `task`.
+    """The unlabelled text of one language, from an origin (see `Source.unlabelled`).
 
     At most `limit` texts (0 = all), chosen with `seed`. `size` is the number of texts that the language's share in
     sampling counts, 0 for as many as are read.
@@ -74,14 +75,16 @@ class TextPart:
     source: Source
     language: str
     limit: int = 0
-    task: str = ""
+    origin: str = ""
     seed: int = 0
     size: int = 0
 
     def checksums(self) -> dict[str, str]:
         """The SHA-256 of the file that `read` reads, or the generator's version."""
-        return self.source.text_checksums(self.language, task=self.task)
+        return self.source.text_checksums(self.language, origin=self.origin)
 
     def read(self) -> ExampleSet:
         """The texts."""
-        return self.source.unlabelled(self.language, examples=self.limit or None, task=self.task, selection=self.seed)
+        return self.source.unlabelled(
+            self.language, examples=self.limit or None, origin=self.origin, selection=self.seed
+        )

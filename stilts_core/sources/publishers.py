@@ -289,17 +289,21 @@ def unlabelled(
     language: str,
     *,
     examples: int | None = None,
-    task: str = "",
+    origin: str = "",
     selection: int = 0,
     data: Path | str | None = None,
 ) -> ExampleSet:
-    """The unlabelled texts of a language: its running text, or the inputs of the dev part of `task`, without labels.
+    """The unlabelled texts of a language, without labels: running text, or the inputs of the dev part of a task.
 
-    `examples` limits their number; `tasks.selection.select` chooses them, by a hash of `selection` and id. Inputs that
-    the test part has, too, are left out and counted: the dev part of PAWS-X repeats some of its sentences in other
-    languages than English. Raises DataNotFound where there are no files, and DataError where they have no text.
+    `origin` says which (see `parts.Source`). `examples` limits their number; `tasks.selection.select` chooses them, by
+    a hash of `selection` and id. Inputs that the test part has, too, are left out and counted: the dev part of PAWS-X
+    repeats some of its sentences in other languages than English. Raises DataNotFound where there are no files, and
+    DataError where they have no text.
     """
-    texts = _input_texts(get_task(task), language, data) if task else text_files.running_text(language, data)
+    if origin in text_files.TEMPLATES:
+        texts = text_files.running_text(language, data, origin)
+    else:
+        texts = _input_texts(get_task(origin), language, data)
     if not texts.items:
         raise DataError(f"{', '.join(texts.files)}: no text in '{language}'; add text, or leave the language out")
     return replace(texts, items=select(texts.items, examples or 0, selection))
@@ -334,35 +338,35 @@ def _input_layout(task: Task, data: Path | str | None) -> tuple[Layout, Path | N
     return layout, root
 
 
-def text_checksums(language: str, *, task: str = "", data: Path | str | None = None) -> dict[str, str]:
+def text_checksums(language: str, *, origin: str = "", data: Path | str | None = None) -> dict[str, str]:
     """The `files` that `unlabelled` returns, without making texts."""
-    if not task:
-        return text_files.text_checksums(language, data)
-    row = get_task(task)
-    scored = language in available_languages(task, "test", data)
-    files = checksums(task, "test", language, data=data) if scored else {}
+    if origin in text_files.TEMPLATES:
+        return text_files.text_checksums(language, data, origin)
+    row = get_task(origin)
+    scored = language in available_languages(origin, "test", data)
+    files = checksums(origin, "test", language, data=data) if scored else {}
     if row.mined:
-        return checksums(task, "dev", language, data=data) | files
+        return checksums(origin, "dev", language, data=data) | files
     layout, root = _input_layout(row, data)
     if layout.groups and root:
         files[layout.groups] = checksum(root / layout.groups, layout.groups)
     return files | {file.address: file.checksum(language) for file in _files_of(layout, INPUTS, language, root)}
 
 
-def text_size(language: str, *, task: str = "") -> int:
+def text_size(language: str, *, origin: str = "") -> int:
     """0: the whole text of a language is read, whatever its size."""
     return 0
 
 
-def text_languages(*, task: str = "", data: Path | str | None = None) -> tuple[str, ...]:
+def text_languages(*, origin: str = "", data: Path | str | None = None) -> tuple[str, ...]:
     """The languages that have unlabelled text (see `unlabelled`). Raises DataNotFound where there is none."""
-    if not task:
-        return text_files.text_languages(data)
-    row = get_task(task)
+    if origin in text_files.TEMPLATES:
+        return text_files.text_languages(data, origin)
+    row = get_task(origin)
     layout, root = _input_layout(row, data)
     if row.mined:
-        return available_languages(task, "dev", data)
-    known = available_languages(task, "test", data)
+        return available_languages(origin, "dev", data)
+    known = available_languages(origin, "test", data)
     if root is None:
         return known
     found = find_languages(root, layout.inputs[0], layout)

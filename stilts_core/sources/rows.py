@@ -4,11 +4,13 @@ A `Row` is one item of a file. It knows its file and line, so that every error c
 """
 
 import csv
+import gzip
 import hashlib
 import io
 import json
 import math
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -180,12 +182,14 @@ def checksum(path: Path, name: str) -> str:
 
 
 def read_text(path: Path, name: str) -> str:
-    """The text of a UTF-8 file, without its byte-order mark and with '\\n' as the only line end.
+    """The text of a UTF-8 file, without its byte-order mark and with '\\n' as the only line end; `.gz` is unpacked.
 
     Raises DataNotFound where the file is missing, and DataError where it cannot be read or is not UTF-8.
     """
     with opened_file(name):
         data = path.read_bytes()
+    if name.endswith(".gz"):
+        data = _unpack(data, name)
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:  # its positions do not count a byte-order mark
@@ -194,6 +198,13 @@ def read_text(path: Path, name: str) -> str:
             f"{name}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8; convert the file "
             f"(iconv -f latin1 -t utf-8) or download it again"
         ) from None
+
+
+def _unpack(data: bytes, name: str) -> bytes:
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{name} is not a whole gzip file: {error}; download it again") from None
 
 
 def lines(text: str) -> list[str]:

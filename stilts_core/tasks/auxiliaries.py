@@ -6,6 +6,7 @@ from typing import Any
 # confusion; matching of the languages' means, within a step and over steps. `families.auxiliary` has their heads.
 AUXILIARIES = ("mlm", "reversal", "random_labels", "confusion", "mmd", "means")
 OWN_TEXT = "target"  # the text source that is the target's own inputs
+LONG_TEXT = "long"  # the text source that is longer than running text, and has more languages
 
 # Fields of an earlier version. Names of runs were hashed with these defaults, and still are.
 REPLACED = {"mlm_weight": 0.0, "mlm_languages": ""}

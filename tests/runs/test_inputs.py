@@ -152,11 +152,11 @@ def test_whatever_decides_the_intermediate_phase_decides_its_checkpoint(data, ti
 @pytest.mark.parametrize("change", [
     {"auxiliary": "random_labels"}, {"auxiliary_weight": 0.0}, {"auxiliary_schedule": "rising"},
     {"auxiliary_level": "token"}, {"auxiliary_layer": 1}, {"text_languages": "en,sw"}, {"text_examples": 3},
-    {"text_alpha": 0.3}, {"text_source": "target"},
+    {"text_alpha": 0.3}, {"text_source": "target"}, {"text_source": "long"},
 ], ids=str)  # fmt: skip
 def test_every_setting_of_what_stands_beside_the_task_decides_the_checkpoint(data, tiny_xlmr, change, monkeypatch):
-    monkeypatch.setattr("stilts_core.sources.publishers.text_checksums", lambda code, task="": {code: "0"})
-    monkeypatch.setattr("stilts_core.sources.publishers.text_languages", lambda task="": ("de", "en", "sw"))
+    monkeypatch.setattr("stilts_core.sources.publishers.text_checksums", lambda code, origin="": {code: "0"})
+    monkeypatch.setattr("stilts_core.sources.publishers.text_languages", lambda origin="": ("de", "en", "sw"))
     base = {"encoder": str(tiny_xlmr), "auxiliary": "reversal"}
     assert checkpoint_folder(config(**base | change)) != checkpoint_folder(config(**base))
 

@@ -8,6 +8,7 @@ from stilts_core.report.tables.html import metric_name
 from stilts_core.report.tables.titles import BESIDE, short_title
 from stilts_core.studies.groups import FAR_CUT, GROUPS, NEAR_CUT, POOR_TEXTS, WORST, in_group
 from stilts_core.studies.protocol import Contrast, Protocol
+from stilts_core.tasks.auxiliaries import LONG_TEXT, OWN_TEXT
 from stilts_core.tasks.catalogue import TASKS, get_task
 
 IN_GROUP = {
@@ -117,12 +118,13 @@ def _task_words(task: str) -> str:
 
 def _text_words(fields: Mapping[str, object]) -> str:
     """The text that masked LM reads."""
-    if fields.get("text_source") == "target":
+    if fields.get("text_source") == OWN_TEXT:
         return "on the target's own inputs"
+    kind = "long text" if fields.get("text_source") == LONG_TEXT else "text"
     codes = str(fields.get("text_languages", "") or "")
     if not codes:
-        return "on all languages with text"
-    return f"on text of {list_words(get_language(code).name for code in codes.split(','))}"
+        return f"on all languages with {kind}"
+    return f"on {kind} of {list_words(get_language(code).name for code in codes.split(','))}"
 
 
 def arm_label(name: str) -> str:
