@@ -1,6 +1,6 @@
 """Paired differences: treatment minus control on the same encoder, seed and level of every factor."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,6 +13,11 @@ from stilts_core.studies.results import FACTOR, StudyTable, unpack_items
 
 FEWEST_ENCODERS = 3  # with fewer, the spread between encoders cannot be estimated
 FEWEST_PAIRS = 3
+
+
+def replicate(encoders: Iterable[str]) -> str:
+    """Return what a test generalises over, given the encoder of every run: encoders, or seeds if they are too few."""
+    return "encoder" if len(set(encoders)) >= FEWEST_ENCODERS else "seed"
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Pairs:
     @property
     def unit(self) -> str:
         """The replicate over which the test generalises: encoders, or seeds where there are too few encoders."""
-        return "encoder" if len(set(self.encoders)) >= FEWEST_ENCODERS else "seed"
+        return replicate(self.encoders)
 
     def by_unit(self, values: np.ndarray | None = None) -> np.ndarray:
         """Mean values (default: the endpoint) of every replicate, (units, ...), ordered by the replicate's name."""

@@ -1,4 +1,4 @@
-"""Invented results of the five studies: protocols with few encoders, and tables with all metrics that chapters read."""
+"""Invented results of the studies: protocols with few encoders, and tables with all metrics that chapters read."""
 
 import json
 import re
@@ -17,6 +17,8 @@ from stilts_core.studies.results import StudyTable, kept_table, make_frame, writ
 
 SOURCES = Path(__file__).parents[2] / "protocols"
 NAMES = ("ratio", "continued", "choice", "latency", "adversary")
+CLAIMS = ("retrieval", "retrieval-dose")  # studies of a claim of the paper
+STATES = 13  # hidden states of the invented encoders, in studies of a claim
 ENCODERS = 4  # of the invented protocols
 COMMIT = "c" * 40
 UNSEEN = np.array([in_group(code, "unseen") for code in CODES], float)
@@ -25,9 +27,10 @@ UNSEEN = np.array([in_group(code, "unseen") for code in CODES], float)
 def write_protocols(folder: Path, registered: bool = True) -> Path:
     """Write the committed protocols with ENCODERS encoders to a folder, with registrations, and return the folder."""
     folder.mkdir(parents=True)
-    for name in NAMES:
+    for name in (*NAMES, *CLAIMS):
         text = (SOURCES / f"{name}.toml").read_text()
         text = re.sub(r"(?m)^encoders = .*$", f"encoders = {[f'lab-wide-{k}' for k in range(ENCODERS)]}", text)
+        text = re.sub(r"(?m)^seeds = .*$", "seeds = [0]", text)
         (folder / f"{name}.toml").write_text(text)
         if registered:
             protocol = read_protocol(folder / f"{name}.toml")
@@ -61,11 +64,11 @@ def invent_table(protocol: Protocol, count: int = ENCODERS, effect: float = 3.0,
         protocol, lambda cell: 0.0 if protocol.arms[cell.arm].control else effect, encoder=0.3, run=0.1, score=0.1
     )
     frame = simulation.table().frame
-    frame = _add_metrics(frame[frame["encoder"].isin(encoders)])
+    frame = _add_metrics(frame[frame["encoder"].isin(encoders)], STATES * (protocol.name in CLAIMS))
     return StudyTable(make_frame(frame.to_dict("list"), list(protocol.factors)), facts)
 
 
-def _add_metrics(frame: pd.DataFrame) -> pd.DataFrame:
+def _add_metrics(frame: pd.DataFrame, states: int) -> pd.DataFrame:
     """The rows of scores with those of centred retrieval, of probes, of the MLM loss, and of dev scores."""
     rng = np.random.default_rng(0)
     frame = frame[(frame["target"] != "tatoeba") | (frame["language"] != "en")]
@@ -76,6 +79,10 @@ def _add_metrics(frame: pd.DataFrame) -> pd.DataFrame:
     for metric, offset in (("centred", 20.0), ("globally_centred", 2.0)):
         noise = rng.normal(0, 0.1, len(retrieval))
         parts.append(retrieval.assign(metric=metric, score=retrieval["score"] + offset + noise))
+    for state in range(states):
+        for prefix, offset in (("layer", 0.0), ("centred:layer", 20.0)):
+            score = retrieval["score"] + offset - abs(state - 1)
+            parts.append(retrieval.assign(metric=f"{prefix}:{state}", score=score))
     parts.append(runs.assign(metric="language_probe", language="", score=99 + rng.normal(0, 0.2, len(runs))))
     unseen = plain["language"].map(dict(zip(CODES, UNSEEN, strict=True)))
     loss = 3.0 - unseen * (plain["arm"] == "text-unseen") + rng.normal(0, 0.05, len(plain))

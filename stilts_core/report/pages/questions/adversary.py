@@ -2,9 +2,9 @@
 
 from stilts_core.report.escape import code_span
 from stilts_core.report.figures.questions.intervals import IntervalRow, draw_intervals
-from stilts_core.report.pages.questions.centring import KINDS, RETRIEVAL, centring_effect, centring_section
+from stilts_core.report.pages.questions.centring import RETRIEVAL, centring_effect, centring_section
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.names import arm_label, group_words
+from stilts_core.report.pages.questions.names import KINDS, arm_label, group_words
 from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
 from stilts_core.report.pages.questions.wording import estimate, p_words
 from stilts_core.report.tables.html import markdown_table

@@ -6,7 +6,7 @@ from pathlib import Path
 from stilts_core.errors import StiltsError
 from stilts_core.report.escape import markdown_text
 from stilts_core.report.page_writer import PageWriter
-from stilts_core.report.pages.questions import adversary, choice, continued, latency, ratio
+from stilts_core.report.pages.questions import adversary, choice, continued, latency, ratio, retrieval
 from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.answers import build_answers
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
@@ -32,6 +32,8 @@ QUESTIONS: Mapping[str, ChapterParts] = {
     "latency": latency.PARTS,
     "adversary": adversary.PARTS,
 }
+# Studies of a claim of the paper, which answer none of the five questions.
+CLAIMS: Mapping[str, ChapterParts] = {"retrieval": retrieval.PARTS, "retrieval-dose": retrieval.DOSE_PARTS}
 
 
 def write_chapters(writer: PageWriter, protocols: Path | None = None) -> None:
@@ -39,12 +41,14 @@ def write_chapters(writer: PageWriter, protocols: Path | None = None) -> None:
 
     Raises ConfigError for a wrong protocol, in the folder `protocols` if it is given.
     """
-    chapters = {name: open_chapter(name, writer.folder, protocols) for name in QUESTIONS}
+    parts = {**QUESTIONS, **CLAIMS}
+    chapters = {name: open_chapter(name, writer.folder, protocols) for name in parts}
     for name, chapter in chapters.items():
-        for part, content in _fragments(chapter, QUESTIONS[name], writer, protocols).items():
+        for part, content in _fragments(chapter, parts[name], writer, protocols).items():
             writer.write(f"generated/questions/{name}/{part}.md", content)
+    answers = {name: chapters[name] for name in QUESTIONS}
     shorts = {name: question.short for name, question in QUESTIONS.items()}
-    writer.write("generated/questions/answers.md", build_answers(chapters, shorts, writer))
+    writer.write("generated/questions/answers.md", build_answers(answers, shorts, writer))
 
 
 def _fragments(chapter: Chapter, own: ChapterParts, writer: PageWriter, protocols: Path | None) -> dict[str, str]:

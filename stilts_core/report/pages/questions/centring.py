@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from stilts_core.errors import StudyError
 from stilts_core.report.escape import code_span
 from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.names import KINDS
 from stilts_core.report.pages.questions.wording import estimate
 from stilts_core.report.tables.html import markdown_table
-from stilts_core.studies.differences import pair_runs
+from stilts_core.studies.differences import pair_runs, replicate
 from stilts_core.studies.inference import Effect, compare_means
 from stilts_core.studies.protocol import Contrast
 
-KINDS = {"score": "raw", "globally_centred": "globally centred", "centred": "language-centred"}
 RETRIEVAL = "tatoeba"
 
 
@@ -26,13 +26,13 @@ def centring_section(chapter: Chapter, arms: Sequence[str], control: str) -> lis
         "each language's mean removes it, needs no training and no labels, and is the baseline that a method must "
         f"beat: in {code_span(control)} it changes raw retrieval by {estimate(free)} points. If an arm changes raw "
         "retrieval, and not language-centred retrieval, it moved only the offsets. Differences from "
-        f"{code_span(control)} in points, with 95 % intervals over encoders:",
+        f"{code_span(control)} in points, with 95 % intervals over {chapter.protocol.block_noun}s:",
         markdown_table(["arm", *KINDS.values()], rows),
     ]
 
 
 def centring_effect(chapter: Chapter, arm: str, control: str, metric: str, control_metric: str = "") -> Effect:
-    """Return the difference of retrieval under a metric from the control under its metric, over encoders.
+    """Return the difference of retrieval under a metric from the control under its metric, over replicates.
 
     With the same arm twice, and two metrics, it is what centring alone brings. Raises StudyError without results.
     """
@@ -53,4 +53,5 @@ def centring_effect(chapter: Chapter, arm: str, control: str, metric: str, contr
     difference = difference[difference.index.get_level_values("language") != "en"]
     if difference.empty:
         raise StudyError(f"arm {arm!r} has no retrieval with metric {metric!r}; run the study with a newer version")
-    return compare_means(difference.groupby("encoder").mean().to_numpy())
+    unit = replicate(difference.index.get_level_values("encoder"))
+    return compare_means(difference.groupby(unit).mean().to_numpy())

@@ -1,9 +1,11 @@
 """Arms, rules of choice, groups of languages and measures in words. All words are plain text, which is not escaped."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from stilts_core.laboratory.language.design import CODES
 from stilts_core.laboratory.languages import get_language
+from stilts_core.parameters import LINK
 from stilts_core.report.tables.html import metric_name
 from stilts_core.report.tables.titles import BESIDE, short_title
 from stilts_core.studies.groups import FAR_CUT, GROUPS, NEAR_CUT, POOR_TEXTS, WORST, in_group
@@ -11,6 +13,7 @@ from stilts_core.studies.protocol import Contrast, Protocol
 from stilts_core.tasks.auxiliaries import LONG_TEXT, OWN_TEXT
 from stilts_core.tasks.catalogue import TASKS, get_task
 
+KINDS = {"score": "raw", "globally_centred": "globally centred", "centred": "language-centred"}  # of retrieval
 IN_GROUP = {
     "all": "all languages",
     "non-english": "all languages but English",
@@ -97,7 +100,7 @@ def phase_words(protocol: Protocol, name: str) -> str:
     if task == "none":
         return "more steps on the target" if arm.sums else "no intermediate task"
     beside = BESIDE.get(str(fields.get("auxiliary", "")), ("", ""))[0]
-    parts = [_task_words(task)]
+    parts = [", then ".join(_task_words(link) for link in task.split(LINK))]
     if fields.get("sham_labels"):
         parts.append("with permuted labels")
     if beside:
@@ -141,11 +144,20 @@ def measure_words(contrast: Contrast) -> str:
         return f"the {kind} time of inference on {title}"
     if contrast.endpoint == "transfer-gap":
         return f"the gap between English and {group_words(contrast.group)} on {title}"
+    if task.family == "retrieval" and (words := _retrieval_words(contrast.metric)):
+        return f"{words} on {title} {place}"
     if contrast.metric != "score":
         return f"the metric {metric_name(contrast.metric)} on {title} {place}"
-    if task.family == "retrieval":
-        return f"raw retrieval on {title} {place}"
     return f"the score on {title} {place}"
+
+
+def _retrieval_words(metric: str) -> str:
+    """The kind of retrieval that a metric of records measures, and from which hidden state if not the scored one."""
+    match = re.fullmatch(r"(score|centred|globally_centred)?:?(?:layer:(\d+))?", metric)
+    if not match:
+        return ""
+    state = f" from hidden state {match[2]}" if match[2] else ""
+    return f"{KINDS[match[1] or 'score']} retrieval{state}"
 
 
 def short_measure(contrast: Contrast) -> str:
@@ -153,7 +165,8 @@ def short_measure(contrast: Contrast) -> str:
     if contrast.metric.endswith("_seconds"):
         return f"{contrast.metric.removesuffix('_seconds')} time"
     kind = "the transfer gap on " * (contrast.endpoint == "transfer-gap")
-    kind += "raw retrieval on " * (contrast.metric == "score" and get_task(contrast.target).family == "retrieval")
+    if get_task(contrast.target).family == "retrieval" and (words := _retrieval_words(contrast.metric)):
+        kind += f"{words} on "
     place = "" if contrast.group == "non-english" else f" in {group_words(contrast.group)}"
     return f"{kind}{short_title(contrast.target)}{place}"
 

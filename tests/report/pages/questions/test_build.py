@@ -4,8 +4,10 @@ import csv
 import json
 import re
 
+import numpy as np
 import pytest
-from question_fixture import COMMIT, ENCODERS, NAMES, SOURCES, keep_table, write_protocols
+from question_fixture import CLAIMS, COMMIT, ENCODERS, NAMES, SOURCES, STATES, keep_table, write_protocols
+from study_fixture import CODES
 
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions import build as chapters
@@ -15,13 +17,19 @@ from stilts_core.report.pages.questions.names import arm_words, measure_words, p
 from stilts_core.studies.protocol import read_protocol
 from stilts_core.studies.results import kept_table, write_table
 
+STUDIES = (*NAMES, *CLAIMS)
 PARTS = ("question", "protocol", "answer", "contrasts", "controls", "mechanism", "real", "decision", "rerun")
 
 
 @pytest.fixture
 def only(monkeypatch):
     """Limits the book to the chapters of some studies."""
-    return lambda *names: monkeypatch.setattr(chapters, "QUESTIONS", {name: QUESTIONS[name] for name in names})
+
+    def limit(*names: str) -> None:
+        monkeypatch.setattr(chapters, "QUESTIONS", {name: QUESTIONS[name] for name in names})
+        monkeypatch.setattr(chapters, "CLAIMS", {})
+
+    return limit
 
 
 def build(folder, protocols) -> dict[str, str]:
@@ -42,17 +50,17 @@ def protocols(tmp_path_factory):
 def full(protocols, tmp_path_factory):
     """The folder of a book with the tables of all studies, and its texts."""
     folder = tmp_path_factory.mktemp("book")
-    for name in NAMES:
+    for name in STUDIES:
         keep_table(folder, protocols, name)
     return folder, build(folder, protocols)
 
 
 def test_study_that_was_not_run_names_its_command_and_shows_its_protocol(tmp_path, protocols):
     pages = build(tmp_path, protocols)
-    assert set(pages) == {"answers", *(f"{name}/{part}" for name in NAMES for part in PARTS)}
-    for name in NAMES:
+    assert set(pages) == {"answers", *(f"{name}/{part}" for name in STUDIES for part in PARTS)}
+    for name in STUDIES:
         assert f"has not been run yet. `stilts study {name} --keep`" in pages[f"{name}/answer"]
-        assert COMMIT[:12] in pages[f"{name}/protocol"] and "`direct`" in pages[f"{name}/protocol"]
+        assert COMMIT[:12] in pages[f"{name}/protocol"] and re.search("`(direct|mlm)`", pages[f"{name}/protocol"])
         assert f"stilts study {name} --dry-run" in pages[f"{name}/rerun"]
     assert pages["answers"].count("Not run yet.") == len(NAMES)
     assert not list(tmp_path.rglob("*.svg"))
@@ -67,7 +75,7 @@ def test_unregistered_study_says_so_and_names_the_limits_of_its_arms(tmp_path, o
 
 def test_complete_studies_are_confirmatory_and_show_all_sections(full):
     folder, pages = full
-    for name in NAMES:
+    for name in STUDIES:
         assert "This result is confirmatory" in pages[f"{name}/answer"]
         assert f"(../generated/questions/{name}.svg)" in pages[f"{name}/answer"]
         assert "Not shown yet" not in pages[f"{name}/mechanism"] and "###" in pages[f"{name}/mechanism"]
@@ -167,9 +175,9 @@ def test_replaced_registrations_are_deviations(tmp_path, only):
     assert "the source tree was not clean" in page
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STUDIES)
 def test_every_arm_and_control_of_the_committed_protocols_is_explained(name):
-    protocol, question = read_protocol(SOURCES / f"{name}.toml"), QUESTIONS[name]
+    protocol, question = read_protocol(SOURCES / f"{name}.toml"), (QUESTIONS | chapters.CLAIMS)[name]
     known = {*protocol.arms, *protocol.selectors}
     assert set(question.purposes) <= known
     assert {
@@ -179,7 +187,27 @@ def test_every_arm_and_control_of_the_committed_protocols_is_explained(name):
     assert set(question.controls) <= compared and question.controls
     for arm in known:
         assert arm_words(protocol, arm) and phase_words(protocol, arm)
-    assert all(measure_words(contrast).startswith(("the ", "raw ")) for contrast in protocol.contrasts)
+    assert all(
+        measure_words(contrast).startswith(("the ", "raw ", "language-centred ")) for contrast in protocol.contrasts
+    )
+
+
+def test_claim_has_curves_of_every_state_and_the_effect_of_labels_in_every_language(full):
+    _, pages = full
+    page = pages["retrieval/mechanism"]
+    depth, languages = (page[page.index(f"### {title}") :] for title in ("At which depth?", "Which languages?"))
+    assert re.findall(r"(?m)^\| (\d+) \|", depth) == [str(state) for state in range(STATES)]
+    effects = [float(value) for value in re.findall(r"(?m)\| \+(\d\.\d\d) \[[^|]*\] \|$", languages)]
+    assert len(effects) == len(CODES) - 1 and effects == sorted(effects, reverse=True)
+    assert abs(np.mean(effects) - 3) < 0.6  # what the invented table has
+    assert page.count("| 500 steps |") == 0 and "| 2,000 steps |" in pages["retrieval-dose/mechanism"]
+
+
+def test_page_of_the_claim_includes_its_fragments():
+    page = (SOURCES.parent / "book" / "questions" / "retrieval.md").read_text()
+    included = re.findall(r"\{include\} \.\./generated/questions/retrieval/(\w+)\.md", page)
+    assert included == [part for part in PARTS if part != "real"]
+    assert set(re.findall(r"generated/questions/retrieval-dose/(\w+)\.md", page)) < set(PARTS)
 
 
 def test_pages_of_the_book_include_every_fragment():
