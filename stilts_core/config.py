@@ -235,8 +235,7 @@ class RunConfig:
     def shared_phases(self) -> tuple[Self, ...]:
         """The configuration of each checkpoint on the way to the target: the first link of the chain, the first two, …
 
-        A joint phase (`mixed`) has no checkpoint of its own. What has no effect on a phase is set to its default, so
-        that all chains with the same beginning share its checkpoint.
+        A joint phase (`mixed`) has no checkpoint. Fields without effect have their defaults, so that chains share it.
         """
         links = [] if self.intermediate == "none" else self.intermediate.split(LINK)
         beginnings = [links[: length + 1] for length in range(len(links) - self.mixed)]
@@ -248,7 +247,8 @@ class RunConfig:
     def _without_effect(self, links: list[str]) -> dict[str, Any]:
         """The fields that have no effect on the phases of a chain, at their defaults."""
         if all(link == "mlm" for link in links):
-            return {"sham_labels": False} | _defaults("auxiliary")
+            replaced = chain.from_iterable(names for name, names in MLM_FIELDS.items() if getattr(self, name))
+            return {"sham_labels": False} | _defaults("auxiliary", *replaced)
         return {} if "mlm" in links else _defaults(*MLM_FIELDS) if self.auxiliary else _defaults("text_")
 
     @property

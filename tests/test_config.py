@@ -177,6 +177,9 @@ def test_fields_without_effect_on_a_phase_do_not_keep_it_from_being_shared():
     assert first(intermediate="mlm>squad", sham_labels=True, auxiliary="mlm") == first(intermediate="mlm")
     assert first(intermediate="squad>mnli", mixed=True, target_frozen=1, target_steps=3) == first(intermediate="squad")
     assert first(intermediate="squad>mlm", sham_labels=True) != first(intermediate="squad")
+    text = {"intermediate": "mlm>squad", "text_steps": 9, "text_lr": 1e-3}
+    assert first(**text, intermediate_steps=5, intermediate_lr=1e-4) == first(**text | {"intermediate": "mlm"})
+    assert first(intermediate="mlm>squad", intermediate_steps=5) != first(intermediate="mlm")
 
 
 def test_seed_that_is_equal_to_the_common_one_is_not_another_run():

@@ -7,7 +7,8 @@ from stilts_core.errors import ConfigError
 from stilts_core.tasks.auxiliaries import AUXILIARIES
 from stilts_core.tasks.catalogue import get_task, require_intermediate
 
-MLM_FIELDS = ("text_steps", "text_lr")  # decide phases of masked LM alone
+# The fields that decide phases of masked LM alone, and those that they replace there.
+MLM_FIELDS = {"text_steps": ("intermediate_steps", "intermediate_epochs"), "text_lr": ("intermediate_lr",)}
 
 
 def check_intermediate(intermediate: str, tasks: Sequence[str], *, sham: bool) -> None:

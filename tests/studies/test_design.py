@@ -125,6 +125,19 @@ def test_every_phase_of_a_chain_counts_with_its_own_steps():
     assert (chain.core_hours - single.core_hours) * 3600 == pytest.approx(12 * 100 * 0.02)
 
 
+def test_chains_with_the_same_beginning_share_its_phase():
+    text = {"intermediate": "mlm", "text_steps": 100}
+    arms = {
+        "direct": {"intermediate": "none"}, "mlm": text,
+        "mnli": text | {"intermediate": "mlm>mnli", "intermediate_steps": 400},
+        "sham": text | {"intermediate": "mlm>mnli", "intermediate_steps": 400, "sham_labels": True},
+    }  # fmt: skip
+    protocol = invented(arms=arms, targets=["udpos"])
+    size, runs = forecast(protocol, expand(protocol)), 12 * 4 * (1.0 + 250 * 0.01)
+    assert size.phases == 12 * 3
+    assert size.core_hours * 3600 == pytest.approx(runs + 12 * (100 + 2 * 400) * 0.02)
+
+
 def test_measuring_counts_every_process_of_every_block():
     plan = read_protocol(PROTOCOLS / "latency.toml").latency
     assert measuring_seconds(plan, 4) == 16 * 6 * 2 * 4.5
