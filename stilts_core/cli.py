@@ -197,8 +197,8 @@ def study(
     """Register the study NAME, do its runs, and print its findings.
 
     A study is the file protocols/NAME.toml. Finished runs are reused, also those of other studies; an interrupted study
-    resumes. Its table is written to RUNS_DIR/studies/. The results of blocks that are not done now come from the table
-    that the book keeps. A changed study is not registered, and its findings are exploratory.
+    resumes. Results of blocks that are not done now come from the table that the book keeps. A changed study is not
+    registered, and is exploratory. To measure latency again, remove the table RUNS_DIR/studies/latency.parquet first.
     """
     from stilts_core.studies.conduct import conclude_study, conduct, describe, open_study, register_study
     from stilts_core.studies.results import kept_table, write_table

@@ -8,6 +8,7 @@ from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.failed_runs import find_failures
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import (
+    abstract,
     claims,
     cost,
     laboratory,
@@ -65,9 +66,10 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
         pages |= {f"languages/{name}": page for name, page in laboratory.build_pages().items()}
     for name, page in pages.items():
         writer.write(f"generated/{name}.md", page)
-    questions.write_chapters(writer, protocols)
+    chapters = questions.write_chapters(writer, protocols)
     recorded.write_pages(writer, protocols)
-    claims.write_page(writer, protocols)
+    verdicts = claims.write_page(writer, protocols)
+    writer.write("generated/abstract.md", abstract.build_abstract(chapters, verdicts))
     return writer.finish()
 
 

@@ -1,5 +1,6 @@
 """The page "What holds?": the claims of the paper beside what the recorded grids of this book say."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -63,8 +64,11 @@ class RecordedGrid(NamedTuple):
     interim: bool
 
 
-def write_page(writer: PageWriter, protocols: Path | None = None) -> None:
-    """Write `generated/claims.md` and its CSV file. Raises ConfigError for a wrong protocol."""
+def write_page(writer: PageWriter, protocols: Path | None = None) -> dict[str, Counter[str]]:
+    """Write `generated/claims.md` and its CSV file, and return how often each grid gave each verdict.
+
+    Raises ConfigError for a wrong protocol.
+    """
     recorded = read_grids(writer.folder, protocols)
     estimates = judge_claims(PARTS, {name: entry.grid for name, entry in recorded.items()})
     rows: list[list[CellValue]] = []
@@ -83,6 +87,9 @@ def write_page(writer: PageWriter, protocols: Path | None = None) -> None:
     path = writer.write_csv("claims", ["claim", "what", "arm", "paper", "value", "low", "high", "verdict"], csv_rows)
     content = f"{_explain(recorded)}\n\n{table(['claim', 'measured as', 'paper', *ARMS.values()], rows).data}\n\n"
     writer.write("generated/claims.md", f"{content}{{download}}`CSV <{path}>`\n")
+    return {
+        ARMS[name]: Counter(_verdict(estimates[name, part], grid) for part in PARTS) for name, grid in recorded.items()
+    }
 
 
 def read_grids(book_dir: Path, protocols: Path | None = None) -> dict[str, RecordedGrid]:

@@ -52,7 +52,7 @@ def _figure(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], writer: 
         )
         for short, finding in found
     ]
-    title = _title(chapters)
+    title = answers_title(chapters)
     axis = "primary effect, in multiples of the smallest effect of interest"
     svg = draw_intervals(rows, title, axis, band=1, band_name="below the smallest effect of interest")
     writer.write(FIGURE, svg)
@@ -64,7 +64,7 @@ def _figure(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], writer: 
     ]
 
 
-def _title(chapters: Mapping[str, Chapter]) -> str:
+def answers_title(chapters: Mapping[str, Chapter]) -> str:
     """How many of the primary hypotheses have which verdict."""
     verdicts = [verdict(chapter, chapter.primary) if chapter.primary else PENDING for chapter in chapters.values()]
     names = {"supported": "supported", "not supported": "not supported", "cannot tell": "open", PENDING: "pending"}

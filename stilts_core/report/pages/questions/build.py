@@ -36,8 +36,8 @@ QUESTIONS: Mapping[str, ChapterParts] = {
 CLAIMS: Mapping[str, ChapterParts] = {"retrieval": retrieval.PARTS, "retrieval-dose": retrieval.DOSE_PARTS}
 
 
-def write_chapters(writer: PageWriter, protocols: Path | None = None) -> None:
-    """Write the fragments, figures and CSV files of all chapters to `generated/questions` in the writer's book.
+def write_chapters(writer: PageWriter, protocols: Path | None = None) -> dict[str, Chapter]:
+    """Write the fragments, figures and CSV files of all chapters to `generated/questions`, and return the chapters.
 
     Raises ConfigError for a wrong protocol, in the folder `protocols` if it is given.
     """
@@ -49,6 +49,7 @@ def write_chapters(writer: PageWriter, protocols: Path | None = None) -> None:
     answers = {name: chapters[name] for name in QUESTIONS}
     shorts = {name: question.short for name, question in QUESTIONS.items()}
     writer.write("generated/questions/answers.md", build_answers(answers, shorts, writer))
+    return chapters
 
 
 def _fragments(chapter: Chapter, own: ChapterParts, writer: PageWriter, protocols: Path | None) -> dict[str, str]:

@@ -1,0 +1,61 @@
+"""The abstract on the book's first page: the answers to the five questions, the paper's claims, and one figure."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from stilts_core.report.escape import markdown_text
+from stilts_core.report.pages.questions.answers import FIGURE as ANSWERS_FIGURE
+from stilts_core.report.pages.questions.answers import answers_title
+from stilts_core.report.pages.questions.build import CLAIMS, QUESTIONS
+from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.wording import PENDING, answer, headline, progress, status
+
+CLAIM = "retrieval"  # the study whose figure stands on the first page
+Verdicts = Mapping[str, Counter[str]]  # from the name of a grid to how often it gave each verdict
+
+
+def build_abstract(chapters: Mapping[str, Chapter], verdicts: Verdicts) -> str:
+    """The abstract as MyST, with links from the folder of the book's pages."""
+    answers = [_answer(chapters[name], QUESTIONS[name].short) for name in QUESTIONS]
+    return "\n\n".join(["\n".join(answers), *_claims(chapters[CLAIM], verdicts), *_figure(chapters)]) + "\n"
+
+
+def _answer(chapter: Chapter, short: str) -> str:
+    """The answer of a chapter in one sentence, or how far its study is."""
+    link = f"[{markdown_text(short)}](questions/{chapter.name}.md)"
+    finding = chapter.primary
+    if finding is None:
+        return f"- {link}: no answer yet{f' ({progress(chapter)})' if chapter.table else ''}."
+    sentence = answer(chapter, chapter.protocol.primary, finding)
+    return f"- {link}: {markdown_text(sentence)} *{status(chapter, finding).capitalize()}.*"
+
+
+def _claims(retrieval: Chapter, verdicts: Verdicts) -> list[str]:
+    """What became of the paper's claims in each recorded grid, and in the study of retrieval."""
+    parts = [f"{_count_verdicts(found)} ({markdown_text(name)})" for name, found in verdicts.items() if found]
+    sentences = []
+    if parts:
+        sentences.append(f"Of the measurements under [What holds?](claims.md), {'; '.join(parts)}.")
+    if finding := retrieval.primary:
+        sentence = markdown_text(answer(retrieval, retrieval.protocol.primary, finding))
+        link = f"[{markdown_text(CLAIMS[CLAIM].short)} on real languages](questions/{CLAIM}.md)"
+        sentences.append(f"{link}: {sentence} *{status(retrieval, finding).capitalize()}.*")
+    return [" ".join(sentences)] if sentences else []
+
+
+def _count_verdicts(found: Counter[str]) -> str:
+    """How many measurements gave each verdict, the most frequent first."""
+    words = {"agrees": "agree", "disagrees": "disagree", "cannot tell": "cannot tell", PENDING: "wait for encoders"}
+    return ", ".join(f"{number} {words.get(verdict, verdict)}" for verdict, number in found.most_common())
+
+
+def _figure(chapters: Mapping[str, Chapter]) -> list[str]:
+    """The main figure of the study of retrieval; before it has been run, the intervals of the five answers."""
+    chapter = chapters[CLAIM]
+    if chapter.primary:
+        title = markdown_text(headline(chapter, chapter.protocol.primary, chapter.primary))
+        return [f"![{title}](generated/questions/{CLAIM}.svg)", CLAIMS[CLAIM].caption(chapter)]
+    if any(chapters[name].primary for name in QUESTIONS):
+        title = markdown_text(answers_title({name: chapters[name] for name in QUESTIONS}))
+        return [f"![{title}]({ANSWERS_FIGURE})"]
+    return []
