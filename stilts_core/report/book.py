@@ -13,6 +13,7 @@ from stilts_core.report.pages import (
     laboratory,
     lessons,
     overview,
+    published,
     recorded,
     reference,
     runs,
@@ -46,7 +47,7 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
         "tasks": reference.build_tasks(),
         "languages": reference.build_languages(),
         "parameters": reference.build_parameters(),
-        "published": reference.build_published(),
+        "published": published.build_page({f"profile {profile}": grid, **_recorded_grids(book_dir, protocols)}, writer),
         "results": overview.build_results(grid, profile, place),
         "transfer": (
             transfer.build_page(grid, encoders, source, writer) if records else overview.explain_no_runs(profile)
@@ -69,6 +70,11 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
     recorded.write_pages(writer, protocols)
     claims.write_page(writer, protocols)
     return writer.finish()
+
+
+def _recorded_grids(book_dir: Path, protocols: Path | None) -> dict[str, Grid]:
+    """The grids of the tables that the book keeps, by name."""
+    return {f"recorded grid {page}": entry.grid for page, entry in recorded.read_grids(book_dir, protocols).items()}
 
 
 def _find_source(records: Sequence[Record], profile: str) -> str:
