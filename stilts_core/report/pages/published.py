@@ -19,9 +19,11 @@ from stilts_core.report.analysis.published import (
     read_means,
     read_retrieval,
 )
-from stilts_core.report.colours import TEXT, colour_limit, difference_colour, to_css
-from stilts_core.report.escape import html_text, markdown_text
+from stilts_core.report.colours import TEXT, difference_colour, to_css
+from stilts_core.report.escape import code_span, html_text, markdown_text
 from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.questions.names import list_words
+from stilts_core.report.pages.questions.wording import count
 from stilts_core.report.tables.grid import (
     MISSING_CELL,
     build_table,
@@ -31,7 +33,7 @@ from stilts_core.report.tables.grid import (
     table_row,
 )
 from stilts_core.report.tables.html import markdown_table, metric_name
-from stilts_core.report.tables.titles import row_title, short_title
+from stilts_core.report.tables.titles import short_title
 from stilts_core.tasks.catalogue import TARGET_TASKS, get_task
 from stilts_core.tasks.facts import read_facts
 from stilts_core.tasks.languages import get_language
@@ -46,7 +48,7 @@ COMPARABLE = (
 )
 COLOURS = (
     f"Colours show the difference from {REFERENCE}, which had no intermediate training. Each column has a scale of its "
-    "own, in its last row; values beyond its ends have the colours of the ends."
+    "own, in its last row, which ends at the largest difference in the column."
 )
 ABSENT = "This book has no run on real data yet, so no row of this book stands below the published ones."
 THRESHOLD = (
@@ -102,10 +104,10 @@ def build_page(grids: Mapping[str, Grid], writer: PageWriter) -> str:
         means,
         COLOURS,
         COMPARABLE,
-        *([] if real else [ABSENT]),
+        "; ".join(f"{markdown_text(name)}: {_describe(grid)}" for name, grid in real.items()) + "." if real else ABSENT,
         "## How well does XLM-R Large retrieve without training?",
         "Sentences are compared by the mean of the states of layer 14 of 24; a run of this book reads the state that "
-        "its own page names. Languages are ordered by their distance to English.",
+        "its own page names. The mean comes first, then the languages by their distance to English.",
         *retrieval,
         THRESHOLD,
         "## What does the paper's abstract claim?",
@@ -143,9 +145,9 @@ def _matrix(
 
 
 def _order(columns: set[Column]) -> list[Column]:
-    """Columns by target, then by the language's distance to English; a mean comes last."""
+    """Columns by target: first the mean, then the languages by their distance to English."""
     codes = sort_by_distance({column.language for column in columns} - {""})
-    places = {code: place for place, code in enumerate([*codes, ""])}
+    places = {code: place for place, code in enumerate(["", *codes])}
     return sorted(columns, key=lambda column: (TARGET_TASKS.index(column.target), places[column.language]))
 
 
@@ -154,7 +156,7 @@ def _own_rows(grids: Mapping[str, Grid], columns: Sequence[Column]) -> Rows:
     found = {}
     for name, grid in grids.items():
         for row in grid.rows:
-            head = f"{html_text(row_title(row))}<small>{html_text(f'{name}; {_describe(grid)}')}</small>"
+            head = f"{html_text(short_title(row))}<small>{html_text(name)}</small>"
             for column in columns:
                 cell = grid.cells.get((row, column.target))
                 if cell and (score := own_score(cell, column)):
@@ -163,10 +165,9 @@ def _own_rows(grids: Mapping[str, Grid], columns: Sequence[Column]) -> Rows:
 
 
 def _describe(grid: Grid) -> str:
-    """The encoders of a grid and its number of seeds."""
-    encoders = ", ".join(dict.fromkeys(run.encoder_name for run in grid.records))
-    seeds = len({run.seed for run in grid.records})
-    return f"{encoders}; {seeds} seed{'s' * (seeds > 1)}"
+    """The encoders of a grid and its number of seeds, as Markdown."""
+    encoders = list_words(map(code_span, dict.fromkeys(run.encoder_name for run in grid.records)))
+    return f"{encoders}, {count(len({run.seed for run in grid.records}), 'seed')}"
 
 
 def _limit(scores: PublishedScores, own: Rows, column: Column) -> float:
@@ -176,7 +177,7 @@ def _limit(scores: PublishedScores, own: Rows, column: Column) -> float:
     base = scores[REFERENCE, column].value
     values = [score.value for (system, at), score in scores.items() if at == column and system != REFERENCE]
     values += [score.measured.value for (_, at), score in own.items() if at == column and not score.departures]
-    return colour_limit(value - base for value in values) if values else 0.0
+    return max((abs(value - base) for value in values), default=0.0)  # a column has too few numbers for outliers
 
 
 def _head(column: Column) -> str:
@@ -184,8 +185,8 @@ def _head(column: Column) -> str:
     metric = f"<small>{html_text(metric_name(column.metric))}</small>"
     if column.language:
         return f"{html_text(get_language(column.language).name)}{metric}"
-    count = len(get_task(column.target).languages[XTREME])
-    return f"{html_text(short_title(column.target))}{metric}<small>{count} languages</small>"
+    languages = len(get_task(column.target).languages[XTREME])
+    return f"{html_text(short_title(column.target))}{metric}<small>{languages} languages</small>"
 
 
 def _published_cell(
