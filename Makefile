@@ -19,10 +19,10 @@ SIZES ?= --intermediate-epochs 1 --target-epochs 2 --dev-examples 200 --test-exa
 EXAMPLES ?= --intermediate-examples 1500 --target-examples 1500
 SPAN_EXAMPLES ?= --intermediate-examples 400 --target-examples 400
 
-.PHONY: help setup book grid pairs test lint bench clean
+.PHONY: help setup book grid pairs test lint a11y bench clean
 
 help: ## list these targets
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
 
 setup: $(INSTALLED) ## create a virtual environment in .venv, with this package and the pinned versions of its dependencies
 
@@ -78,6 +78,12 @@ lint: setup ## check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# The book must be built. axe-core comes from npm in the version that tests/accessibility/package-lock.json pins.
+a11y: setup ## check the built book for readers with a screen reader or a keyboard (needs chromium and npm)
+	@command -v npm >/dev/null && command -v chromium >/dev/null || { echo "Install both: apt-get install chromium npm"; exit 1; }
+	npm ci --prefix tests/accessibility --ignore-scripts --no-audit --no-fund --silent
+	$(BIN)/python tests/accessibility/check_pages.py
 
 # WORKLOADS="--workload train-xnli --seeds 3" measures only that workload; the others stay in the file unchanged.
 bench: setup ## measure speed and memory beside the strongest libraries (the machine should be idle)

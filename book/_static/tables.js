@@ -27,8 +27,17 @@ const sortable = (table) => {
     (head.querySelector("p") ?? head).insertBefore(button, head.querySelector("small"));
   });
 };
+// What scrolls must be in reach of a keyboard; what does not scroll is no stop on its way.
+const reach = () => {
+  for (const box of document.querySelectorAll(".stilts-table:not([role])")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+};
+addEventListener("resize", reach);
 document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll(".bd-article table")) {
     if (table.tHead && [...table.tBodies].some((body) => body.rows.length > 2)) sortable(table);
   }
+  reach();
 });

@@ -14,6 +14,7 @@ from stilts_core.report.pages import (
     laboratory,
     lessons,
     overview,
+    published,
     recorded,
     reference,
     runs,
@@ -47,7 +48,7 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
         "tasks": reference.build_tasks(),
         "languages": reference.build_languages(),
         "parameters": reference.build_parameters(),
-        "published": reference.build_published(),
+        "published": published.build_page({f"profile {profile}": grid, **_recorded_grids(book_dir, protocols)}, writer),
         "results": overview.build_results(grid, profile, place),
         "transfer": (
             transfer.build_page(grid, encoders, source, writer) if records else overview.explain_no_runs(profile)
@@ -68,9 +69,14 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
         writer.write(f"generated/{name}.md", page)
     chapters = questions.write_chapters(writer, protocols)
     recorded.write_pages(writer, protocols)
-    verdicts = claims.write_page(writer, protocols)
-    writer.write("generated/abstract.md", abstract.build_abstract(chapters, verdicts))
+    finding = claims.write_page(writer, protocols)
+    writer.write("generated/abstract.md", abstract.build_abstract(chapters, finding))
     return writer.finish()
+
+
+def _recorded_grids(book_dir: Path, protocols: Path | None) -> dict[str, Grid]:
+    """The grids of the tables that the book keeps, by name."""
+    return {f"recorded grid {page}": entry.grid for page, entry in recorded.read_grids(book_dir, protocols).items()}
 
 
 def _find_source(records: Sequence[Record], profile: str) -> str:

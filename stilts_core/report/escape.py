@@ -13,6 +13,7 @@ _ACTIVE = re.compile(r"(?P<inert>(?<= )\*+(?= ))|[\\`*_{}\[\]<>&$|~^@]|:(?=:)|(?
 # What can begin a block at the start of a line: headings, lists, quotes, fences, rules, comments, targets, options.
 _LINE_START = re.compile(r"[-+=>#~:%.()]|\d+[.)](?=\s|$)")
 _LINE_ENDS = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_PRIVATE_USE = re.compile("q[a-t][a-z]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\u202a-\u202e\u2066-\u2069]|[\ud800-\udfff]")
 
 
@@ -25,6 +26,14 @@ def one_line(text: object) -> str:
 def html_text(text: object) -> str:
     """A text as HTML: between tags, or in a quoted attribute. It may stand in a block of HTML on a Markdown page."""
     return escape(one_line(text))
+
+
+def language_tag(code: str) -> str:
+    """The language of a text as HTML's `lang` names it (BCP 47).
+
+    The codes of generated languages are for private use, which tools take for mistakes: they follow `art`, artificial.
+    """
+    return f"art-x-{code}" if _PRIVATE_USE.fullmatch(code) else code
 
 
 def markdown_text(text: object) -> str:

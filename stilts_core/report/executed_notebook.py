@@ -9,13 +9,14 @@ The notebook is read as plain JSON: nbformat would validate it first, which take
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from stilts_core.notebooks.paths import notebook_path
 from stilts_core.report.escape import markdown_text, one_line
+from stilts_core.report.figures.image import alternative_text
 from stilts_core.report.safe_output import NOT_SHOWN, clean_html, is_plain_svg
 
 PAPERMILL_NOTE = "papermill-error-cell-tag"  # tags the cell that papermill inserts above an error, in large red letters
@@ -23,6 +24,7 @@ INJECTED = "injected-parameters"
 KEPT_TAGS = frozenset({INJECTED, "parameters", "remove-input", "hide-input", "remove-cell", "hide-cell"})
 CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+UNDESCRIBED = "A figure of this notebook."
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 
 Notebook = dict[str, Any]
@@ -89,12 +91,24 @@ def _build_cell(cell: Mapping[str, Any], committed: Mapping[str, dict]) -> dict 
         return built | {"metadata": {}, "source": source if known else _as_text(source)}
     tags = [tag for tag in own_tags if isinstance(tag, str) and tag in KEPT_TAGS]
     count = cell.get("execution_count")
+    outputs = [_build_output(output) for output in cell["outputs"]]
     return built | {
-        "metadata": dict(original["metadata"]) if original else {"tags": tags},
+        "metadata": _describe_figures(dict(original["metadata"]) if original else {"tags": tags}, outputs),
         "source": source,
         "execution_count": count if isinstance(count, int) else None,
-        "outputs": [_build_output(output) for output in cell["outputs"]],
+        "outputs": outputs,
     }
+
+
+def _describe_figures(metadata: dict[str, Any], outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The metadata of a cell, whose figures get an alternative text: their titles, then what the notebook says."""
+    figures = [svg for output in outputs if (svg := output.get("data", {}).get("image/svg+xml"))]
+    if not figures:
+        return metadata
+    own = metadata.get("mystnb", {})
+    image = own.get("image", {})
+    alt = alternative_text(figures[0], image.get("alt", UNDESCRIBED))
+    return metadata | {"mystnb": own | {"image": image | {"alt": alt}}}
 
 
 def _as_text(source: str) -> str:

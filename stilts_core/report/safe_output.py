@@ -8,7 +8,7 @@ import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
-from stilts_core.report.escape import html_text
+from stilts_core.report.escape import html_text, language_tag
 
 TAGS = frozenset([
     "b", "bdi", "br", "caption", "code", "details", "div", "em", "i", "li", "ol", "p", "pre", "small", "span",
@@ -127,6 +127,8 @@ def _attribute(name: str, value: str) -> str:
         value = " ".join(word for word in value.split() if word in CLASSES)
     elif name == "style":
         value = "; ".join(filter(None, map(_declaration, value.split(";"))))
+    elif name == "lang" and ATTRIBUTES[name].fullmatch(value):
+        value = language_tag(value)
     elif name not in ATTRIBUTES or not ATTRIBUTES[name].fullmatch(value):
         return ""
     return f' {name}="{html_text(value)}"' if value else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from browser import CHROMIUM, PHONE, measure_widths, run_script
 from executed_notebook import execute_pair, fail_pair
+from page_faults import find_faults
 from record_fixture import NOTE, encoder_facts, grid_records, synthetic_record
 
 from stilts_core.laboratory.language.design import LANGUAGES
@@ -189,13 +190,28 @@ def test_published_page_prints_only_numbers_of_the_facts(site):
     facts = [path.read_text() for path in (ROOT / "stilts_core" / "tasks" / "facts").glob("published_*.csv")]
     known = {float(number) for text in facts for number in re.findall(r"-?\d+(?:\.\d+)?", text)}
     known |= {round(100 * number, 1) for number in known}
-    printed = re.findall(r"<td><p>(-?\d+\.\d+)</p></td>", (site / "book" / "published.html").read_text())
+    page = (site / "book" / "published.html").read_text()
+    printed = re.findall(r'<td data-value="[\d.]+"[^>]*>(\d+\.\d)<small>', page)
     assert len(printed) > 60 and {float(number) for number in printed} <= known
 
 
 def test_no_page_refers_to_a_script_style_or_picture_of_another_host(site):
     loads = re.compile(r"<(?:script|img|iframe|source)\b[^>]*?\bsrc=\"(https?:)?//|<link\b[^>]*?\bhref=\"(https?:)?//")
     assert [page for page in list_pages(site) if loads.search((site / page).read_text())] == []
+
+
+def test_no_page_has_faults_for_a_screen_reader(site):
+    faults = {page: found for page in list_pages(site) if (found := find_faults((site / page).read_text()))}
+    assert faults == {}
+
+
+def test_pages_with_their_pictures_have_at_most_one_megabyte(site):
+    for page in list_pages(site):
+        content = (site / page).read_text()
+        sources = re.findall(r'<img [^>]*src="([^"]+)"', content)
+        pictures = {((site / page).parent / source).resolve() for source in sources}
+        size = (site / page).stat().st_size + sum(picture.stat().st_size for picture in pictures)
+        assert size <= 1_000_000, f"{page} has {size:,} bytes"
 
 
 @needs_chromium

@@ -8,8 +8,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from html import unescape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 CHROMIUM = shutil.which("chromium")
@@ -62,7 +64,7 @@ def measure_widths(site: Path, pages: list[str], scratch: Path, width: int = PHO
     return run_script(site, MEASURE.replace("PAGES", json.dumps(pages)).replace("WIDTH", str(width)), scratch)
 
 
-def run_script(site: Path, page: str, scratch: Path) -> tuple[dict, set[str]]:
+def run_script(site: Path, page: str, scratch: Path, timeout: float = 120) -> tuple[Any, set[str]]:
     """Open an HTML page as a part of the site; returns the JSON that its script leaves in its body, and all hosts.
 
     `scratch` is a folder for the browser's profile and log.
@@ -75,11 +77,11 @@ def run_script(site: Path, page: str, scratch: Path) -> tuple[dict, set[str]]:
             dom = subprocess.run(
                 [CHROMIUM, *FLAGS, f"--user-data-dir={scratch / 'profile'}", f"--log-net-log={log}", "--dump-dom",
                  f"{address}/measure.html"],
-                capture_output=True, text=True, check=True, timeout=120,
+                capture_output=True, text=True, check=True, timeout=timeout,
             ).stdout  # fmt: skip
     finally:
         measure.unlink()
-    result = json.loads(dom[dom.index("<body>") + len("<body>") : dom.index("</body>")])
+    result = json.loads(unescape(dom[dom.index("<body>") + len("<body>") : dom.index("</body>")]))
     return result, {urlparse(url).hostname for url in _read_requests(log)}
 
 

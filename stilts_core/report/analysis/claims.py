@@ -20,14 +20,14 @@ NEGLIGIBLE = 1.0  # points: a claim of no benefit agrees with an interval that e
 class ClaimPart:
     """One number that a claim is about: what it is, in words, and its paired differences in a grid.
 
-    `paper` is the paper's own number, as its abstract states it (empty: none). `benefit` is what the claim says: True
-    for a gain, False for none.
+    `paper` is the paper's own number in points, as its abstract states it (None: it states none). `benefit` is what
+    the claim says: True for a gain, False for none.
     """
 
     claim: int
     words: str
     measure: Measure
-    paper: str = ""
+    paper: float | None = None
     benefit: bool = True
 
 

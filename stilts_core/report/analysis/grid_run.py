@@ -10,10 +10,12 @@ from stilts_core.runs.record import Averages
 
 
 class ScoredLanguage(BoundedScore, Protocol):
-    """A score in one language over `n` test items."""
+    """A score in one language over `n` test items, with all metrics of the task that were recorded."""
 
     @property
     def n(self) -> int: ...
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
 
 
 class GridRun(Protocol):

@@ -22,9 +22,10 @@ _LAYER = "layer:"
 
 
 class KeptScore(Interval):
-    """The score of one language with its interval over `n` test items."""
+    """The score of one language with its interval over `n` test items, and the task's other metrics."""
 
     n: int
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _make_run(run_id: str, config: ResolvedConfig, finished: str, notes: list[st
     scored = rows[rows["metric"] == "score"]
     columns = (scored[name].tolist() for name in ("language", "score", "low", "high", "n"))
     scores = {
-        language: KeptScore(score=score, low=low, high=high, n=n)
+        language: KeptScore(score=score, low=low, high=high, n=n, metrics=_metrics_in(measured, language))
         for language, score, low, high, n in zip(*columns, strict=True)
     }
     dev = {phase: measured.get(f"dev:{phase}:{config.target}", {}).get(ENGLISH) for phase in ("target", "joint")}
@@ -124,6 +125,15 @@ def _make_run(run_id: str, config: ResolvedConfig, finished: str, notes: list[st
         layers=_read_layers(measured),
         retrieval=_read_retrieval(measured),
     )
+
+
+def _metrics_in(measured: Mapping[str, Mapping[str, float]], language: str) -> dict[str, float]:
+    """The task's metrics in one language; what else was measured has a colon in its name."""
+    return {
+        metric: scores[language]
+        for metric, scores in measured.items()
+        if metric != "score" and ":" not in metric and language in scores
+    }
 
 
 def _read_layers(measured: Mapping[str, Mapping[str, float]]) -> dict[str, list[float]]:

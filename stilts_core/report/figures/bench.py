@@ -48,8 +48,11 @@ class _Ratio(NamedTuple):
     aim: Aim | None
 
 
-def draw_ratios(result: Mapping[str, MeasuredFigures], measures: Sequence[str], title: str) -> str | None:
-    """Draw the ratio to every peer by workload, with its range and its aim; None if none of the measures has one."""
+def draw_ratios(result: Mapping[str, MeasuredFigures], measures: Sequence[str], quantity: str) -> str | None:
+    """Draw the ratio to every peer by workload, with its range and its aim; None if none of the measures has one.
+
+    `quantity` names what is measured; the title says between which ratios it lies.
+    """
     ratios = [
         _Ratio(name, peer, entry["ratio"], _find_aim(name, measure, peer, entry))
         for name in WORKLOADS
@@ -83,7 +86,8 @@ def draw_ratios(result: Mapping[str, MeasuredFigures], measures: Sequence[str], 
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("ratio: median, smallest and largest of the repetitions")
-        axes.set_title(title)
+        medians = [ratio.range["median"] for ratio in ratios]
+        axes.set_title(f"{quantity}: {min(medians):.2g} to {max(medians):.2g} times the peer's")
         add_legend(figure, 3)
         return to_svg(figure)
 

@@ -47,10 +47,16 @@ def styled_figure(height: float, width: float = WIDTH) -> Iterator[Figure]:
 
 
 def to_svg(figure: Figure) -> str:
-    """Render a figure as SVG. Equal figures give equal text."""
+    """Render a figure as SVG with its title in the metadata. Equal figures give equal text."""
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
+    figure.savefig(text, format="svg", metadata={"Date": None, "Title": _title(figure)})
     return text.getvalue()
+
+
+def _title(figure: Figure) -> str:
+    """The title of a figure on one line, or those of its panels."""
+    titles = [figure.get_suptitle()] if figure.get_suptitle() else [axes.get_title("left") for axes in figure.axes]
+    return "; ".join(" ".join(title.split()) for title in titles if title)
 
 
 def set_title(figure: Figure, sentence: str, characters: int = TITLE_CHARACTERS) -> None:

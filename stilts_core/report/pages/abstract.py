@@ -1,6 +1,5 @@
 """The abstract on the book's first page: the answers to the five questions, the paper's claims, and one figure."""
 
-from collections import Counter
 from collections.abc import Mapping
 
 from stilts_core.report.escape import markdown_text
@@ -8,16 +7,15 @@ from stilts_core.report.pages.questions.answers import FIGURE as ANSWERS_FIGURE
 from stilts_core.report.pages.questions.answers import answers_title
 from stilts_core.report.pages.questions.build import CLAIMS, QUESTIONS
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.wording import PENDING, answer, headline, progress, status
+from stilts_core.report.pages.questions.wording import answer, headline, progress, status
 
 CLAIM = "retrieval"  # the study whose figure stands on the first page
-Verdicts = Mapping[str, Counter[str]]  # from the name of a grid to how often it gave each verdict
 
 
-def build_abstract(chapters: Mapping[str, Chapter], verdicts: Verdicts) -> str:
-    """The abstract as MyST, with links from the folder of the book's pages."""
+def build_abstract(chapters: Mapping[str, Chapter], claims: str) -> str:
+    """The abstract as MyST, with links from the folder of pages; `claims` says what became of the claims."""
     answers = [_answer(chapters[name], QUESTIONS[name].short) for name in QUESTIONS]
-    return "\n\n".join(["\n".join(answers), *_claims(chapters[CLAIM], verdicts), *_figure(chapters)]) + "\n"
+    return "\n\n".join(["\n".join(answers), _claims(chapters[CLAIM], claims), *_figure(chapters)]) + "\n"
 
 
 def _answer(chapter: Chapter, short: str) -> str:
@@ -30,23 +28,14 @@ def _answer(chapter: Chapter, short: str) -> str:
     return f"- {link}: {markdown_text(sentence)} *{status(chapter, finding).capitalize()}.*"
 
 
-def _claims(retrieval: Chapter, verdicts: Verdicts) -> list[str]:
-    """What became of the paper's claims in each recorded grid, and in the study of retrieval."""
-    parts = [f"{_count_verdicts(found)} ({markdown_text(name)})" for name, found in verdicts.items() if found]
-    sentences = []
-    if parts:
-        sentences.append(f"Of the measurements under [What holds?](claims.md), {'; '.join(parts)}.")
+def _claims(retrieval: Chapter, claims: str) -> str:
+    """What became of the paper's claims, and of the one about retrieval on real languages."""
+    sentences = [f"{markdown_text(claims)}: [What holds?](claims.md)"]
     if finding := retrieval.primary:
         sentence = markdown_text(answer(retrieval, retrieval.protocol.primary, finding))
         link = f"[{markdown_text(CLAIMS[CLAIM].short)} on real languages](questions/{CLAIM}.md)"
         sentences.append(f"{link}: {sentence} *{status(retrieval, finding).capitalize()}.*")
-    return [" ".join(sentences)] if sentences else []
-
-
-def _count_verdicts(found: Counter[str]) -> str:
-    """How many measurements gave each verdict, the most frequent first."""
-    words = {"agrees": "agree", "disagrees": "disagree", "cannot tell": "cannot tell", PENDING: "wait for encoders"}
-    return ", ".join(f"{number} {words.get(verdict, verdict)}" for verdict, number in found.most_common())
+    return " ".join(sentences)
 
 
 def _figure(chapters: Mapping[str, Chapter]) -> list[str]:

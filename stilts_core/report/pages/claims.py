@@ -1,14 +1,14 @@
 """The page "What holds?": the claims of the paper beside what the recorded grids of this book say."""
 
-from collections import Counter
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from stilts_core.report.analysis.claims import (
     NEGLIGIBLE,
     ClaimEstimate,
     ClaimPart,
+    Verdict,
     average_gain,
     gain_of_choice,
     gain_on,
@@ -16,28 +16,29 @@ from stilts_core.report.analysis.claims import (
     mean_gain_on,
     row_minus_row,
 )
-from stilts_core.report.analysis.grid import Grid
-from stilts_core.report.analysis.kept_runs import read_kept_runs
-from stilts_core.report.escape import html_text
+from stilts_core.report.analysis.published import CHOICE, stated_gains
+from stilts_core.report.escape import html_text, markdown_text
+from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedInterval, draw_intervals
 from stilts_core.report.page_writer import PageWriter
-from stilts_core.report.pages.questions.chapter import open_chapter
 from stilts_core.report.pages.questions.contrasts import two_lines
+from stilts_core.report.pages.questions.names import list_words
 from stilts_core.report.pages.questions.wording import NO_BREAK, PENDING
-from stilts_core.report.pages.recorded import GRIDS
+from stilts_core.report.pages.recorded import RecordedGrid, read_grids
 from stilts_core.report.tables.grid import format_interval, format_signed
 from stilts_core.report.tables.html import CellValue, table
 from stilts_core.tasks.facts import read_facts
 
+STATED = {row: value for row, value in stated_gains().values()}
 PARTS = (
-    ClaimPart(1, "SQuAD, mean over targets", average_gain("squad"), "+8.2"),
-    ClaimPart(1, "MNLI, mean over targets", average_gain("mnli"), "+7.5"),
-    ClaimPart(1, "HellaSwag, mean over targets", average_gain("hellaswag"), "+7.0"),
-    ClaimPart(2, "all nine tasks, mean over targets", average_gain("all"), "+8.7"),
-    ClaimPart(2, "all nine tasks minus SQuAD", row_minus_row("all", "squad"), "+0.5"),
+    ClaimPart(1, "SQuAD, mean over targets", average_gain("squad"), STATED["squad"]),
+    ClaimPart(1, "MNLI, mean over targets", average_gain("mnli"), STATED["mnli"]),
+    ClaimPart(1, "HellaSwag, mean over targets", average_gain("hellaswag"), STATED["hellaswag"]),
+    ClaimPart(2, "all nine tasks, mean over targets", average_gain("all"), STATED["all"]),
+    ClaimPart(2, "all nine tasks minus SQuAD", row_minus_row("all", "squad"), STATED["all"] - STATED["squad"]),
     ClaimPart(3, "BUCC and Tatoeba, mean over the nine tasks", mean_gain_on("bucc2018", "tatoeba")),
     ClaimPart(4, "TyDiQA, mean over the nine tasks", gain_on("tydiqa")),
     ClaimPart(4, "XNLI, mean over the tasks that do not hold its data", gain_on("xnli"), benefit=False),
-    ClaimPart(5, "the row that English dev scores choose, mean over targets", gain_of_choice, "+5.4"),
+    ClaimPart(5, "the row that English dev scores choose, mean over targets", gain_of_choice, STATED[CHOICE]),
     ClaimPart(6, "all nine tasks minus the same with MLM beside them", row_minus_row("all", "all+mlm")),
 )
 # What a reader must know to compare an arm with the paper; it holds whatever the estimates are.
@@ -55,21 +56,24 @@ REMARKS: Mapping[int, str] = {
     9: "The design. All nine are rows of the grids, some with stand-ins that the pages name.",
 }
 ARMS: Mapping[str, str] = {"wide": "laboratory"}  # from the page of a recorded grid to its name in the table
+VERDICT_WORDS: Mapping[Verdict, str] = {
+    "agrees": "agree",
+    "disagrees": "disagree",
+    "cannot tell": "stay open",
+    "not tested": "were not tested",
+}
+FIGURE = "generated/claims.svg"
+ROW_CHARACTERS = 28  # of a line of a row's name in the figure
+Estimates = Mapping[tuple[str, ClaimPart], ClaimEstimate]
 
 
-class RecordedGrid(NamedTuple):
-    """A recorded grid; `interim`: runs are missing, so that there is no verdict yet."""
-
-    grid: Grid
-    interim: bool
-
-
-def write_page(writer: PageWriter, protocols: Path | None = None) -> dict[str, Counter[str]]:
-    """Write `generated/claims.md` and its CSV file, and return how often each grid gave each verdict.
+def write_page(writer: PageWriter, protocols: Path | None = None) -> str:
+    """Write `generated/claims.md` and its CSV file, and return the finding in one sentence.
 
     Raises ConfigError for a wrong protocol.
     """
-    recorded = read_grids(writer.folder, protocols)
+    grids = read_grids(writer.folder, protocols)
+    recorded = {name: grids[name] for name in ARMS if name in grids}
     estimates = judge_claims(PARTS, {name: entry.grid for name, entry in recorded.items()})
     rows: list[list[CellValue]] = []
     csv_rows = []
@@ -79,28 +83,61 @@ def write_page(writer: PageWriter, protocols: Path | None = None) -> dict[str, C
         claim = _claim_cell(number, fact["claim"])
         for part in parts:
             cells = [_cell(recorded.get(name), estimates.get((name, part))) for name in ARMS]
-            rows.append([claim, html_text(part.words), part.paper or "–", *cells])
+            rows.append([claim, html_text(part.words), _paper(part), *cells])
             claim = ""
         if not parts:
             rows.append([claim, "–", "–", *("–" for _ in ARMS)])
         csv_rows += [_csv_row(part, name, estimates[name, part], recorded[name]) for part in parts for name in recorded]
     path = writer.write_csv("claims", ["claim", "what", "arm", "paper", "value", "low", "high", "verdict"], csv_rows)
-    content = f"{_explain(recorded)}\n\n{table(['claim', 'measured as', 'paper', *ARMS.values()], rows).data}\n\n"
-    writer.write("generated/claims.md", f"{content}{{download}}`CSV <{path}>`\n")
-    return {
-        ARMS[name]: Counter(_verdict(estimates[name, part], grid) for part in PARTS) for name, grid in recorded.items()
-    }
+    content = [
+        *_figure(estimates, recorded, writer),
+        _explain(recorded),
+        table(["claim", "measured as", "paper", *ARMS.values()], rows).data,
+        f"{{download}}`CSV <{path}>`",
+    ]
+    writer.write("generated/claims.md", "\n\n".join(content) + "\n")
+    return _finding(estimates, recorded)
 
 
-def read_grids(book_dir: Path, protocols: Path | None = None) -> dict[str, RecordedGrid]:
-    """The recorded grids that the book has, by the name of their page."""
-    recorded = {}
-    for page in ARMS:
-        chapter = open_chapter(GRIDS[page], book_dir, protocols)
-        if chapter.table is not None:
-            runs = read_kept_runs(chapter.protocol, chapter.table)
-            recorded[page] = RecordedGrid(Grid(runs, designed=True), chapter.is_interim)
-    return recorded
+def _figure(estimates: Estimates, recorded: Mapping[str, RecordedGrid], writer: PageWriter) -> list[str]:
+    """The paper's numbers and the estimates of every recorded grid on one axis, and how to read them."""
+    rows = []
+    for part in PARTS:
+        ours = (estimates[name, part].value for name in recorded)
+        stated = PlottedInterval(part.paper, part.paper, part.paper) if part.paper is not None else None
+        intervals = (PlottedInterval(value.value, *value.interval) if value else None for value in ours)
+        rows.append(IntervalRow(textwrap.fill(f"{part.claim}. {part.words}", ROW_CHARACTERS), (stated, *intervals)))
+    title = _finding(estimates, recorded)
+    series = ["paper, XLM-R Large", *(ARMS[name] for name in recorded)]
+    axis = "difference in points, with 95 % interval"
+    writer.write(FIGURE, draw_intervals(rows, title, axis, series=series))
+    return [
+        f"![{markdown_text(title)}]({FIGURE})",
+        "The number of the claim stands before what was measured. The paper's abstract states its numbers without "
+        "intervals, and none for some claims; they are means over other encoders and other data, so compare signs and "
+        "order. A row without an interval was not tested here yet.",
+    ]
+
+
+def _finding(estimates: Estimates, recorded: Mapping[str, RecordedGrid]) -> str:
+    """What the figure shows, in one sentence: the verdicts of each grid, or why there is none."""
+    if not recorded:
+        low, high = (format_signed(end(STATED.values())) for end in (min, max))
+        return f"The paper states gains of {low} to {high} points; this book has no recorded grid to compare yet"
+    clauses = []
+    for name, entry in recorded.items():
+        verdicts = [estimates[name, part].verdict for part in PARTS]
+        if entry.interim:
+            known = len(verdicts) - verdicts.count("not tested")
+            clauses.append(f"{known} have an interim estimate and none a verdict ({ARMS[name]})")
+            continue
+        counts = [f"{verdicts.count(kind)} {word}" for kind, word in VERDICT_WORDS.items() if kind in verdicts]
+        clauses.append(f"{list_words(counts)} ({ARMS[name]})")
+    return f"Of {len(PARTS)} parts of the paper's claims, {'; '.join(clauses)}"
+
+
+def _paper(part: ClaimPart) -> str:
+    return "–" if part.paper is None else format_signed(part.paper)
 
 
 def _claim_cell(number: int, claim: str) -> str:
@@ -127,7 +164,14 @@ def _verdict(estimate: ClaimEstimate, recorded: RecordedGrid) -> str:
 def _csv_row(part: ClaimPart, name: str, estimate: ClaimEstimate, recorded: RecordedGrid) -> list[object]:
     value = estimate.value
     numbers = [value.value, *value.interval] if value else ["", "", ""]
-    return [part.claim, part.words, ARMS[name], part.paper, *numbers, _verdict(estimate, recorded)]
+    return [
+        part.claim,
+        part.words,
+        ARMS[name],
+        "" if part.paper is None else f"{part.paper:+.1f}",
+        *numbers,
+        _verdict(estimate, recorded),
+    ]
 
 
 def _explain(recorded: Mapping[str, RecordedGrid]) -> str:

@@ -7,6 +7,7 @@ from stilts_core.bench.table import HEADINGS, build_rows
 from stilts_core.bench.workloads import PEERS, WORKLOADS
 from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.figures.bench import draw_growth, draw_ratios
+from stilts_core.report.figures.image import markdown_image
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import forecast
 from stilts_core.report.tables.html import markdown_table
@@ -56,20 +57,21 @@ def _figures(result: dict, writer: PageWriter) -> list[str]:
     """Write the figures for which there are measurements, and return their images as Markdown."""
     figures = {
         "speed": (
-            draw_ratios(result, SPEEDS, "How many times faster than the peer"),
+            draw_ratios(result, SPEEDS, "Speed"),
             "Ratio of speeds by workload.",
         ),
         "memory": (
-            draw_ratios(result, ("peak_memory_bytes",), "How much of the peer's memory"),
+            draw_ratios(result, ("peak_memory_bytes",), "Peak memory"),
             "Ratio of peak memory by workload.",
         ),
         "growth": (draw_growth(_curves(result)), "Cost by size, on logarithmic axes."),
     }
     images = []
-    for name, (svg, alt) in figures.items():
+    for name, (svg, description) in figures.items():
         if svg:
-            writer.write(f"generated/cost-{name}.svg", svg)
-            images.append(f"![{alt}](generated/cost-{name}.svg)")
+            path = f"generated/cost-{name}.svg"
+            writer.write(path, svg)
+            images.append(markdown_image(svg, path, description))
     return images
 
 

@@ -3,7 +3,7 @@
 from stilts_core.laboratory.language.design import ENGLISH, LANGUAGES, LabLanguage, design_matrix, factor_correlations
 from stilts_core.laboratory.language.gloss import SENTENCES, Glossed, gloss, grammar_table
 from stilts_core.laboratory.language.realiser import Realiser
-from stilts_core.report.escape import html_text
+from stilts_core.report.escape import html_text, language_tag
 from stilts_core.report.tables.html import markdown_table
 
 PARAMETER_MEANINGS = {
@@ -58,10 +58,10 @@ def format_gloss(glossed: Glossed, language: LabLanguage) -> str:
     columns = zip(glossed.words, glossed.morphemes, glossed.glosses, strict=True)
     words = "".join(
         f'<span {COLUMN_STYLE}><b>{html_text(word)}</b><i dir="ltr">{html_text(morphemes)}</i>'
-        f'<small dir="ltr">{html_text(meaning)}</small></span>'
+        f'<small dir="ltr" lang="en">{html_text(meaning)}</small></span>'
         for word, morphemes, meaning in columns
     )
-    attributes = f'lang="{language.code}" dir="{direction}"'
+    attributes = f'lang="{language_tag(language.code)}" dir="{direction}"'
     return (
         f'<div class="stilts-gloss mathjax_ignore" dir="{direction}"><p {attributes}>{html_text(glossed.text)}</p>'
         f'<div class="words" {attributes} {ROW_STYLE}>{words}</div>'

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from stilts_core.report.figures.image import markdown_image
 from stilts_core.report.figures.transfer import draw_pretraining_losses, draw_retrieval
 from stilts_core.report.page_writer import PageWriter
 
@@ -15,12 +16,12 @@ def build_sections(encoders: Sequence[dict], writer: PageWriter) -> list[str]:
     sweeps = _average(encoders, "retrieval")
     mean = np.mean([sweep for code, sweep in sweeps.items() if code != "en"], axis=0)
     best = int(mean.argmax())
-    writer.write("generated/pretraining-loss.svg", draw_pretraining_losses(losses, _loss_finding(languages, losses)))
+    loss_figure = draw_pretraining_losses(losses, _loss_finding(languages, losses))
+    writer.write("generated/pretraining-loss.svg", loss_figure)
     title = f"Before fine-tuning, hidden state {best} retrieves best: {mean[best]:.1f} on average"
     in_pretraining = {code: facts["texts"] > 0 for code, facts in languages.items()}
-    writer.write(
-        "generated/pretraining-retrieval.svg", draw_retrieval(sweeps, in_pretraining, first["candidates"], title)
-    )
+    retrieval_figure = draw_retrieval(sweeps, in_pretraining, first["candidates"], title)
+    writer.write("generated/pretraining-retrieval.svg", retrieval_figure)
     rows = [
         [code, facts["texts"], f"{facts['distance']:.4f}", f"{losses[code]:.4f}", *(f"{x:.4f}" for x in sweeps[code])]
         for code, facts in languages.items()
@@ -34,11 +35,19 @@ def build_sections(encoders: Sequence[dict], writer: PageWriter) -> list[str]:
         "## What could the encoder do before any fine-tuning?",
         f"{number}: {first['parameters']:,} parameters that read {first['tokens']:,} sub-words in "
         f"{first['seconds']:.0f} s. The loss is on held-out text of each language.",
-        "![MLM loss of each language against the size of its pretraining text.](generated/pretraining-loss.svg)",
+        markdown_image(
+            loss_figure,
+            "generated/pretraining-loss.svg",
+            "MLM loss of each language against the size of its pretraining text.",
+        ),
         "A sentence and its English translation should have similar representations. For each sentence, and for every "
         f"hidden state, the nearest of {first['candidates']} English sentences is retrieved by cosine of mean-pooled "
         "states.",
-        "![Retrieval accuracy of every language from every hidden state.](generated/pretraining-retrieval.svg)",
+        markdown_image(
+            retrieval_figure,
+            "generated/pretraining-retrieval.svg",
+            "Retrieval accuracy of every language from every hidden state.",
+        ),
         f"{{download}}`CSV <{path}>`",
     ]
 

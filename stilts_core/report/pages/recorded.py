@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.analysis.kept_runs import read_kept_runs
@@ -16,6 +17,24 @@ from stilts_core.report.pages.questions.wording import count, progress
 
 # From the page of a recorded grid to the study whose table it shows.
 GRIDS: Mapping[str, str] = {"wide": "choice"}
+
+
+class RecordedGrid(NamedTuple):
+    """A recorded grid; `interim`: runs are missing, so that there is no verdict yet."""
+
+    grid: Grid
+    interim: bool
+
+
+def read_grids(book_dir: Path, protocols: Path | None = None) -> dict[str, RecordedGrid]:
+    """The recorded grids that the book has, by the name of their page."""
+    recorded = {}
+    for page, study in GRIDS.items():
+        chapter = open_chapter(study, book_dir, protocols)
+        if chapter.table is not None:
+            runs = read_kept_runs(chapter.protocol, chapter.table)
+            recorded[page] = RecordedGrid(Grid(runs, designed=True), chapter.is_interim)
+    return recorded
 
 
 def write_pages(writer: PageWriter, protocols: Path | None = None) -> None:

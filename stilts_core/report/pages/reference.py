@@ -1,11 +1,10 @@
-"""Reference tables of the book, as MyST Markdown: tasks, languages, parameters, published results."""
+"""Reference tables of the book, as MyST Markdown: tasks, languages, parameters."""
 
 from dataclasses import fields
 
 from stilts_core.config import PROFILES, RunConfig
 from stilts_core.report.tables.html import markdown_table, metric_name
 from stilts_core.tasks.catalogue import TASKS, Task
-from stilts_core.tasks.facts import read_facts
 from stilts_core.tasks.languages import languages as benchmark_languages
 
 
@@ -96,27 +95,3 @@ def build_parameters() -> str:
 
 def _format_value(value: str | float | None) -> str:
     return "–" if value in (None, "") else f"`{value}`"
-
-
-def build_published() -> str:
-    """The published numbers that were verified, each with its source."""
-    claims = [[fact["claim"], fact["value"], fact["unit"], fact["source"]] for fact in read_facts("published_claims")]
-    scores = [
-        [fact["system"], TASKS[fact["task"]].title, metric_name(fact["metric"]), fact["score"], fact["source"]]
-        for fact in read_facts("published_scores")
-    ]
-    retrieval = [
-        [fact["task"], fact["lang"], f"{100 * float(fact['score']):.1f}", fact["metric"]]
-        for fact in read_facts("published_retrieval_xlmr_large")
-    ]
-    parts = [
-        "## What the paper claims",
-        markdown_table(["claim", "value", "unit", "source"], claims),
-        "## XTREME scores, means over all languages",
-        markdown_table(["system", "task", "metric", "score", "source"], scores),
-        "## Retrieval with XLM-R Large without training",
-        "Sentences are compared by the mean of the states of layer 14. Source: pull request 128 of jiant-dev, by the "
-        "paper's authors (2020-07-29). The values there are shares; here they are percentages.",
-        markdown_table(["task", "language", "score", "metric"], retrieval),
-    ]
-    return "\n\n".join(parts) + "\n"

@@ -6,8 +6,10 @@ from stilts_core.report.analysis.centring import EXPLANATION
 from stilts_core.report.analysis.grid import BASELINE, Average, Grid, row_sort_key
 from stilts_core.report.analysis.measurement import Measurement
 from stilts_core.report.analysis.multiplicity import CorrectedFamily, correct
+from stilts_core.report.analysis.published import CHOICE, stated_gains
 from stilts_core.report.colours import colour_limit
 from stilts_core.report.figures.grid import draw_heat_map
+from stilts_core.report.figures.image import markdown_image
 from stilts_core.report.pages import choice
 from stilts_core.report.pages.csv_numbers import format_columns, name_columns
 from stilts_core.report.pages.grid_place import GridPlace
@@ -25,7 +27,6 @@ from stilts_core.report.tables.grid import (
 from stilts_core.report.tables.html import markdown_table, metric_name
 from stilts_core.report.tables.titles import short_title
 from stilts_core.tasks.catalogue import get_task
-from stilts_core.tasks.facts import read_facts
 
 Key = tuple[str, str, Average]  # a row, a target or AVERAGE, and the languages of the mean
 TESTS = ("p", "p_holm")  # of the paired differences: alone, and after Holm's correction over the page
@@ -46,9 +47,6 @@ SAME_DATA = (
     "within each seed first; *of* is the number of these targets."
 )
 SHORT_METRICS = {"accuracy": "acc.", "f1": "F1", "em_f1": "EM, F1", "map": "mAP"}
-# The rows that the claims of the paper's abstract are about, by words of the claim.
-CLAIMED_ROWS = {"from SQuAD": "squad", "from MNLI": "mnli", "from HellaSwag": "hellaswag", "multi-task": "all"}
-CLAIM_OF_CHOICE = "best intermediate model per target"
 
 
 def build_page(grid: Grid, place: GridPlace) -> str:
@@ -203,8 +201,8 @@ def _heat_map(grid: Grid, family: CorrectedFamily[Key], place: GridPlace) -> lis
     if figure is None:
         return []
     path = place.write("heat-map.svg", figure)
-    alt = "The table above as a heat map: rows by mean difference, best on top; cells with the same data in italics."
-    return ["## Which intermediate task helps which target?", f"![{alt}]({path})"]
+    description = "The table above as a heat map: rows by mean difference, best on top; same data in italics."
+    return ["## Which intermediate task helps which target?", markdown_image(figure, path, description)]
 
 
 def _centring(grid: Grid) -> list[str]:
@@ -219,15 +217,13 @@ def _centring(grid: Grid) -> list[str]:
 def _claims(grid: Grid) -> list[str]:
     """The gains that the paper's abstract states, beside those of this grid."""
     rows = []
-    for fact in read_facts("published_claims"):
-        claim = fact["claim"]
-        row = next((row for words, row in CLAIMED_ROWS.items() if words in claim), None)
+    for claim, (row, stated) in stated_gains().items():
         gain, targets = (grid.average(row), len(grid.counted_targets(row))) if row in grid.rows else (None, 0)
-        if CLAIM_OF_CHOICE in claim:
+        if row == CHOICE:
             gain, targets = choice.mean_gain_on_dev(grid)
         if gain:
             here = f"{format_signed(gain.value)} ({format_interval(gain)})"
-            rows.append([claim, f"+{fact['value']}", here, targets])
+            rows.append([claim, format_signed(stated), here, targets])
     if not rows:
         return []
     return [

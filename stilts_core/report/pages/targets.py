@@ -17,6 +17,7 @@ from stilts_core.report.analysis.replicates import subtract_pairs, summarise
 from stilts_core.report.colours import colour_limit
 from stilts_core.report.escape import html_text
 from stilts_core.report.figures.grid import correct_column, draw_gains, draw_layers
+from stilts_core.report.figures.image import markdown_image
 from stilts_core.report.pages.csv_numbers import format_columns
 from stilts_core.report.pages.grid_place import TO_BOOK, GridPlace
 from stilts_core.report.tables import grid as grid_table
@@ -47,21 +48,21 @@ def build_page(grid: Grid, target: str, place: GridPlace) -> str:
     ]
     if figure := draw_gains(grid, target):
         path = place.write(f"{target}-gains.svg", figure)
-        alt = (
-            f"Differences from the baseline in {task.title} with their intervals; the table in Results has the numbers."
-        )
+        description = "Differences from the baseline with their intervals; the table in Results has the numbers."
         explanation = explain_differences(
             correct_column(grid, target), MEMBERS.format(page=f"{TO_BOOK}/{place.page}.md"), "Filled points"
         )
-        parts += ["## Which intermediate task helps?", f"![{alt}]({TO_BOOK}/{path})", explanation]
+        image = markdown_image(figure, f"{TO_BOOK}/{path}", description)
+        parts += ["## Which intermediate task helps?", image, explanation]
     parts += [
         "## How well does each row transfer to each language?",
         _languages(grid, target, codes, source, place),
     ]
     if figure := draw_layers(grid, target):
         path = place.write(f"{target}-layers.svg", figure)
-        alt = "Mean score over languages from every hidden state, one line for each row."
-        parts += ["## Which hidden state retrieves best?", f"![{alt}]({TO_BOOK}/{path})"]
+        description = "Mean score over languages from every hidden state, one line for each row."
+        image = markdown_image(figure, f"{TO_BOOK}/{path}", description)
+        parts += ["## Which hidden state retrieves best?", image]
     if table := centring_table(cells):
         parts += ["## How much of retrieval does an offset of languages hide?", table, EXPLANATION]
     if source != LABORATORY:

@@ -19,6 +19,7 @@ from stilts_core.report.analysis.distances import (
 from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
 from stilts_core.report.analysis.measurement import Measurement
 from stilts_core.report.analysis.slopes import Slope, collect_factors, fit_slopes, score_languages, share_replicates
+from stilts_core.report.figures.image import markdown_image
 from stilts_core.report.figures.transfer import DISTANCE_STEP, draw_factor
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import pretraining
@@ -61,12 +62,11 @@ def build_page(grid: Grid, encoders: Sequence[dict], source: str, writer: PageWr
     plotted = baseline if baseline.scores else all_rows
     parts = []
     for factor, question in QUESTIONS.items():
-        writer.write(
-            f"generated/transfer-{factor}.svg",
-            draw_factor(plotted.scores, plotted.factors, plotted.slopes, factor, source),
-        )
-        alt = f"Zero-shot score of {len(plotted.scores)} languages against {factor}; the table below has the numbers."
-        parts += [f"## {question}", f"![{alt}](generated/transfer-{factor}.svg)"]
+        path = f"generated/transfer-{factor}.svg"
+        figure = draw_factor(plotted.scores, plotted.factors, plotted.slopes, factor, source)
+        writer.write(path, figure)
+        description = f"The scores of {len(plotted.scores)} languages; the table below has the numbers."
+        parts += [f"## {question}", markdown_image(figure, path, description)]
     parts += [
         _explain(plotted, source),
         *_slopes([baseline, all_rows]),

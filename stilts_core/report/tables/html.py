@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from IPython.display import HTML
 
-from stilts_core.report.escape import html_text, one_line
+from stilts_core.report.escape import html_text, language_tag, one_line
 
 SHORT_CELL = 32  # characters of a cell that stays on one line
 METRIC_NAMES = {
@@ -24,7 +24,7 @@ def metric_name(metric: str) -> str:
 
 def text(value: object, language: str | None = None) -> str:
     """Escaped text in the direction of its own script, whatever the direction around it."""
-    attribute = f' lang="{html_text(language)}"' if language else ""
+    attribute = f' lang="{html_text(language_tag(language))}"' if language else ""
     return f'<div dir="auto"{attribute} style="overflow-wrap: break-word; min-width: 6em">{html_text(value)}</div>'
 
 

@@ -1,7 +1,5 @@
 """The abstract on the first page, before, while and after the studies are run."""
 
-from collections import Counter
-
 import pytest
 from question_fixture import CLAIMS, ENCODERS, NAMES, keep_table, write_protocols
 
@@ -21,9 +19,9 @@ def open_all(book, protocols):
 
 
 def test_book_without_results_lists_the_questions_and_claims_nothing(tmp_path, protocols):
-    page = build_abstract(open_all(PageWriter(tmp_path).folder, protocols), {})
+    page = build_abstract(open_all(PageWriter(tmp_path).folder, protocols), "No grid yet")
     assert page.count("no answer yet.") == len(QUESTIONS) == page.count("](questions/")
-    assert "![" not in page and "What holds?" not in page
+    assert "![" not in page and "No grid yet: [What holds?](claims.md)" in page
 
 
 def test_answers_have_their_interval_and_status_and_the_figure_is_that_of_retrieval(tmp_path, protocols):
@@ -31,14 +29,14 @@ def test_answers_have_their_interval_and_status_and_the_figure_is_that_of_retrie
     keep_table(tmp_path, protocols, "adversary", ENCODERS - 1)
     keep_table(tmp_path, protocols, "ratio", 1)
     chapters = open_all(tmp_path, protocols)
-    page = build_abstract(chapters, {"laboratory": Counter({"agrees": 3, "cannot tell": 2}), "real": Counter()})
+    page = build_abstract(chapters, "Of 5 parts, 3 agree")
     lines = dict(zip(QUESTIONS, page.splitlines(), strict=False))
     assert lines["continued"].endswith("*Confirmatory.*") and "95 % interval over 4 encoders" in lines["continued"]
     assert lines["adversary"].endswith("*Interim.*") and "Interim estimate (3 of 4 encoders)" in lines["adversary"]
     assert lines["ratio"].endswith("no answer yet (1 of 4 encoders is done).")
-    assert "[What holds?](claims.md), 3 agree, 2 cannot tell (laboratory)." in page
+    assert "Of 5 parts, 3 agree: [What holds?](claims.md)" in page
     assert "](generated/questions/answers.svg)" in page and page.count("![") == 1
     keep_table(tmp_path, protocols, "retrieval")
-    page = build_abstract(open_all(tmp_path, protocols), {})
+    page = build_abstract(open_all(tmp_path, protocols), "")
     assert "](generated/questions/retrieval.svg)" in page and page.count("![") == 1
     assert "[Retrieval on real languages](questions/retrieval.md): " in page

@@ -12,6 +12,7 @@ from stilts_core.report.analysis.claims import NEGLIGIBLE, ClaimPart, average_ga
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import claims
+from stilts_core.report.pages.recorded import RecordedGrid
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS
 from stilts_core.tasks.facts import read_facts
 
@@ -99,7 +100,7 @@ def test_one_seed_and_a_missing_row_have_no_verdict():
 
 
 def write(tmp_path, monkeypatch, interim=False, **grids) -> tuple[str, list[dict[str, str]]]:
-    recorded = {name: claims.RecordedGrid(grid, interim) for name, grid in grids.items()}
+    recorded = {name: RecordedGrid(grid, interim) for name, grid in grids.items()}
     monkeypatch.setattr(claims, "read_grids", lambda *_: recorded)
     writer = PageWriter(tmp_path)
     claims.write_page(writer)
@@ -117,13 +118,33 @@ def test_page_has_every_claim_and_its_numbers(tmp_path, monkeypatch, grid):
     assert "Not recorded yet" not in page
 
 
+def test_figure_shows_every_part_and_the_paper_s_numbers_and_its_title_counts_verdicts(tmp_path, monkeypatch, grid):
+    drawn = {}
+    monkeypatch.setattr(claims, "draw_intervals", lambda rows, title, axis, **options: drawn.update(rows=rows) or title)
+    page, lines = write(tmp_path, monkeypatch, wide=grid)
+    facts = {float(fact["value"]) for fact in read_facts("published_claims") if fact["unit"] == "points"}
+    stated = [row.intervals[0].value for row in drawn["rows"] if row.intervals[0]]
+    assert facts <= set(stated) and len(stated) == len(facts) + 1  # and the difference of two of them
+    assert len(drawn["rows"]) == len(claims.PARTS)
+    for row, line in zip(drawn["rows"], lines, strict=True):
+        own = row.intervals[1]
+        assert (own.value, own.low, own.high) == pytest.approx([float(line[name]) for name in ("value", "low", "high")])
+    title = re.match(r"!\[(.*?)\]\(generated/claims.svg\)", page)[1]
+    verdicts = [line["verdict"] for line in lines]
+    for verdict, words in (("agrees", "agree"), ("disagrees", "disagree"), ("cannot tell", "stay open")):
+        assert (f"{verdicts.count(verdict)} {words}" in title) == (verdict in verdicts)
+
+
 def test_verdicts_wait_for_a_grid_that_is_not_complete(tmp_path, monkeypatch, grid):
     page, rows = write(tmp_path, monkeypatch, interim=True, wide=grid)
     assert {row["verdict"] for row in rows} == {"pending"} and "is *pending* while encoders" in page
     assert not re.search(r"<b>(agrees|disagrees)</b>", page)
+    assert re.match(r"!\[Of 10 parts of the paper's claims, \d+ have an interim estimate and none a verdict", page)
 
 
 def test_page_without_grids_shows_the_claims_alone(tmp_path, monkeypatch):
     page, rows = write(tmp_path, monkeypatch)
+    assert page.startswith("![The paper states gains of +5.4 to +8.7 points; this book has no recorded grid")
+    assert "<dc:title>The paper states gains" in (tmp_path / "generated/claims.svg").read_text()
     assert rows == [] and "Not recorded yet: the grid of [laboratory](wide.md)." in page
     assert not re.search(r"<b>(agrees|disagrees)</b>", page)

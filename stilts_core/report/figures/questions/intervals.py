@@ -21,6 +21,7 @@ from stilts_core.report.figures.style import (
 )
 
 ROW, SERIES_STEP = 0.3, 0.24  # inches of a row; of a row's height, between its series
+LINE = 0.2  # inches of a line of a row's name
 AXIS_CHARACTERS = 44  # of a line of the axis's label: the names of rows leave it less room than the title has
 SERIES_ROOM = 0.14  # more inches of a row for each further series
 
@@ -55,7 +56,8 @@ def draw_intervals(
 
     `axis` labels the horizontal axis. Values between ± `band` are negligible; `band_name` says so in the legend.
     """
-    height = 1.7 + (ROW + SERIES_ROOM * (len(series) - 1)) * max(len(rows), FEW_ROWS - 1)
+    lines = max((row.name.count("\n") for row in rows), default=0)  # beyond the first
+    height = 1.7 + max(ROW + SERIES_ROOM * (len(series) - 1), LINE * (lines + 1)) * max(len(rows), FEW_ROWS - 1)
     with styled_figure(height) as figure:
         axes = figure.add_subplot()
         for place, name in enumerate(series):
