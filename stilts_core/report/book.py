@@ -10,6 +10,7 @@ from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import (
     claims,
     cost,
+    explorer,
     laboratory,
     lessons,
     overview,
@@ -66,7 +67,8 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
     for name, page in pages.items():
         writer.write(f"generated/{name}.md", page)
     questions.write_chapters(writer, protocols)
-    recorded.write_pages(writer, protocols)
+    grids = [(grid, place), *recorded.write_pages(writer, protocols)]
+    writer.write("generated/explorer.md", explorer.build_page(grids, profile, writer))
     claims.write_page(writer, protocols)
     return writer.finish()
 
