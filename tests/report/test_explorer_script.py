@@ -53,6 +53,7 @@ const explore = async () => {
   };
   const press = (key) =>
     page.document.activeElement.dispatchEvent(new page.KeyboardEvent("keydown", { key, bubbles: true }));
+  at("#stilts-explorer details").open = true;
   await look();
   await choose("row", "qqp");
   await choose("axis", "name");

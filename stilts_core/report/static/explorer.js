@@ -81,8 +81,9 @@
   };
 
   const describePoint = ({ show, target }, point) =>
-    `${isolate(point.name)}: ${MEASURES[show]} ${withInterval(show, [point.value, point.low, point.high])}; distance ` +
-    `${number(point.distance)}, script ${isolate(point.script)}, ${size(point.size)} ${target.size}`;
+    `${isolate(point.name)}, ${point.code}: ${MEASURES[show]} ` +
+    `${withInterval(show, [point.value, point.low, point.high])}; distance ${number(point.distance)}, ` +
+    `script ${isolate(point.script)}, ${size(point.size)} ${target.size}`;
 
   const COLUMNS = ["language", "name", "script", "distance", "pretraining", "n", "value", "low", "high"];
   const tabulate = ({ points }) => points.map((point) =>
@@ -277,8 +278,8 @@
     const panel = html("div", { class: "panel" });
     const button = html("button", { type: "button", class: "download" }, "Download these numbers (CSV)");
     const table = html("div", { class: "numbers", tabindex: 0, role: "region", "aria-label": "The numbers shown" });
-    root.replaceChildren(controls, heading, summary, frame, key, panel, button,
-      html("details", {}, html("summary", {}, "These numbers as a table"), table));
+    const details = html("details", {}, html("summary", {}, "These numbers as a table"), table);
+    root.replaceChildren(controls, heading, summary, frame, key, panel, button, details);
 
     const remember = () => {
       clearTimeout(timer); // browsers refuse many changes of the address in a short time
@@ -311,6 +312,7 @@
       choose(view.points.findIndex((point) => point.code === view.language));
       if (focused) drawn.marks[Math.max(chosen, 0)].focus();
     };
+    const fillTable = () => table.replaceChildren(...(details.open ? [buildTable(view)] : []));
     const render = (state) => {
       view = resolve(data, state);
       const { grid, target, show, row, axis } = view;
@@ -323,7 +325,7 @@
       heading.textContent = `${row.title} → ${target.title}`;
       summary.textContent = summarise(view);
       key.hidden = !view.points.some((point) => point.size === 0);
-      table.replaceChildren(buildTable(view));
+      fillTable();
       redraw();
     };
     const readAddress = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
@@ -353,6 +355,7 @@
       html("a", { href: address, download: `${name}.csv` }).click();
       setTimeout(() => URL.revokeObjectURL(address), 1000);
     });
+    details.addEventListener("toggle", fillTable);
     addEventListener("hashchange", () => render(readAddress()));
     let width = frame.clientWidth;
     new ResizeObserver(() => {
