@@ -11,6 +11,7 @@ from stilts_core.report.pages import (
     abstract,
     claims,
     cost,
+    explorer,
     laboratory,
     lessons,
     overview,
@@ -68,7 +69,8 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
     for name, page in pages.items():
         writer.write(f"generated/{name}.md", page)
     chapters = questions.write_chapters(writer, protocols)
-    recorded.write_pages(writer, protocols)
+    grids = [(grid, place), *recorded.write_pages(writer, protocols)]
+    writer.write("generated/explorer.md", explorer.build_page(grids, profile, writer))
     finding = claims.write_page(writer, protocols)
     writer.write("generated/abstract.md", abstract.build_abstract(chapters, finding))
     return writer.finish()

@@ -36,6 +36,7 @@ def _stamp(profile: str, runs: Path, book_dir: Path) -> str:
         book_dir / "results" / "bench.json",
         *(book_dir / "results" / profile).rglob("*.json"),
         *PACKAGE.rglob("*.py"),
+        *(PACKAGE / "report" / "static").glob("*"),
         *FACTS.glob("*.csv"),
         *(book_dir / "results" / "studies").glob("*.parquet"),
         *(path for folder in PROTOCOLS for pattern in ("*.toml", "registered/*.json") for path in folder.glob(pattern)),

@@ -68,3 +68,12 @@ def test_files_outside_a_report_do_not_make_it_out_of_date(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("text")
     assert up_to_date(tmp_path)
+
+
+def test_a_changed_script_of_a_page_makes_a_report_out_of_date(tmp_path, monkeypatch):
+    monkeypatch.setattr(stamp, "PACKAGE", tmp_path / "package")
+    report(tmp_path)
+    script = tmp_path / "package" / "report" / "static" / "explorer.js"
+    script.parent.mkdir(parents=True)
+    script.write_text("")
+    assert not up_to_date(tmp_path)

@@ -129,6 +129,13 @@ class Grid:
         """The gain of a row over the baseline on a target; None for the baseline, or if no two runs can be paired."""
         return None if row == BASELINE else compare(self.paired(row, target, average))
 
+    def difference_in(self, row: str, target: str, language: str) -> Measurement | None:
+        """The gain of a row over the baseline in one language, untested; None as for `difference`."""
+        cell, base = self.cells.get((row, target)), self.cells.get((BASELINE, target))
+        if row == BASELINE or cell is None or base is None:
+            return None
+        return summarise(subtract_pairs(cell.scores_in(language), base.scores_in(language)))
+
     def scored_targets(self, row: str) -> list[str]:
         """XTREME's targets that were run with a row and share no data with it."""
         return [

@@ -59,6 +59,14 @@ def compare(differences: Replicates) -> Measurement | None:
     return Measurement(effect.value, variance, effect.n - 1, p=effect.p if variance > 0 else None)
 
 
+def describe_units(replicates: Replicates) -> str:
+    """What the interval of `summarise` and `compare` is over, as a noun phrase."""
+    if len(replicates) < 2:
+        return "the test items of one run"
+    encoders = {encoder for _, encoder in replicates}
+    return f"{len(encoders)} encoders" if len(encoders) > 1 else f"{len(replicates)} seeds"
+
+
 def _units(replicates: Replicates) -> np.ndarray:
     """The values to compare, (units,): the means of encoders, or the seeds of a single encoder."""
     by_encoder = defaultdict(list)

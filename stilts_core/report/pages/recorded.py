@@ -17,6 +17,7 @@ from stilts_core.report.pages.questions.wording import count, progress
 
 # From the page of a recorded grid to the study whose table it shows.
 GRIDS: Mapping[str, str] = {"wide": "choice"}
+TITLES: Mapping[str, str] = {"wide": "Many encoders"}  # of these pages
 
 
 class RecordedGrid(NamedTuple):
@@ -37,23 +38,30 @@ def read_grids(book_dir: Path, protocols: Path | None = None) -> dict[str, Recor
     return recorded
 
 
-def write_pages(writer: PageWriter, protocols: Path | None = None) -> None:
+def write_pages(writer: PageWriter, protocols: Path | None = None) -> list[tuple[Grid, GridPlace]]:
     """Write `generated/PAGE.md` for every recorded grid, and its targets to `generated/PAGE-targets`.
 
-    Raises ConfigError for a wrong protocol, in the folder `protocols` if it is given.
+    Returns the grids that have a table, with their places. Raises ConfigError for a wrong protocol, in the folder
+    `protocols` if it is given.
     """
+    shown = []
     for page, study in GRIDS.items():
         chapter = open_chapter(study, writer.folder, protocols)
-        text = explain_absence(chapter) if chapter.table is None else _build(chapter, page, writer)
+        if chapter.table is None:
+            text = explain_absence(chapter)
+        else:
+            grid = Grid(read_kept_runs(chapter.protocol, chapter.table), designed=True)
+            place = GridPlace(writer, lambda _: "", prefix=f"{page}-", page=page)
+            text = _build(chapter, grid, place)
+            shown.append((grid, place))
         writer.write(f"generated/{page}.md", f"{text}\n")
+    return shown
 
 
-def _build(chapter: Chapter, page: str, writer: PageWriter) -> str:
+def _build(chapter: Chapter, grid: Grid, place: GridPlace) -> str:
     """The generated part of the page, as MyST; the pages of its targets are written."""
-    grid = Grid(read_kept_runs(chapter.protocol, chapter.require_table()), designed=True)
-    place = GridPlace(writer, lambda _: "", prefix=f"{page}-", page=page)
     for target in grid.targets:
-        writer.write(f"{place.target_page(target)}.md", targets.build_page(grid, target, place.below_targets()))
+        place.writer.write(f"{place.target_page(target)}.md", targets.build_page(grid, target, place.below_targets()))
     parts = [
         _introduce(grid, chapter),
         results.build_page(grid, place),

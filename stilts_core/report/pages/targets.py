@@ -13,7 +13,6 @@ from stilts_core.report.analysis.distances import (
     sort_by_distance,
 )
 from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
-from stilts_core.report.analysis.replicates import subtract_pairs, summarise
 from stilts_core.report.colours import colour_limit
 from stilts_core.report.escape import html_text
 from stilts_core.report.figures.grid import correct_column, draw_gains, draw_layers
@@ -98,14 +97,11 @@ def _languages(grid: Grid, target: str, codes: Sequence[str], source: str, place
 
 def _gains(grid: Grid, target: str, codes: Sequence[str]) -> dict[tuple[str, str], float]:
     """The paired differences from the baseline by row and language, of rows that do not share the target's data."""
-    base = grid.cells.get((BASELINE, target))
-    if base is None:
-        return {}
     gains = {
-        (cell.row, code): summarise(subtract_pairs(cell.scores_in(code), base.scores_in(code)))
+        (cell.row, code): grid.difference_in(cell.row, target, code)
         for cell in grid.column(target)
         for code in codes
-        if cell.row != BASELINE and not cell.same_data
+        if not cell.same_data
     }
     return {key: gain.value for key, gain in gains.items() if gain}
 
