@@ -1,6 +1,6 @@
 """The book's generated pages, as MyST Markdown: the results of one profile, and the reference tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stilts_core.config import LABORATORY, PROFILES
@@ -45,11 +45,12 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
     runs.write_pages(records, runs_dir, writer)
     runs.write_failure_pages(failures, writer)
     lessons.write_pages(runs_dir, writer)
+    kept = recorded.read_grids(book_dir, protocols)
     pages = {
         "tasks": reference.build_tasks(),
         "languages": reference.build_languages(),
         "parameters": reference.build_parameters(),
-        "published": published.build_page({f"profile {profile}": grid, **_recorded_grids(book_dir, protocols)}, writer),
+        "published": published.build_page({f"profile {profile}": grid, **_named_grids(kept)}, writer),
         "results": overview.build_results(grid, profile, place),
         "transfer": (
             transfer.build_page(grid, encoders, source, writer) if records else overview.explain_no_runs(profile)
@@ -69,16 +70,15 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
     for name, page in pages.items():
         writer.write(f"generated/{name}.md", page)
     chapters = questions.write_chapters(writer, protocols)
-    grids = [(grid, place), *recorded.write_pages(writer, protocols)]
+    grids = [(grid, place), *recorded.write_pages(writer, kept)]
     writer.write("generated/explorer.md", explorer.build_page(grids, profile, writer))
-    finding = claims.write_page(writer, protocols)
+    finding = claims.write_page(writer, kept)
     writer.write("generated/abstract.md", abstract.build_abstract(chapters, finding))
     return writer.finish()
 
 
-def _recorded_grids(book_dir: Path, protocols: Path | None) -> dict[str, Grid]:
-    """The grids of the tables that the book keeps, by name."""
-    return {f"recorded grid {page}": entry.grid for page, entry in recorded.read_grids(book_dir, protocols).items()}
+def _named_grids(kept: Mapping[str, recorded.RecordedGrid]) -> dict[str, Grid]:
+    return {f"recorded grid {page}": entry.grid for page, entry in kept.items()}
 
 
 def _find_source(records: Sequence[Record], profile: str) -> str:

@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Mapping
-from pathlib import Path
 
 from stilts_core.report.analysis.claims import (
     NEGLIGIBLE,
@@ -23,7 +22,7 @@ from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.contrasts import two_lines
 from stilts_core.report.pages.questions.names import list_words
 from stilts_core.report.pages.questions.wording import NO_BREAK, PENDING
-from stilts_core.report.pages.recorded import RecordedGrid, read_grids
+from stilts_core.report.pages.recorded import RecordedGrid
 from stilts_core.report.tables.grid import format_interval, format_signed
 from stilts_core.report.tables.html import CellValue, table
 from stilts_core.tasks.facts import read_facts
@@ -67,13 +66,9 @@ ROW_CHARACTERS = 28  # of a line of a row's name in the figure
 Estimates = Mapping[tuple[str, ClaimPart], ClaimEstimate]
 
 
-def write_page(writer: PageWriter, protocols: Path | None = None) -> str:
-    """Write `generated/claims.md` and its CSV file, and return the finding in one sentence.
-
-    Raises ConfigError for a wrong protocol.
-    """
-    grids = read_grids(writer.folder, protocols)
-    recorded = {name: grids[name] for name in ARMS if name in grids}
+def write_page(writer: PageWriter, grids: Mapping[str, RecordedGrid]) -> str:
+    """Write `generated/claims.md` and its CSV file, and return the finding in one sentence."""
+    recorded = {name: grids[name] for name in ARMS if name in grids and grids[name].grid.records}
     estimates = judge_claims(PARTS, {name: entry.grid for name, entry in recorded.items()})
     rows: list[list[CellValue]] = []
     csv_rows = []

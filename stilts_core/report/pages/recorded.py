@@ -21,39 +21,44 @@ TITLES: Mapping[str, str] = {"wide": "Many encoders"}  # of these pages
 
 
 class RecordedGrid(NamedTuple):
-    """A recorded grid; `interim`: runs are missing, so that there is no verdict yet."""
+    """A recorded grid with its study; the grid is empty if the study has not been run."""
 
+    chapter: Chapter
     grid: Grid
-    interim: bool
+
+    @property
+    def interim(self) -> bool:
+        """Whether runs are missing, so that there is no verdict yet."""
+        return self.chapter.is_interim
 
 
 def read_grids(book_dir: Path, protocols: Path | None = None) -> dict[str, RecordedGrid]:
-    """The recorded grids that the book has, by the name of their page."""
-    recorded = {}
-    for page, study in GRIDS.items():
-        chapter = open_chapter(study, book_dir, protocols)
-        if chapter.table is not None:
-            runs = read_kept_runs(chapter.protocol, chapter.table)
-            recorded[page] = RecordedGrid(Grid(runs, designed=True), chapter.is_interim)
-    return recorded
+    """The recorded grids by the name of their page.
+
+    Raises ConfigError for a wrong protocol, in the folder `protocols` if it is given.
+    """
+    chapters = {page: open_chapter(study, book_dir, protocols) for page, study in GRIDS.items()}
+    return {page: RecordedGrid(chapter, _read_grid(chapter)) for page, chapter in chapters.items()}
 
 
-def write_pages(writer: PageWriter, protocols: Path | None = None) -> list[tuple[Grid, GridPlace]]:
+def _read_grid(chapter: Chapter) -> Grid:
+    runs = read_kept_runs(chapter.protocol, chapter.table) if chapter.table else []
+    return Grid(runs, designed=True)
+
+
+def write_pages(writer: PageWriter, recorded: Mapping[str, RecordedGrid]) -> list[tuple[Grid, GridPlace]]:
     """Write `generated/PAGE.md` for every recorded grid, and its targets to `generated/PAGE-targets`.
 
-    Returns the grids that have a table, with their places. Raises ConfigError for a wrong protocol, in the folder
-    `protocols` if it is given.
+    Returns the grids that have runs, with their places.
     """
     shown = []
-    for page, study in GRIDS.items():
-        chapter = open_chapter(study, writer.folder, protocols)
-        if chapter.table is None:
-            text = explain_absence(chapter)
-        else:
-            grid = Grid(read_kept_runs(chapter.protocol, chapter.table), designed=True)
+    for page, (chapter, grid) in recorded.items():
+        if grid.records:
             place = GridPlace(writer, lambda _: "", prefix=f"{page}-", page=page)
             text = _build(chapter, grid, place)
             shown.append((grid, place))
+        else:
+            text = explain_absence(chapter)
         writer.write(f"generated/{page}.md", f"{text}\n")
     return shown
 

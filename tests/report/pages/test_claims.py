@@ -2,6 +2,7 @@
 
 import csv
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -99,17 +100,16 @@ def test_one_seed_and_a_missing_row_have_no_verdict():
     assert (one.verdict, missing.verdict, missing.value) == ("cannot tell", "not tested", None)
 
 
-def write(tmp_path, monkeypatch, interim=False, **grids) -> tuple[str, list[dict[str, str]]]:
-    recorded = {name: RecordedGrid(grid, interim) for name, grid in grids.items()}
-    monkeypatch.setattr(claims, "read_grids", lambda *_: recorded)
+def write(tmp_path, interim=False, **grids) -> tuple[str, list[dict[str, str]]]:
+    recorded = {name: RecordedGrid(SimpleNamespace(is_interim=interim), grid) for name, grid in grids.items()}
     writer = PageWriter(tmp_path)
-    claims.write_page(writer)
+    claims.write_page(writer, recorded)
     with (tmp_path / "generated/claims.csv").open(newline="") as file:
         return (tmp_path / "generated/claims.md").read_text(), list(csv.DictReader(file))
 
 
-def test_page_has_every_claim_and_its_numbers(tmp_path, monkeypatch, grid):
-    page, rows = write(tmp_path, monkeypatch, wide=grid)
+def test_page_has_every_claim_and_its_numbers(tmp_path, grid):
+    page, rows = write(tmp_path, wide=grid)
     assert re.findall(r">(\d)\. ", page) == [fact["number"] for fact in read_facts("claims")]
     assert len(rows) == len(claims.PARTS)
     for row in rows:
@@ -121,7 +121,7 @@ def test_page_has_every_claim_and_its_numbers(tmp_path, monkeypatch, grid):
 def test_figure_shows_every_part_and_the_paper_s_numbers_and_its_title_counts_verdicts(tmp_path, monkeypatch, grid):
     drawn = {}
     monkeypatch.setattr(claims, "draw_intervals", lambda rows, title, axis, **options: drawn.update(rows=rows) or title)
-    page, lines = write(tmp_path, monkeypatch, wide=grid)
+    page, lines = write(tmp_path, wide=grid)
     facts = {float(fact["value"]) for fact in read_facts("published_claims") if fact["unit"] == "points"}
     stated = [row.intervals[0].value for row in drawn["rows"] if row.intervals[0]]
     assert facts <= set(stated) and len(stated) == len(facts) + 1  # and the difference of two of them
@@ -135,15 +135,15 @@ def test_figure_shows_every_part_and_the_paper_s_numbers_and_its_title_counts_ve
         assert (f"{verdicts.count(verdict)} {words}" in title) == (verdict in verdicts)
 
 
-def test_verdicts_wait_for_a_grid_that_is_not_complete(tmp_path, monkeypatch, grid):
-    page, rows = write(tmp_path, monkeypatch, interim=True, wide=grid)
+def test_verdicts_wait_for_a_grid_that_is_not_complete(tmp_path, grid):
+    page, rows = write(tmp_path, interim=True, wide=grid)
     assert {row["verdict"] for row in rows} == {"pending"} and "is *pending* while encoders" in page
     assert not re.search(r"<b>(agrees|disagrees)</b>", page)
     assert re.match(r"!\[Of 10 parts of the paper's claims, \d+ have an interim estimate and none a verdict", page)
 
 
-def test_page_without_grids_shows_the_claims_alone(tmp_path, monkeypatch):
-    page, rows = write(tmp_path, monkeypatch)
+def test_page_without_grids_shows_the_claims_alone(tmp_path):
+    page, rows = write(tmp_path)
     assert page.startswith("![The paper states gains of +5.4 to +8.7 points; this book has no recorded grid")
     assert "<dc:title>The paper states gains" in (tmp_path / "generated/claims.svg").read_text()
     assert rows == [] and "Not recorded yet: the grid of [laboratory](wide.md)." in page

@@ -103,7 +103,7 @@ def book(tmp_path, protocol, table, monkeypatch):
         if kept is not None:
             write_table(kept_table("grid", tmp_path / "book"), kept)
         writer = PageWriter(tmp_path / "book")
-        recorded.write_pages(writer, folder)
+        recorded.write_pages(writer, recorded.read_grids(writer.folder, folder))
         writer.finish()
         root = tmp_path / "book/generated"
         return {str(path.relative_to(root).with_suffix("")): path.read_text() for path in root.rglob("*.md")}
