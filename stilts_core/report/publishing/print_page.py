@@ -20,7 +20,7 @@ from stilts_core.report.publishing.edition import Edition
 
 NAME = "print.html"
 STYLES = ("stilts.css", "print.css")  # in the site's _static
-NOT_PRINTED = "script, style, nav, button, .headerlink, .stilts-way, .d-print-none"
+NOT_PRINTED = "script, style, nav, button, .headerlink, .stilts-way, .d-print-none, a.download"
 REFERRING = ("aria-labelledby", "aria-describedby", "aria-controls", "for", "headers")  # attributes that hold ids
 CITED = "cited"  # prefix of the ids of cited works
 
