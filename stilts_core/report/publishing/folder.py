@@ -12,10 +12,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from stilts_core.errors import ConfigError
-from stilts_core.report.publishing.edition import LISTED, Edition, read_edition
 from stilts_core.report.publishing.links import find_broken_links, list_pages
 from stilts_core.report.publishing.print_page import NAME as PRINT_PAGE
 from stilts_core.report.publishing.print_page import build_print_page
+from stilts_core.report.publishing.publication import LISTED, Publication, read_publication
 from stilts_core.storage.atomic import whole_folder
 
 BESIDE = ("LICENSE", "CITATION.cff")  # files of the repository that are published, too
@@ -24,8 +24,10 @@ LARGEST_FILE = 100 * 2**20  # bytes; GitHub refuses larger files
 LARGEST_SITE = 10**9  # bytes; the limit of GitHub Pages
 WITHOUT_CONTENT = ("search.html", "genindex.html")  # pages that no search engine should show
 HEAD_END, FOOTER = "</head>", '<div class="bd-footer-content__inner container">'
-# What no page loads: entry points of MathJax beside the book's own, its speech in other languages, maps for debuggers.
+# What no page loads: entry points of MathJax beside the book's own, its other output, its speech in other languages,
+# maps for debuggers, and fonts that also exist as WOFF2.
 MATHJAX = Path("_static/mathjax")
+MATHJAX_UNUSED = {"adaptors", "svg", "svg.js"}
 SPEECH = ("base.json", "en.json", "nemeth.json")
 TEXT = {".html", ".js", ".json", ".css", ".svg", ".md", ".ipynb", ".csv", ".txt", ".xml", ".cff", ".bib"}
 
@@ -37,14 +39,14 @@ def publish(root: Path, site: Path, folder: Path) -> str:
     address is unknown, if a link within the book is broken, if a text names a folder of this machine, if a file or the
     whole is too large, and if `folder` holds something else than a published book.
     """
-    edition = read_edition(root)
+    publication = read_publication(root)
     if not (site / "index.html").is_file():
         raise ConfigError(f"no built book in {site}; build it with `make book`")
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise ConfigError(f"{folder} is not empty and holds no published book; name another folder, or empty it")
     with whole_folder(folder) as staging:
         shutil.copytree(site, staging, dirs_exist_ok=True, ignore=_ignore_unused(site))
-        _write_companions(root, staging, edition)
+        _write_companions(root, staging, publication)
         for problems, meaning in (
             (find_broken_links(staging), "links within the book are broken; correct their pages, and build it again"),
             (find_local_paths(staging, root), "places name a folder of this machine; run again what wrote them"),
@@ -60,8 +62,8 @@ def publish(root: Path, site: Path, folder: Path) -> str:
         if folder.exists():
             shutil.rmtree(folder)
     return (
-        f"{folder}: {len(files)} files, {sum(files) / 1e6:.1f} MB, version {edition.version}, commit "
-        f"{edition.commit.name[:12]}, for {edition.address}"
+        f"{folder}: {len(files)} files, {sum(files) / 1e6:.1f} MB, version {publication.version}, commit "
+        f"{publication.commit.name[:12]}, for {publication.address}"
     )
 
 
@@ -91,6 +93,9 @@ def _ignore_unused(site: Path) -> Callable[[str, list[str]], set[str]]:
     def ignore(parent: str, names: list[str]) -> set[str]:
         place = Path(parent).relative_to(site)
         unused = {name for name in names if name.endswith(".map") or name == ".buildinfo"}
+        unused |= {name for name in names if name.endswith(".ttf") and f"{name[:-3]}woff2" in names}
+        if place.is_relative_to(MATHJAX):
+            unused |= MATHJAX_UNUSED & set(names)
         if place == MATHJAX:
             unused |= {name for name in names if name.endswith(".js") and f"{MATHJAX}/{name}" not in pages}
         if place == MATHJAX / "sre" / "mathmaps":
@@ -100,27 +105,24 @@ def _ignore_unused(site: Path) -> Callable[[str, list[str]], set[str]]:
     return ignore
 
 
-def _write_companions(root: Path, folder: Path, edition: Edition) -> None:
-    """Write into the copy of a built book what it has beside its pages, and the edition into every page."""
+def _write_companions(root: Path, folder: Path, publication: Publication) -> None:
+    """Write into the copy of a built book what it has beside its pages, and the commit into every page."""
     pages = list_pages(folder)
-    (folder / PRINT_PAGE).write_text(build_print_page(folder, edition), encoding="utf-8")
+    (folder / PRINT_PAGE).write_text(build_print_page(folder, publication), encoding="utf-8")
     for page in pages:
-        page.write_text(_stamp_page(page, folder, edition), encoding="utf-8")
+        page.write_text(_stamp_page(page, folder, publication), encoding="utf-8")
     for name in BESIDE:
         shutil.copy(root / name, folder)
     (folder / MARKER).touch()
-    (folder / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {edition.address}sitemap.xml\n")
-    (folder / "sitemap.xml").write_text(_build_sitemap(pages, folder, edition), encoding="utf-8")
+    (folder / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {publication.address}sitemap.xml\n")
+    (folder / "sitemap.xml").write_text(_build_sitemap(pages, folder, publication), encoding="utf-8")
 
 
-def _build_sitemap(pages: Sequence[Path], folder: Path, edition: Edition) -> str:
+def _build_sitemap(pages: Sequence[Path], folder: Path, publication: Publication) -> str:
     """The list of pages for search engines, in the protocol of sitemaps.org; a redirection is no page."""
     names = [page.relative_to(folder).as_posix() for page in pages if HEAD_END in page.read_text(encoding="utf-8")]
-    entries = [
-        f"  <url><loc>{html.escape(edition.address + quote(name))}</loc><lastmod>{edition.commit.date}</lastmod></url>"
-        for name in names
-        if name not in WITHOUT_CONTENT
-    ]
+    places = [html.escape(publication.address + quote(name)) for name in names if name not in WITHOUT_CONTENT]
+    entries = [f"  <url><loc>{place}</loc><lastmod>{publication.commit.date}</lastmod></url>" for place in places]
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">',
@@ -130,24 +132,24 @@ def _build_sitemap(pages: Sequence[Path], folder: Path, edition: Edition) -> str
     return "\n".join(lines) + "\n"
 
 
-def _stamp_page(page: Path, folder: Path, edition: Edition) -> str:
-    """The HTML of a page with its canonical address in the head, and the edition in the footer.
+def _stamp_page(page: Path, folder: Path, publication: Publication) -> str:
+    """The HTML of a page with its canonical address in the head, and the version and the commit in the footer.
 
     A page without a head is a redirection, and remains as it is.
     """
     text = page.read_text(encoding="utf-8")
     if HEAD_END not in text:
         return text
-    address = html.escape(edition.address + quote(page.relative_to(folder).as_posix()))
+    address = html.escape(publication.address + quote(page.relative_to(folder).as_posix()))
     text = text.replace(HEAD_END, f'<link rel="canonical" href="{address}" />\n{HEAD_END}', 1)
     links = {
         relpath(folder / PRINT_PAGE, page.parent): "What we found, on one page to print",
         relpath(folder / "CITATION.cff", page.parent): "Cite",
         relpath(folder / "LICENSE", page.parent): "Licence",
     }
-    commit = f'<a href="{html.escape(edition.commit_url)}">{edition.commit.name[:12]}</a>'
+    commit = f'<a href="{html.escape(publication.commit_url)}">{publication.commit.name[:12]}</a>'
     parts = [
-        f"Version {html.escape(edition.version)}, commit {commit} of {edition.day}",
+        f"Version {html.escape(publication.version)}, commit {commit} of {publication.day}",
         *(f'<a href="{link}">{words}</a>' for link, words in links.items()),
     ]
     return text.replace(FOOTER, f'{FOOTER}\n<p class="stilts-edition">{" · ".join(parts)}</p>', 1)

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from stilts_core.errors import ConfigError
-from stilts_core.report.publishing.edition import Edition
+from stilts_core.report.publishing.publication import Publication
 
 NAME = "print.html"
 STYLES = ("stilts.css", "print.css")  # in the site's _static
@@ -41,7 +41,7 @@ class _Notes:
         return f"{CITED}-{name}"
 
 
-def build_print_page(site: Path, edition: Edition) -> str:
+def build_print_page(site: Path, publication: Publication) -> str:
     """The HTML of the page with all chapters of the first part of a built book.
 
     Raises ConfigError if the contents of the built book have no part, or if a chapter is missing.
@@ -49,7 +49,7 @@ def build_print_page(site: Path, edition: Edition) -> str:
     part, chapters, book_title = find_first_part(site)
     slugs = {page: re.sub(r"\W+", "-", page.removesuffix(".html")) for page in chapters}
     notes = _Notes()
-    bodies = [_print_chapter(site, page, slugs, edition.address, notes) for page in chapters]
+    bodies = [_print_chapter(site, page, slugs, publication.address, notes) for page in chapters]
     contents = "".join(
         f'<li><a href="#{slugs[page]}">{html.escape(title)}</a></li>' for page, title in chapters.items()
     )
@@ -58,11 +58,12 @@ def build_print_page(site: Path, edition: Edition) -> str:
         [
             f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8" />\n<title>{html.escape(part)}</title>',
             '<meta name="viewport" content="width=device-width, initial-scale=1" />',
-            f'<link rel="canonical" href="{html.escape(edition.address + NAME)}" />\n<style>{style}</style>\n</head>',
+            f'<link rel="canonical" href="{html.escape(publication.address + NAME)}" />',
+            f"<style>{style}</style>\n</head>",
             f"<body>\n<header>\n<p>{html.escape(book_title)}</p>\n<h1>{html.escape(part)}</h1>",
-            f"<p>Version {html.escape(edition.version)} of {edition.day}. "
-            f'<a href="{html.escape(edition.address)}">The whole book</a>, '
-            f'<a href="{html.escape(edition.commit_url)}">its sources</a>.</p>',
+            f"<p>Version {html.escape(publication.version)} of {publication.day}. "
+            f'<a href="{html.escape(publication.address)}">The whole book</a>, '
+            f'<a href="{html.escape(publication.commit_url)}">its sources</a>.</p>',
             f'<ol class="contents">{contents}</ol>\n</header>\n<main>',
             *bodies,
             _print_notes(notes),

@@ -8,15 +8,15 @@ from small_site import ADDRESS, REPOSITORY, write_site
 
 from stilts_core.errors import ConfigError
 from stilts_core.report.publishing.addresses import Commit
-from stilts_core.report.publishing.edition import Edition
 from stilts_core.report.publishing.print_page import build_print_page, find_first_part
+from stilts_core.report.publishing.publication import Publication
 
-EDITION = Edition("1.2.3", Commit("ab" * 20, "2026-03-05", (), True), REPOSITORY, ADDRESS)
+PUBLICATION = Publication("1.2.3", Commit("ab" * 20, "2026-03-05", (), True), REPOSITORY, ADDRESS)
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    return BeautifulSoup(build_print_page(write_site(tmp_path_factory.mktemp("site")), EDITION), "html.parser")
+    return BeautifulSoup(build_print_page(write_site(tmp_path_factory.mktemp("site")), PUBLICATION), "html.parser")
 
 
 def test_first_part_has_its_own_chapters_only_in_their_order(tmp_path):
@@ -75,7 +75,7 @@ def test_missing_chapter_or_part_is_refused(tmp_path):
     site = write_site(tmp_path)
     (site / "book" / "claims.html").unlink()
     with pytest.raises(ConfigError, match=r"claims\.html not found.*make book"):
-        build_print_page(site, EDITION)
+        build_print_page(site, PUBLICATION)
     (site / "book" / "answers.html").write_text("<html></html>")
     with pytest.raises(ConfigError, match=r"no part.*_toc\.yml"):
-        build_print_page(site, EDITION)
+        build_print_page(site, PUBLICATION)

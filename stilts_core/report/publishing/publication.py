@@ -20,7 +20,7 @@ LISTED = 10  # problems that a message lists
 
 
 @dataclass(frozen=True)
-class Edition:
+class Publication:
     """The version, commit, repository and address of a published book."""
 
     version: str
@@ -40,8 +40,8 @@ class Edition:
         return f"{day.day} {day:%B %Y}"
 
 
-def read_edition(root: Path) -> Edition:
-    """The edition that the checkout `root` publishes.
+def read_publication(root: Path) -> Publication:
+    """What the checkout `root` publishes.
 
     Raises ConfigError if it has changes that are not committed, if its remote does not have the commit, or if the
     address of the repository or of the book is unknown.
@@ -63,4 +63,4 @@ def read_edition(root: Path) -> Edition:
     if repository == find_remote(root) and not commit.pushed:
         raise ConfigError(f"commit {commit.name[:12]} is not in {repository}, to which pages will link; push it first")
     version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    return Edition(version, commit, repository, address)
+    return Publication(version, commit, repository, address)
