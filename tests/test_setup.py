@@ -30,8 +30,9 @@ def pins() -> dict[str, str]:
 def test_conda_environment_installs_the_package_as_make_setup_does():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     (section,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
-    assert section == ["-e .[book,test]"] and {"book", "test"} <= EXTRAS.keys()
-    assert "--editable '.[book,test]'" in (ROOT / "Makefile").read_text()
+    assert section == ["--constraint constraints.txt", "-e .[book,test]"] and {"book", "test"} <= EXTRAS.keys()
+    assert "--editable '.[book,test]' --constraint constraints.txt" in (ROOT / "Makefile").read_text()
+    assert (ROOT / "constraints.txt").is_file()
 
 
 @pytest.mark.parametrize("requirement", [*map(Requirement, DECLARED)], ids=str)
@@ -54,7 +55,10 @@ def imports_of(folder: Path) -> set[str]:
 
 
 def test_every_imported_package_is_declared():
-    declared = {canonicalize_name(Requirement(line).name) for line in [*PROJECT["dependencies"], *EXTRAS["bench"]]}
+    declared = {
+        canonicalize_name(Requirement(line).name)
+        for line in [*PROJECT["dependencies"], *EXTRAS["bench"], *EXTRAS["book"]]
+    }
     assert imports_of(ROOT / "stilts_core") - declared == set()
 
 
@@ -68,7 +72,7 @@ def test_every_dependency_is_used_at_run_time():
 def test_make_has_the_documented_targets():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
-    assert {"setup", "book", "test", "bench", "clean"} <= targets
+    assert {"setup", "book", "publish", "pdf", "test", "bench", "clean"} <= targets
     assert "make test" in (ROOT / ".ci" / "run").read_text()
 
 
@@ -88,6 +92,13 @@ def test_make_book_sweeps_the_laboratory_with_further_options(tmp_path):
     assert "stilts run" not in commands
 
 
+def test_make_pdf_publishes_the_built_book_first(tmp_path):
+    commands = planned(tmp_path, "pdf")
+    steps = ("stilts report --profile lab", "jupyter-book build", "stilts publish", "--print-to-pdf=public/print.pdf")
+    places = [commands.index(step) for step in steps]
+    assert places == sorted(places)
+
+
 def test_make_book_runs_no_pairs_of_real_data_if_records_are_in_the_book(tmp_path):
     commands = planned(tmp_path, "book", "PROFILE=small")
     assert "stilts run --profile small" in commands and "stilts sweep --profile lab" not in commands
@@ -103,6 +114,63 @@ def test_citation_is_valid_against_the_schema_of_its_format():
     jsonschema.Draft7Validator(json.loads(shipped[0].read_text())).validate(citation)
     assert citation["version"] == PROJECT["version"]
     assert citation["license"] == PROJECT["license"]
+
+
+# The fields of Zenodo's metadata that are used here, as developers.zenodo.org describes them.
+ZENODO = {
+    "type": "object",
+    "required": ["title", "upload_type", "description", "creators", "access_right", "license"],
+    "additionalProperties": False,
+    "properties": {
+        "title": {"type": "string", "minLength": 3},
+        "upload_type": {"const": "software"},
+        "version": {"type": "string"},
+        "license": {"type": "string"},
+        "access_right": {"enum": ["open", "embargoed", "restricted", "closed"]},
+        "language": {"pattern": "^[a-z]{3}$"},
+        "description": {"type": "string", "minLength": 1},
+        "keywords": {"type": "array", "uniqueItems": True, "items": {"type": "string", "minLength": 1}},
+        "creators": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "additionalProperties": False,
+                "properties": {name: {"type": "string"} for name in ("name", "affiliation", "orcid")},
+            },
+        },
+        "related_identifiers": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["identifier", "relation"],
+                "additionalProperties": False,
+                "properties": {
+                    "identifier": {"type": "string"},
+                    "relation": {"enum": ["cites", "references", "isDerivedFrom", "isSupplementTo"]},
+                    "resource_type": {"enum": ["publication-conferencepaper", "publication-article"]},
+                },
+            },
+        },
+    },
+}
+
+
+def test_zenodo_metadata_are_valid_and_agree_with_the_citation():
+    metadata = json.loads((ROOT / ".zenodo.json").read_text(encoding="utf-8"))
+    jsonschema.Draft7Validator(ZENODO).validate(metadata)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    same = {"title": "title", "version": "version", "license": "license", "keywords": "keywords"}
+    assert {name: metadata[name] for name in same} == {name: citation[field] for name, field in same.items()}
+    assert metadata["description"] == citation["abstract"]
+    assert metadata["upload_type"] == citation["type"]
+    names = [
+        author.get("name") or f"{author['family-names']}, {author['given-names']}" for author in citation["authors"]
+    ]
+    assert [creator["name"] for creator in metadata["creators"]] == names
+    works = [entry["value"] for work in citation["references"] for entry in work["identifiers"]]
+    assert [work["identifier"] for work in metadata["related_identifiers"]] == works
 
 
 def test_licence_is_the_whole_of_apache_2():
