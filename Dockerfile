@@ -20,7 +20,7 @@ WORKDIR /home/stilts/compendium
 # These files decide what is installed. Without a change to them, a build takes this layer from its cache.
 COPY --chown=stilts:stilts Makefile pyproject.toml constraints.txt ./
 COPY --chown=stilts:stilts tests/oracles.txt tests/
-# The package's metadata name two more files, whose content does not matter here.
-RUN touch README.md LICENSE && make setup
+# An editable installation needs these files, whose content the last COPY brings.
+RUN mkdir stilts_core && touch README.md LICENSE stilts_core/__init__.py && make setup
 COPY --chown=stilts:stilts . .
 CMD ["make", "book"]

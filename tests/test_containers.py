@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,14 @@ def test_a_change_of_sources_keeps_the_layer_of_the_installation():
         in makefile
     )
     assert order[setup + 1] == "--chown=stilts:stilts . ."
+
+
+def test_installation_without_sources_still_leads_to_them():
+    """An editable wheel of a folder without any module would lead nowhere."""
+    run = next(text for text in arguments("RUN") if text.endswith("make setup"))
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {metadata["readme"], *metadata["license-files"], "stilts_core/__init__.py"}
+    assert needed <= set(run.split()) and "mkdir stilts_core " in run
 
 
 def copied(text: str) -> list[str]:

@@ -130,7 +130,7 @@ def test_commands_in_the_text_name_existing_parameters(name):
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_lessons_check_their_parameters_before_anything_else(name):
-    parameters, setup, *_ = cells(name)
+    _, parameters, setup, *_ = cells(name)  # the first cell installs the package on Colab
     assert "parameters" in parameters.metadata.tags and "\ncheck_lesson(globals())\n" in setup.source
     known, wrong = ("seeds", "sedes") if name == RERUN else ("test_examples", "test_exampels")
     check_lesson({"In": ["", parameters.source, f"# Parameters\n{known} = 3\n", setup.source]})
