@@ -1,7 +1,8 @@
 """Check pages of every kind with axe-core in headless Chromium: in light and dark, on a desktop and on a phone.
 
-`make a11y` runs this on the built book. It prints every violation, and ends with status 1 if one is serious or
-critical. Before that it checks itself: axe-core must report the violations that are planted on a page of its own.
+`make a11y` runs this on the built book; the names of kinds as arguments choose among them. It prints every violation,
+and ends with status 1 if one is serious or critical. Before that it checks itself: axe-core must report the violations
+that are planted on a page of its own.
 """
 
 import json
@@ -51,7 +52,9 @@ SCRIPT = """<!doctype html><html lang="en"><title>checking</title><body><script>
 const AXE = %(axe)s;
 (async () => {
   const found = [];
-  for (const page of %(pages)s) for (const [mode, width] of %(conditions)s) {
+  const visits = %(pages)s.flatMap((page) => %(conditions)s.map(([mode, width]) => ({page, mode, width})));
+  visits.unshift({...visits[0], first: true}); // loads the fonts: without them icons are taken for letters
+  for (const {page, mode, width, first} of visits) {
     localStorage.setItem("mode", mode);
     localStorage.setItem("theme", mode);
     const frame = document.createElement("iframe");
@@ -60,8 +63,11 @@ const AXE = %(axe)s;
     frame.src = page;
     document.body.append(frame);
     await loaded;
+    if (first) {
+      frame.remove();
+      continue;
+    }
     const inside = frame.contentDocument;
-    await inside.fonts.ready; // until then icons are taken for letters
     for (const details of inside.querySelectorAll("details")) details.open = true;
     const script = inside.createElement("script");
     script.textContent = AXE;
@@ -125,10 +131,13 @@ def describe(violations: Sequence[dict]) -> list[str]:
 
 
 def main() -> int:
-    """Check the built book; returns the exit status."""
+    """Check the built book, or only the kinds of pages that are arguments; returns the exit status."""
     if CHROMIUM is None or not AXE.is_file():
         raise SystemExit("make a11y needs chromium and npm: apt-get install chromium npm")
     pages = find_pages(SITE)
+    if unknown := set(sys.argv[1:]) - set(pages):
+        raise SystemExit(f"no kinds of pages: {', '.join(sorted(unknown))}; choose among {', '.join(pages)}")
+    pages = {kind: page for kind, page in pages.items() if kind in sys.argv[1:] or not sys.argv[1:]}
     check_planted()
     violations = run_axe(SITE, list(pages.values()))
     print("\n".join(describe(violations)))
