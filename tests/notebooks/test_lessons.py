@@ -281,5 +281,17 @@ def test_cost_of_a_lesson_is_recorded_with_it(runs, executed):
         assert 0.5 < metadata[lessons.COST] < 100
 
 
+def test_table_of_costs_has_the_time_of_every_executed_lesson_and_a_dash_for_what_is_not_known(runs, tmp_path):
+    rows = lesson_pages.build_costs(runs, [{"name": "lab", "seconds": 90.0}]).splitlines()
+    assert "1 min 30 s" in rows[2]
+    assert [re.search(r"lessons/(\w+)\.ipynb", row)[1] for row in rows[3:]] == list(LESSONS)
+    assert all(re.search(r"\| 5 \| [\d.]+ (s|min .*) \| [\d.]+ (s|min .*) \|", row) for row in rows[3:])
+    foreign = executed_lesson("read_effect", tmp_path)
+    foreign.parent.mkdir(parents=True)
+    metadata = {lessons.COST: "<b>", "papermill": {"duration": float("inf")}}
+    foreign.write_text(json.dumps({"cells": [], "metadata": metadata, "nbformat": 4}))
+    assert all(row.endswith("| – | – |") for row in lesson_pages.build_costs(tmp_path, []).splitlines()[3:])
+
+
 def test_all_reruns_share_one_notebook():
     assert {committed_notebook(name) for name in RERUNS} == {notebook_path(RERUN)}
