@@ -36,7 +36,8 @@ def executed_lesson(name: str, runs_dir: Path) -> Path:
 
 def execute_rerun(name: str, runs_dir: Path, **parameters: "Parameter") -> bool:
     """Execute the rerun of a study, one of RERUNS, as `execute_lesson` does."""
-    return execute_lesson(name, runs_dir, **{"study": RERUNS[name]} | parameters)
+    own: dict[str, Parameter] = {"study": RERUNS[name]}
+    return execute_lesson(name, runs_dir, **own | parameters)
 
 
 def execute_lesson(name: str, runs_dir: Path, **parameters: "Parameter") -> bool:
@@ -46,7 +47,7 @@ def execute_lesson(name: str, runs_dir: Path, **parameters: "Parameter") -> bool
     where.
     """
     if (name in RERUNS or name == OWN_QUESTION) and (folder := str(runs_dir / "questions")) != "runs/questions":
-        parameters = {"folder": folder} | parameters  # unless it is the notebook's own default
+        parameters.setdefault("folder", folder)  # unless it is the notebook's own default
     output, identity = executed_lesson(name, runs_dir), identify_notebook(name, parameters)
     if output.exists() and _recorded_identity(output) == identity:
         return False
