@@ -263,7 +263,7 @@ def pretrain(seed: int, family: str, runs_dir: Path, quiet: bool) -> None:
 def lessons(runs_dir: Path) -> None:
     """Execute the teaching notebooks into RUNS_DIR/lab/lessons/, where the report reads them.
 
-    These are the two lessons, and a rerun of each question at a reader's size. What is up to date is reused.
+    These are the four lessons, and a rerun of each question at a reader's size. What is up to date is reused.
     """
     from stilts_core.notebooks.lessons import LESSONS, RERUNS, execute_lesson, execute_rerun, executed_lesson
 

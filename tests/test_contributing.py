@@ -4,14 +4,17 @@ import re
 from pathlib import Path
 
 import click
+import papermill
 import pytest
 import yaml
 
 from stilts_core.cli import main
+from stilts_core.notebooks.lessons import LESSONS
 
 ROOT = Path(__file__).parents[1]
-GUIDES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("CONTRIBUTING.md", "CHANGELOG.md", "LOG.md")}
-CONTRIBUTING, LOG = GUIDES["CONTRIBUTING.md"], GUIDES["LOG.md"]
+NAMES = ("CONTRIBUTING.md", "CHANGELOG.md", "LOG.md", "book/teaching.md")
+GUIDES = {name: (ROOT / name).read_text(encoding="utf-8") for name in NAMES}
+CONTRIBUTING, LOG, TEACHING = GUIDES["CONTRIBUTING.md"], GUIDES["LOG.md"], GUIDES["book/teaching.md"]
 
 
 def code_in(text: str) -> list[str]:
@@ -39,6 +42,28 @@ def test_every_stilts_command_and_option_exists(guide):
 
 def test_contributing_names_commands_that_are_checked_above():
     assert {call[0] for call in stilts_calls(CONTRIBUTING)} >= {"tasks", "run", "study", "report"}
+
+
+def test_every_lesson_that_the_teaching_page_executes_exists_with_its_parameters():
+    calls = [code for code in code_in(TEACHING) if "papermill" in code and ".ipynb" in code]
+    assert {re.search(r"notebooks/(\w+)\.ipynb", call)[1] for call in calls} == set(LESSONS) - {"three_phases"}
+    for call in calls:
+        parameters = papermill.inspect_notebook(str(ROOT / re.search(r"notebooks/\w+\.ipynb", call)[0]))
+        assert set(re.findall(r"-p (\w+)", call)) <= set(parameters)
+
+
+def test_every_session_of_the_teaching_page_lasts_ninety_minutes_and_has_all_parts():
+    _, *sessions = re.split(r"^## Session \d", TEACHING, flags=re.MULTILINE)
+    assert len(sessions) == 4
+    for session in sessions:
+        session = session.split("\n## ")[0]
+        assert sum(map(int, re.findall(r"^\| (\d+) \|", session, re.MULTILINE))) == 90
+        assert all(f"**{part}" in session for part in ("Goals.", "Preparation.", "Questions that students ask."))
+        assert len(re.findall(r"^: ", session, re.MULTILINE)) >= 4
+
+
+def test_the_teaching_page_links_every_lesson():
+    assert set(re.findall(r"\(lessons/(\w+)\.ipynb\)", TEACHING)) == set(LESSONS)
 
 
 def test_every_make_target_exists():

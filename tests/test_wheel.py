@@ -38,11 +38,13 @@ def run_stilts(installed: Path, cwd: Path, *arguments: object) -> str:
     return done.stdout
 
 
-def test_wheel_has_every_file_of_the_package_every_notebook_and_every_protocol(wheel):
+def test_wheel_has_every_file_of_the_package_every_notebook_every_protocol_and_every_recorded_table(wheel):
     package = [path for path in (ROOT / "stilts_core").rglob("*") if path.is_file() and path.suffix != ".pyc"]
     expected = {str(path.relative_to(ROOT)) for path in package}
     expected |= {f"stilts_core/notebooks/files/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
     expected |= {f"stilts_core/studies/files/{path.name}" for path in (ROOT / "protocols").glob("*.toml")}
+    tables = ROOT / "book" / "results" / "studies"
+    expected |= {f"stilts_core/studies/tables/{path.name}" for path in tables.glob("*.parquet")}
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     assert sorted(names) == sorted(expected)
 

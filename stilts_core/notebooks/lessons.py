@@ -5,6 +5,7 @@ Each is executed once for the same notebook, code, encoder and parameters.
 
 import hashlib
 import json
+import resource
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PROTOCOLS = (PACKAGE.parent / "protocols", PACKAGE / "studies" / "files")  # in a checkout, and in a wheel
-LESSONS = ("three_phases", "new_language")
+TABLES = (PACKAGE.parent / "book" / "results" / "studies", PACKAGE / "studies" / "tables", Path("book/results/studies"))
+READ_EFFECT, OWN_QUESTION = "read_effect", "own_question"
+LESSONS = ("three_phases", "new_language", READ_EFFECT, OWN_QUESTION)
 RERUN = "question"  # the notebook that reruns a study
 RERUNS = {f"{RERUN}-{study}": study for study in READER_SIZES}  # the study of each of its pages
 IDENTITY = "stilts"  # the metadata entry of an executed lesson that holds the hash of all that decides its outputs
+COST = "stilts_processor_seconds"  # the metadata entry with the processor time of its execution
 
 
 def executed_lesson(name: str, runs_dir: Path) -> Path:
@@ -31,26 +35,28 @@ def executed_lesson(name: str, runs_dir: Path) -> Path:
 
 
 def execute_rerun(name: str, runs_dir: Path, **parameters: "Parameter") -> bool:
-    """Execute the rerun of a study, one of RERUNS, as `execute_lesson` does; its runs are in RUNS_DIR/questions."""
+    """Execute the rerun of a study, one of RERUNS, as `execute_lesson` does."""
     own: dict[str, Parameter] = {"study": RERUNS[name]}
-    if (folder := str(runs_dir / "questions")) != "runs/questions":  # the notebook's own default
-        own["folder"] = folder
     return execute_lesson(name, runs_dir, **own | parameters)
 
 
 def execute_lesson(name: str, runs_dir: Path, **parameters: "Parameter") -> bool:
     """Execute a lesson, unless its executed notebook is up to date; True if the lesson was executed.
 
-    Raises RunError where a cell fails; the executed notebook then shows where.
+    The runs of a study are in RUNS_DIR/questions. Raises RunError where a cell fails; the executed notebook then shows
+    where.
     """
+    if (name in RERUNS or name == OWN_QUESTION) and (folder := str(runs_dir / "questions")) != "runs/questions":
+        parameters.setdefault("folder", folder)  # unless it is the notebook's own default
     output, identity = executed_lesson(name, runs_dir), identify_notebook(name, parameters)
     if output.exists() and _recorded_identity(output) == identity:
         return False
     from stilts_core.notebooks.execution import execute_notebook  # imports papermill: 0.5 s
 
+    before = _processor_seconds()
     execute_notebook(committed_notebook(name), output, parameters)
     content = _read(output)
-    content["metadata"][IDENTITY] = identity
+    content["metadata"] |= {IDENTITY: identity, COST: round(_processor_seconds() - before, 1)}
     write_whole(output, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
     return True
 
@@ -58,6 +64,12 @@ def execute_lesson(name: str, runs_dir: Path, **parameters: "Parameter") -> bool
 def committed_notebook(name: str) -> Path:
     """Return the path of the notebook of a lesson or of a rerun; all reruns share one."""
     return notebook_path(RERUN if name in RERUNS else name)
+
+
+def _processor_seconds() -> float:
+    """The processor time of this process and of its finished children, such as kernels."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _recorded_identity(notebook: Path) -> str | None:
@@ -75,10 +87,14 @@ def _read(notebook: Path) -> dict:
 def identify_notebook(name: str, parameters: Mapping[str, "Parameter"]) -> str:
     """Return the SHA-256 of all that decides an executed notebook: its source, parameters, the encoder and all code.
 
-    The outputs of a rerun depend on the protocols, too.
+    The outputs of a rerun depend on the protocols, too, and those of a lesson on recorded results also on these.
     """
     digest = hashlib.sha256(json.dumps([parameters, lab_identity(0)], sort_keys=True, allow_nan=False).encode())
-    protocols = [path for folder in PROTOCOLS for path in sorted(folder.glob("*.toml"))] if name in RERUNS else []
-    for path in (committed_notebook(name), *sorted(PACKAGE.rglob("*.py")), *protocols):
+    others: list[Path] = []
+    if name in RERUNS or name == READ_EFFECT:
+        others += [path for folder in PROTOCOLS for path in sorted(folder.glob("*.toml"))]
+    if name == READ_EFFECT:
+        others += [path for folder in TABLES for path in sorted(folder.glob("*.parquet"))]
+    for path in (committed_notebook(name), *sorted(PACKAGE.rglob("*.py")), *others):
         digest.update(path.read_bytes())
     return digest.hexdigest()

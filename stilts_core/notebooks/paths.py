@@ -8,5 +8,5 @@ _CHECKOUT = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 def notebook_path(name: str) -> Path:
-    """Return the path of a committed notebook by its name: pair, three_phases or new_language."""
+    """Return the path of a committed notebook by its name: pair, question, or that of a lesson."""
     return (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT) / f"{name}.ipynb"

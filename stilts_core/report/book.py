@@ -57,6 +57,7 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
         ),
         "runs": overview.build_runs(records, grid, failures, profile),
         "status": overview.build_status(records, profile),
+        "teaching": lessons.build_costs(runs_dir, alike(read_encoders("lab", runs_dir, book_dir / "results"))),
         "cost": cost.build_page(book_dir / "results" / "bench.json", writer),
     }
     for target in grid.targets:

@@ -31,6 +31,7 @@ from stilts_core.studies.transferability import read_measures_and_scores
 
 # Executes runs, given by the fields that differ from the defaults; finished ones are reused.
 Execute = Callable[[Sequence[Mapping[str, Any]]], None]
+SHORT = 0.1  # core-hours; the forecast of a shorter study is in minutes
 Analyse = Callable[[StudyTable, Protocol, Standing | None], list[Finding]]
 
 ANALYSES: dict[str, Analyse] = {
@@ -86,7 +87,8 @@ def has_study(name: str, folder: Path | None = None) -> bool:
 def describe(study: Study) -> str:
     """Return what a study will do: its runs, its forecast, and what it can detect."""
     protocol, size = study.protocol, study.forecast
-    cost = f"{size.core_hours:.1f} core-hours"
+    long = size.core_hours >= SHORT
+    cost = f"{size.core_hours:.1f} core-hours" if long else f"{60 * size.core_hours:.1f} core-minutes"
     if size.measuring:
         cost += f" ({size.measuring:.1f} of them measuring latency)"
     lines = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stilts_core.errors import RecordError, StudyError
+from stilts_core.errors import RecordError, StudyError, shown
 from stilts_core.storage.atomic import whole_file
 from stilts_core.studies.protocol import Protocol
 
@@ -27,6 +27,10 @@ COLUMNS = {
     "excluded": "text",
 }  # fmt: skip
 _PROVENANCE = b"stilts"  # the key in the file's metadata
+_BOOK = Path("book")
+# A wheel has the kept tables beside this module (see pyproject.toml), a checkout has them in its book.
+_INSTALLED = Path(__file__).with_name("tables")
+_CHECKOUT = Path(__file__).resolve().parents[2] / "book" / "results" / "studies"
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,41 @@ class StudyTable:
 def kept_table(name: str, book_dir: Path) -> Path:
     """Return where the book keeps the table of a study; it may not exist."""
     return book_dir / "results" / "studies" / f"{name}.parquet"
+
+
+def locate_table(name: str) -> Path:
+    """Return the path of a recorded table: in the book here, else among those of this package.
+
+    Raises StudyError that lists the recorded tables.
+    """
+    here = kept_table(name, _BOOK)
+    folders = [here.parent, _INSTALLED, _CHECKOUT]
+    for folder in folders:
+        if (path := folder / here.name).is_file():
+            return path
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.parquet")})
+    raise StudyError(
+        f"no recorded table of study {shown(name)} in {here.parent}; recorded: {', '.join(known) or 'none'}. "
+        f"`stilts study {name} --keep` writes one"
+    )
+
+
+def read_recorded(protocol: Protocol) -> StudyTable:
+    """Return the recorded table of a study. Raises StudyError if there is none, or if it is of another protocol."""
+    return check_table(read_table(locate_table(protocol.name)), protocol)
+
+
+def check_table(table: StudyTable, protocol: Protocol) -> StudyTable:
+    """Return a recorded table. Raises StudyError if it does not belong to the protocol."""
+    digest = str(table.provenance.get("digest"))
+    if digest != protocol.digest:
+        raise StudyError(
+            f"the table in the book belongs to another version of the protocol (digest {digest[:12]}, and the "
+            f"protocol has {protocol.digest[:12]}); run `stilts study {protocol.name} --keep` again"
+        )
+    if not isinstance(table.provenance.get("blocks"), dict):
+        raise StudyError(f"the table does not say where its runs come from; run `stilts study {protocol.name} --keep`")
+    return table
 
 
 def merge_tables(protocol: Protocol, earlier: StudyTable, later: StudyTable) -> StudyTable:

@@ -3,10 +3,13 @@
 import ast
 import json
 import re
+from datetime import datetime
+from html import unescape
 
 import nbformat
 import papermill
 import pytest
+from scipy import stats
 
 from stilts_core.errors import ConfigError, RunError
 from stilts_core.notebooks import lessons
@@ -26,11 +29,18 @@ from stilts_core.pretraining.train import pretrain_lab_encoder
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import lessons as lesson_pages
 from stilts_core.report.safe_output import NOT_SHOWN
+from stilts_core.studies.conduct import open_study
+from stilts_core.studies.registration import read_registration
+from stilts_core.studies.results import read_recorded
 
 NOTEBOOKS = (*LESSONS, RERUN)
 WIDTH = 80  # characters of code that a page shows without scrolling
 # Functions that the first lesson teaches; other code belongs in the package.
-TAUGHT = {"three_phases": {"guess", "learn", "scores_of"}, "new_language": set(), RERUN: set()}
+TAUGHT = {"three_phases": {"guess", "learn", "scores_of"}}
+MISSPELT = {
+    "three_phases": ("test_examples", "test_exampels"), "new_language": ("test_examples", "test_exampels"),
+    "read_effect": ("target", "tagret"), "own_question": ("seeds", "sedes"), RERUN: ("seeds", "sedes"),
+}  # fmt: skip
 TOY_RERUN = "question-continued"
 TOY_CHANGES = "dev_examples=4 test_examples=4 intermediate_steps=2 target_steps=2 text_examples=8"
 TOY = {
@@ -42,6 +52,7 @@ TOY = {
         "others": "qal,qlu", "texts": 20000, "share": 0.01, "train_examples": 32, "train_epochs": 1.0,
         "test_examples": 5, "order": "VOS", "script": "Arabic",
     },
+    "own_question": {"seeds": 3, "steps": 2},
 }  # fmt: skip
 
 
@@ -51,12 +62,14 @@ def cells(name: str, kind: str = "code") -> list:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A folder with both lessons, executed at toy size."""
+    """A folder with all lessons, executed at toy size, and one rerun."""
     folder = tmp_path_factory.mktemp("runs")
     sizes = {"pieces": 400, "layers": 2, "hidden_size": 32, "feed_forward": 64, "heads": 2, "batch_size": 16}
     encoder = pretrain_lab_encoder(0, PretrainingRecipe(**sizes, texts=0.01, languages=("en", "qpa")))
     assert execute_lesson("three_phases", folder, encoder=str(encoder), **TOY["three_phases"])
     assert execute_lesson("new_language", folder, **TOY["new_language"])
+    assert execute_lesson("read_effect", folder)
+    assert execute_lesson("own_question", folder, encoder=str(encoder), **TOY["own_question"])
     assert execute_rerun(TOY_RERUN, folder, changes=f"encoders={encoder} {TOY_CHANGES}")
     return folder
 
@@ -93,7 +106,7 @@ def test_papermill_reads_all_parameters_without_a_warning_and_they_are_scalars(n
 def test_lessons_define_only_the_functions_that_they_teach(name):
     parsed = [ast.parse(cell.source) for cell in cells(name)]
     defined = [node for tree in parsed for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    assert {node.name for node in defined} == TAUGHT[name]
+    assert {node.name for node in defined} == TAUGHT.get(name, set())
     assert all(node.end_lineno - node.lineno < 12 for node in defined)
 
 
@@ -132,7 +145,7 @@ def test_commands_in_the_text_name_existing_parameters(name):
 def test_lessons_check_their_parameters_before_anything_else(name):
     _, parameters, setup, *_ = cells(name)  # the first cell installs the package on Colab
     assert "parameters" in parameters.metadata.tags and "\ncheck_lesson(globals())\n" in setup.source
-    known, wrong = ("seeds", "sedes") if name == RERUN else ("test_examples", "test_exampels")
+    known, wrong = MISSPELT[name]
     check_lesson({"In": ["", parameters.source, f"# Parameters\n{known} = 3\n", setup.source]})
     with pytest.raises(ConfigError, match=rf"unknown parameter '{wrong}' \(did you mean '{known}'\?\)"):
         check_lesson({"In": ["", parameters.source, f"# Parameters\n{wrong} = 3\n", setup.source]})
@@ -197,7 +210,7 @@ def test_rerun_shows_its_paired_differences_and_is_reused(runs, executed):
     assert all(name in html for name in ("Aldan", "Merun", "text of unseen languages helps POS there", "3 seeds"))
     assert "<svg" in cells["figure"].outputs[0].data["image/svg+xml"]
     assert "This is exploratory." in cells["answer"].outputs[0].data["text/html"]
-    assert len(list((runs / "questions" / "lab").glob("*/record.json"))) == 6
+    assert len(list((runs / "questions" / "lab").glob("*mlm*/record.json"))) == 3  # and three without text
     (injected,) = [cell for cell in cells.values() if "injected-parameters" in cell.metadata.tags]
     assert 'study = "continued"' in injected.source
     changes = re.search('changes = "(.*)"', injected.source)[1]
@@ -212,6 +225,72 @@ def test_reruns_are_executed_again_when_a_protocol_changes(runs, executed, tmp_p
     monkeypatch.setattr(lessons, "PROTOCOLS", (changed,))
     after = lessons.identify_notebook(TOY_RERUN, {}), lessons.identify_notebook("new_language", {})
     assert before[0] != after[0] and before[1] == after[1]
+
+
+def test_lesson_on_recorded_results_is_executed_again_when_a_table_changes(tmp_path, monkeypatch):
+    (tmp_path / "ratio.parquet").write_bytes(b"other")
+    before = {name: lessons.identify_notebook(name, {}) for name in LESSONS}
+    monkeypatch.setattr(lessons, "TABLES", (tmp_path,))
+    after = {name: lessons.identify_notebook(name, {}) for name in LESSONS}
+    assert [name for name in LESSONS if before[name] != after[name]] == ["read_effect"]
+
+
+def test_effect_read_by_hand_is_that_of_the_package_and_of_scipy(executed):
+    """The recorded scores of both arms, through pandas and scipy, give the effect that the page prints."""
+    protocol = open_study("continued").protocol
+    frame = read_recorded(protocol).frame
+    frame = frame[(frame["target"] == "udpos") & (frame["metric"] == "score")]
+    frame = frame[frame["language"].isin(["qal", "qes", "qil", "qme"])]
+    means = frame.groupby(["arm", "encoder"])["score"].mean()
+    test = stats.ttest_rel(means["text-unseen"], means["direct"])
+    interval = test.confidence_interval()
+    printed = executed["read_effect"]["package"].outputs[0].text
+    mean = (means["text-unseen"] - means["direct"]).mean()
+    assert printed == f"{mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]\np = {test.pvalue:.3f}\n"
+
+
+def test_lesson_says_how_many_false_alarms_there_are_and_holm_keeps_them_below_one_in_twenty(executed):
+    printed = executed["read_effect"]["solution-alarms"].outputs[0].text
+    languages, alone, holm = map(float, re.findall(r"([\d.]+)(?= languages|%)", printed))
+    assert abs(alone / 100 - (1 - 0.95**languages)) < 0.04  # two thousand simulated studies
+    assert holm < 6
+
+
+def test_own_study_is_registered_before_its_runs_and_its_page_has_its_numbers(runs, executed):
+    folder, cells = runs / "questions" / "own", executed["own_question"]
+    registration = read_registration(folder / "protocols" / "registered" / "own.json")
+    records = [path for path in runs.glob("questions/lab/*-udpos-*/record.json") if "ccg" in str(path)]
+    assert len(records) == 6  # two arms with an intermediate phase, three seeds
+    starts = [datetime.fromisoformat(json.loads(path.read_text())["started"]) for path in records]
+    assert min(starts) >= datetime.fromisoformat(registration.time)
+    page = unescape((folder / "own.md").read_text())
+    assert page.strip() == cells["page"].outputs[0].text.strip()
+    numbers = re.findall(r"[−+]?\d+\.\d\d", cells["verdict"].outputs[0].data["text/html"])
+    assert len(numbers) > 9 and "## Limits\n\nOne encoder" in page
+
+
+def test_protocol_mistakes_of_the_lesson_are_three_different_errors(executed):
+    printed = executed["own_question"]["solution-mistakes"].outputs[0].text
+    for words in ("there is no 'supertag'; choose one of", "no field 'shuffled_labels'", "key seeds: it must not be"):
+        assert words in printed
+
+
+def test_cost_of_a_lesson_is_recorded_with_it(runs, executed):
+    for name in LESSONS:
+        metadata = nbformat.read(executed_lesson(name, runs), as_version=4).metadata
+        assert 0.5 < metadata[lessons.COST] < 100
+
+
+def test_table_of_costs_has_the_time_of_every_executed_lesson_and_a_dash_for_what_is_not_known(runs, tmp_path):
+    rows = lesson_pages.build_costs(runs, [{"name": "lab", "seconds": 90.0}]).splitlines()
+    assert "1 min 30 s" in rows[2]
+    assert [re.search(r"lessons/(\w+)\.ipynb", row)[1] for row in rows[3:]] == list(LESSONS)
+    assert all(re.search(r"\| 5 \| [\d.]+ (s|min .*) \| [\d.]+ (s|min .*) \|", row) for row in rows[3:])
+    foreign = executed_lesson("read_effect", tmp_path)
+    foreign.parent.mkdir(parents=True)
+    metadata = {lessons.COST: "<b>", "papermill": {"duration": float("inf")}}
+    foreign.write_text(json.dumps({"cells": [], "metadata": metadata, "nbformat": 4}))
+    assert all(row.endswith("| – | – |") for row in lesson_pages.build_costs(tmp_path, []).splitlines()[3:])
 
 
 def test_all_reruns_share_one_notebook():

@@ -9,7 +9,7 @@ from stilts_core.studies.conduct import Study, conclude_study, open_study
 from stilts_core.studies.findings import Finding
 from stilts_core.studies.protocol import Contrast, Protocol
 from stilts_core.studies.registration import Registration, Standing, judge
-from stilts_core.studies.results import StudyTable, kept_table, read_table
+from stilts_core.studies.results import StudyTable, check_table, kept_table, read_table
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def open_chapter(name: str, book_dir: Path, protocols: Path | None = None) -> Ch
     try:
         registration = study.registration
         path = kept_table(name, book_dir)
-        table = _check_table(read_table(path), study.protocol) if path.exists() else None
+        table = check_table(read_table(path), study.protocol) if path.exists() else None
     except StiltsError as error:
         problem = str(error)
     if table is None:
@@ -97,16 +97,3 @@ def open_chapter(name: str, book_dir: Path, protocols: Path | None = None) -> Ch
         return Chapter(study, registration, table, "", tuple(conclude_study(study, table)), "")
     except StiltsError as error:
         return Chapter(study, registration, table, "", (), str(error))
-
-
-def _check_table(table: StudyTable, protocol: Protocol) -> StudyTable:
-    """The table, if it belongs to the protocol."""
-    digest = str(table.provenance.get("digest"))
-    if digest != protocol.digest:
-        raise StudyError(
-            f"the table in the book belongs to another version of the protocol (digest {digest[:12]}, and the "
-            f"protocol has {protocol.digest[:12]}); run `stilts study {protocol.name} --keep` again"
-        )
-    if not isinstance(table.provenance.get("blocks"), dict):
-        raise StudyError(f"the table does not say where its runs come from; run `stilts study {protocol.name} --keep`")
-    return table
