@@ -51,14 +51,14 @@ def test_notebook_is_committed_without_outputs(notebook):
 
 
 def test_notebook_holds_no_logic(notebook):
-    setup = ("parameters", "run", "report")
+    setup = ("colab", "parameters", "run", "report")
     calls = [cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.id not in setup]
     assert all(source.count("\n") == 0 and source.endswith("(record)") for source in calls)
 
 
 def test_all_code_is_removed_or_folded_for_readers(notebook):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert all({"remove-input", "hide-input"} & set(cell.metadata.tags) for cell in code)
+    assert all({"remove-cell", "remove-input", "hide-input"} & set(cell.metadata.tags) for cell in code)
 
 
 @pytest.mark.skipif("STILTS_DATA" not in os.environ, reason="needs real files: set STILTS_DATA to their folder")
@@ -79,6 +79,7 @@ def test_every_cell_of_the_report_has_one_output_and_no_other_cell_prints(execut
     silent = {name for name, outputs in kinds.items() if not outputs}
     injected = {cell.id for cell in executed.cells if "injected-parameters" in cell.metadata.tags}
     assert silent - injected == {
+        "colab",
         "parameters",
         "run",
         "report",

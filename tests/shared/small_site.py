@@ -97,6 +97,7 @@ def write_sources(folder: Path) -> None:
         path = folder / "book" / f"{name}.ipynb"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(notebook))
+    (folder / "book" / "generated" / "static").mkdir(parents=True)  # where a report writes the explorer's script
     (folder / "_toc.yml").write_text(
         "format: jb-book\nroot: book/introduction\nparts:\n"
         "  - caption: What we found\n    chapters: [{file: book/answers}, {file: book/claims}]\n"
