@@ -5,7 +5,6 @@ primary contrast is older than the registration.
 """
 
 import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import Any
 
 from stilts_core.errors import RecordError, shown
 from stilts_core.storage.atomic import write_whole
+from stilts_core.storage.git import ask_git
 from stilts_core.studies.design import expand
 from stilts_core.studies.forecast import forecast
 from stilts_core.studies.power import detectable_effect, detectable_margin, overlap_factor
@@ -62,8 +62,8 @@ class Standing:
 
 def read_revision(folder: Path = _PACKAGE) -> Revision:
     """Return the git revision of the repository of `folder`; files of registrations do not count as changes."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    changes = _git(folder, "status", "--porcelain", "--", ":/", f":(exclude,top)protocols/{REGISTERED}")
+    commit = ask_git(folder, "rev-parse", "HEAD")
+    changes = ask_git(folder, "status", "--porcelain", "--", ":/", f":(exclude,top)protocols/{REGISTERED}")
     return Revision(commit, commit is not None and changes == "")
 
 
@@ -169,11 +169,3 @@ def _time(text: str) -> datetime:
     """A time; one without a zone is UTC."""
     time = datetime.fromisoformat(text)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import subprocess
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,6 +10,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from stilts_core.storage.git import ask_git
 
 if TYPE_CHECKING:
     from stilts_core.training.compute import Compute
@@ -111,8 +112,4 @@ def _read_cpu_model() -> str:
 
 def _read_git_revision() -> str | None:
     """The git revision of this package's source, None outside a repository."""
-    try:
-        git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
-        return subprocess.run(git, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
+    return ask_git(Path(__file__).parent, "describe", "--always", "--dirty", "--abbrev=12")

@@ -24,7 +24,7 @@ def test_environment_names_versions_machine_and_precision():
 
 def test_git_revision_is_that_of_the_package_or_none(monkeypatch):
     assert environment(Compute())["git_revision"] != ""
-    monkeypatch.setattr(machine.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError("git")))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError("git")))
     assert environment(Compute())["git_revision"] is None
 
 

@@ -7,12 +7,12 @@ says, or else where GitHub Pages serves this repository.
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from stilts_core.errors import ConfigError, shown
+from stilts_core.storage.git import ask_git
 
 REPOSITORY, BOOK_URL = "STILTS_REPOSITORY", "STILTS_BOOK_URL"
 # A remote's address, without the password that some have before the host.
@@ -31,8 +31,8 @@ class Commit:
 
 def read_commit(folder: Path) -> Commit | None:
     """The commit that the checkout `folder` is at; None outside a git repository."""
-    described = _git(folder, "log", "-1", "--format=%H %cs")
-    changes = _git(folder, "status", "--porcelain")
+    described = ask_git(folder, "log", "-1", "--format=%H %cs")
+    changes = ask_git(folder, "status", "--porcelain")
     if not described or changes is None:
         return None
     name, date = described.split()
@@ -40,7 +40,7 @@ def read_commit(folder: Path) -> Commit | None:
         name,
         date,
         tuple(changes.splitlines()),
-        bool(_git(folder, "branch", "-r", "--list", "origin/*", "--contains", "HEAD")),
+        bool(ask_git(folder, "branch", "-r", "--list", "origin/*", "--contains", "HEAD")),
     )
 
 
@@ -58,7 +58,7 @@ def find_repository(folder: Path) -> str | None:
 
 def find_remote(folder: Path) -> str | None:
     """The address of the git remote `origin` of the checkout `folder`; None if it is not on GitHub."""
-    match = GITHUB.fullmatch(_git(folder, "remote", "get-url", "origin") or "")
+    match = GITHUB.fullmatch(ask_git(folder, "remote", "get-url", "origin") or "")
     return f"https://github.com/{match[1]}/{match[2]}" if match else None
 
 
@@ -76,12 +76,3 @@ def find_book(repository: str | None) -> str | None:
         return None
     host = f"{match[1].lower()}.github.io"
     return f"https://{host}/" + f"{match[2]}/" * (match[2].lower() != host)
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    """What a git command prints; None if it fails."""
-    try:
-        command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
