@@ -98,9 +98,7 @@ def grid_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--target", default="", help="target tasks, joined by commas (default: the nine of XTREME)"),
         click.option("--seeds", default="0", show_default=True, help="seeds, joined by commas"),
-        click.option(
-            "--mlm", is_flag=True, help="also every grid row of tasks with masked language modelling beside them"
-        ),
+        click.option("--mlm", is_flag=True, help="also every grid row of tasks with masked LM beside them"),
         click.option("--sham", is_flag=True, help="also every grid row of tasks with permuted labels, as a control"),
     )
     command = config_options(command, without=("intermediate", "target", "seed", "sham_labels", "mixed", "quiet"))
@@ -162,8 +160,9 @@ def batch(file: Path) -> int:
 
 @main.command()
 @click.argument("name")
-@click.option("--dry-run", is_flag=True, help="only the runs, the forecast in core-hours and the detectable effects")
-@click.option("--register", is_flag=True, help="only the registration (of all studies before the first one runs)")
+@click.option("--dry-run", "only", flag_value="dry run", help="only the runs, core-hours and detectable effects")
+@click.option("--register", "only", flag_value="register", help="only the registration (of all studies before any run)")
+@click.option("--compare", "only", flag_value="compare", help="only comparison of runs done here with recorded ones")
 @click.option("--seeds", type=click.IntRange(1), help="number of seeds (default: the protocol's); exploratory")
 @click.option(
     "--set",
@@ -184,8 +183,7 @@ def batch(file: Path) -> int:
 @book_dir_option
 def study(
     name: str,
-    dry_run: bool,
-    register: bool,
+    only: str | None,
     seeds: int | None,
     changes: tuple[str, ...],
     blocks: str,
@@ -202,6 +200,7 @@ def study(
     registered, and is exploratory. To measure latency again, remove the table RUNS_DIR/studies/latency.parquet first.
     """
     from stilts_core.studies.conduct import conclude_study, conduct, describe, open_study, register_study
+    from stilts_core.studies.reproduction import compare_runs
     from stilts_core.studies.results import kept_table, write_table
 
     if keep and (changes or seeds):
@@ -209,10 +208,13 @@ def study(
     if wrong := [change for change in changes if "=" not in change]:
         raise ConfigError(f"--set is {wrong[0]!r}; write NAME=VALUES, such as targets=udpos,panx")
     opened = open_study(name, protocols_dir, dict(change.split("=", 1) for change in changes), seeds)
-    if register and not dry_run:
+    if only == "compare":
+        click.echo(compare_runs(opened, runs_dir, kept_table(name, book_dir)).sentence)
+        return
+    if only == "register":
         register_study(opened)
     click.echo(describe(opened))
-    if dry_run or register:
+    if only:
         return
 
     def execute(configs: Sequence[Mapping[str, Any]]) -> None:

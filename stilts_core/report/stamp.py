@@ -39,7 +39,7 @@ def _stamp(profile: str, runs: Path, book_dir: Path) -> str:
         *(PACKAGE / "report" / "static").glob("*"),
         *FACTS.glob("*.csv"),
         *(book_dir / "results" / "studies").glob("*.parquet"),
-        *(path for folder in PROTOCOLS for pattern in ("*.toml", "registered/*.json") for path in folder.glob(pattern)),
+        *(path for folder in PROTOCOLS for pattern in ("*.toml", "registered/*") for path in folder.glob(pattern)),
     ]
     outputs = [path for folder in FOLDERS for path in (book_dir / folder).rglob("*") if path != book_dir / NAME]
     return f"{profile} {_hash([*inputs, *outputs])}\n"

@@ -1,7 +1,7 @@
 """`stilts study`: what a study will do, its registration, its runs, and what they show."""
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from stilts_core.studies.registration import (
     minimum_detectable,
     read_registration,
     register,
+    required_blocks,
 )
 from stilts_core.studies.results import StudyTable, merge_tables, read_table, write_table
 from stilts_core.studies.transferability import read_measures_and_scores
@@ -129,9 +130,10 @@ def conduct(
 ) -> StudyTable:
     """Register a study, execute its runs, write the table of its results, and return it.
 
-    `blocks` are those whose runs are done now (default: all). The results of the others come from the table at `kept`,
-    if it belongs to the same protocol. A changed study is not registered. `execute` raises an error if a run
-    failed; then the same command resumes. Raises ConfigError as `register_study` does, and for an unknown block.
+    `blocks` are those whose runs are done now (default: all that the study requires). The results of the others come
+    from the table at `kept`, if it belongs to the same protocol. A changed study is not registered. `execute` raises an
+    error if a run failed; then the same command resumes. Raises ConfigError as `register_study` does, and for an
+    unknown block.
     """
     protocol = study.protocol
     if unknown := [name for name in blocks if name not in protocol.blocks]:
@@ -139,7 +141,7 @@ def conduct(
         raise ConfigError(f"there is no block {unknown[0]!r}; choose from {known}")
     if not study.changed:
         register_study(study)
-    chosen = set(blocks or protocol.blocks)
+    chosen = set(blocks or required_blocks(protocol, study.registration))
     execute([run for run in study.design.configs if protocol.block_of(run["encoder"], run["seed"]) in chosen])
     table = gather(study, runs_dir)
     if kept and not study.changed and kept.exists():
@@ -197,6 +199,9 @@ def _status(study: Study) -> str:
         return "not registered yet; the first run registers it"
     standing = judge(study.protocol, registration)
     reasons = "" if standing.confirmatory else f"; exploratory, because {'; '.join(standing.reasons)}"
+    required = len(required_blocks(study.protocol, registration))
+    if required < len(study.protocol.blocks):
+        reasons += f"; amended: it stops after {_count(range(required), study.protocol.block_noun)}"
     return f"registered {registration.time} at {(registration.commit or 'no revision')[:12]}{reasons}"
 
 
@@ -211,5 +216,5 @@ def _detectable_line(protocol: Protocol, contrast: Contrast) -> str:
     return f"  {what} {size}: {contrast.name}{mark} [{interest}]"
 
 
-def _count(things: Sequence[Any] | Mapping[str, Any], name: str) -> str:
+def _count(things: Sized, name: str) -> str:
     return f"{len(things)} {name}{'s' * (len(things) != 1)}"

@@ -5,8 +5,9 @@ primary contrast is older than the registration.
 """
 
 import json
+import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,26 @@ class Revision:
 
 
 @dataclass(frozen=True)
+class Amendment:
+    """A deviation from a registered protocol, decided before the runs that it concerns: the study stops early.
+
+    Only the first `blocks` blocks of the protocol are run. `seen` is the number of blocks whose results were known,
+    `digest` that of the protocol, and `time` is in UTC, as ISO 8601.
+    """
+
+    digest: str
+    time: str
+    blocks: int
+    seen: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Registration:
     """What was registered. `detectable` has the minimum detectable effect (or margin) of every confirmatory contrast.
 
-    `earlier` are the registrations that this one replaced, the oldest first: the deviations that a page must show.
-    `time` is in UTC, as ISO 8601.
+    `earlier` are the registrations that this one replaced, the oldest first, and `amendment` is what was changed
+    without another protocol: the deviations that a page must show. `time` is in UTC, as ISO 8601.
     """
 
     schema: int
@@ -50,6 +66,7 @@ class Registration:
     core_hours: float
     detectable: dict[str, float | None]
     earlier: tuple[dict[str, Any], ...] = ()
+    amendment: Amendment | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +115,7 @@ def register(protocol: Protocol, path: Path, revision: Revision | None = None) -
         old = read_registration(path)
         if old.digest == protocol.digest and (old.clean or not revision.clean):
             return old
-        content = asdict(old)
+        content = _content(old)
         earlier = (*content.pop("earlier"), content)
     size = forecast(protocol, expand(protocol))
     registration = Registration(
@@ -113,12 +130,22 @@ def register(protocol: Protocol, path: Path, revision: Revision | None = None) -
         detectable={contrast.name: minimum_detectable(protocol, contrast) for contrast in protocol.family},
         earlier=earlier,
     )
-    write_whole(path, json.dumps(asdict(registration), indent=1, allow_nan=False) + "\n")
+    write_whole(path, json.dumps(_content(registration), indent=1, allow_nan=False) + "\n")
     return registration
 
 
+def _content(registration: Registration) -> dict[str, Any]:
+    """What the file of a registration holds: an amendment has a file of its own."""
+    content = asdict(registration)
+    del content["amendment"]
+    return content
+
+
 def read_registration(path: Path) -> Registration:
-    """Read a registration. Raises RecordError for a damaged file or an unknown schema."""
+    """Read a registration with its amendment, NAME.amendment.toml beside it, if that is one of the same protocol.
+
+    Raises RecordError for a damaged file or an unknown schema.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         content["earlier"] = tuple(content["earlier"])
@@ -128,7 +155,30 @@ def read_registration(path: Path) -> Registration:
     if registration.schema != SCHEMA:
         schema = shown(registration.schema)
         raise RecordError(f"{path} has schema {schema}, and this version reads schema {SCHEMA}; restore it from git")
-    return registration
+    amendment = _read_amendment(path.with_suffix(".amendment.toml"))
+    return (
+        replace(registration, amendment=amendment)
+        if amendment and amendment.digest == registration.digest
+        else registration
+    )
+
+
+def _read_amendment(path: Path) -> Amendment | None:
+    if not path.exists():
+        return None
+    try:
+        amendment = Amendment(**tomllib.loads(path.read_text(encoding="utf-8")))
+        datetime.fromisoformat(amendment.time)
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"{path} is not a readable amendment ({error}); restore it from git") from error
+    return amendment
+
+
+def required_blocks(protocol: Protocol, registration: Registration | None) -> tuple[str, ...]:
+    """Return the blocks that make a study complete: the protocol's, or the first of them if it was amended."""
+    amendment = registration.amendment if registration else None
+    amended = amendment is not None and amendment.digest == protocol.digest
+    return tuple(protocol.blocks[: amendment.blocks]) if amendment and amended else tuple(protocol.blocks)
 
 
 def judge(
@@ -148,15 +198,16 @@ def judge(
     if not registration.clean:
         reasons.append("the source tree was not clean when the study was registered")
     if table:
-        reasons += _judge_runs(protocol, _time(registration.time), table.provenance["blocks"])
+        reasons += _judge_runs(protocol, registration, table.provenance["blocks"])
     return Standing(not reasons, tuple(reasons))
 
 
-def _judge_runs(protocol: Protocol, registered: datetime, blocks: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _judge_runs(protocol: Protocol, registration: Registration, blocks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What keeps the runs of the primary contrast, by block, from being confirmatory."""
-    reasons = []
-    if missing := [name for name in protocol.blocks if name not in blocks]:
-        reasons.append(f"{len(missing)} of {len(protocol.blocks)} {protocol.block_noun}s are missing")
+    reasons, registered = [], _time(registration.time)
+    required = required_blocks(protocol, registration)
+    if missing := [name for name in required if name not in blocks]:
+        reasons.append(f"{len(missing)} of {len(required)} {protocol.block_noun}s are missing")
     origins = [(revision, _time(time)) for block in blocks.values() for revision, time in block["origins"].items()]
     if any(started < registered for _, started in origins):
         reasons.append("runs of the primary contrast are older than the registration")

@@ -17,7 +17,8 @@ from stilts_core.studies import registration
 from stilts_core.studies.conduct import conclude_study, conduct, describe, open_study
 from stilts_core.studies.latency_blocks import measure_blocks
 from stilts_core.studies.registration import Revision, read_registration
-from stilts_core.studies.results import kept_table, read_table, write_table
+from stilts_core.studies.reproduction import compare_runs
+from stilts_core.studies.results import StudyTable, kept_table, read_table, write_table
 
 PROTOCOLS = Path(__file__).parents[2] / "protocols"
 NAMES = ("ratio", "continued", "choice", "latency", "adversary")
@@ -247,3 +248,27 @@ def test_wrong_options_are_errors(protocols):
         CliRunner().invoke(cli.main, ["study", "ratio", "--set", "udpos"], catch_exceptions=False)
     with pytest.raises(StiltsError, match="no protocol 'nothing'"):
         open_study("nothing", protocols)
+
+
+def test_runs_done_again_are_compared_with_the_recorded_ones(protocols, tmp_path):
+    study, runs_dir, kept = open_study("invented", protocols), tmp_path / "runs", tmp_path / "kept.parquet"
+    with pytest.raises(StudyError, match="there is nothing to compare with"):
+        compare_runs(study, runs_dir, kept)
+    table = conduct(study, fake_runs(runs_dir), runs_dir)
+    write_table(kept, table)
+    same = compare_runs(study, runs_dir, kept)
+    scored = table.frame[table.frame["metric"] == "score"]
+    assert (same.runs, same.scores, same.inside) == (8, len(scored), len(scored))
+    assert same.largest == 0 and not same.outside
+    moved = table.frame.copy()
+    chosen = (moved["run"] == scored["run"].iloc[0]) & (moved["metric"] == "score")
+    moved.loc[chosen, ["score", "low", "high"]] += 20.0
+    write_table(kept, StudyTable(moved, table.provenance))
+    other = compare_runs(study, runs_dir, kept)
+    assert len(other.outside) == 1 and other.outside[0].startswith(scored["run"].iloc[0])
+    assert other.largest == 20 and other.inside == len(scored) - chosen.sum()
+    assert "The means of 7 lie within" in other.sentence
+    moved["run"] = "another"
+    write_table(kept, StudyTable(moved, table.provenance))
+    with pytest.raises(StudyError, match="is recorded in"):
+        compare_runs(study, runs_dir, kept)

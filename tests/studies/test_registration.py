@@ -16,6 +16,7 @@ from stilts_core.studies.registration import (
     read_registration,
     read_revision,
     register,
+    required_blocks,
 )
 from stilts_core.studies.results import StudyTable, make_frame
 
@@ -136,3 +137,47 @@ def test_detectable_effect_is_that_of_holms_first_step():
     expected = detectable_effect(1.0, 12, 0.05 / 2, "two-sided")
     assert minimum_detectable(protocol, protocol.primary) == pytest.approx(expected)
     assert minimum_detectable(invented(encoders=["lab"]), invented().primary) is None
+
+
+def amend(path, protocol, **values) -> None:
+    content = {"digest": protocol.digest, "time": LATER, "blocks": 2, "seen": 1, "reason": "hours"} | values
+    lines = (f"{name} = {json.dumps(value)}\n" for name, value in content.items())
+    path.with_suffix(".amendment.toml").write_text("".join(lines))
+
+
+def test_amended_study_is_complete_with_the_first_blocks_and_no_others(tmp_path):
+    protocol, path = invented(), tmp_path / "r.json"
+    registration = register(protocol, path, CLEAN)
+    assert required_blocks(protocol, registration) == tuple(protocol.blocks)
+    blocks = table_of(protocol).provenance["blocks"]
+    first, last = (
+        StudyTable(make_frame([], []), {"blocks": {name: blocks[name] for name in names}})
+        for names in (protocol.blocks[:2], protocol.blocks[-2:])
+    )
+    assert not judge(protocol, registration, first).confirmatory
+    amend(path, protocol)
+    amended = register(protocol, path, CLEAN)
+    assert amended.amendment and amended.amendment.reason == "hours"
+    assert required_blocks(protocol, amended) == tuple(protocol.blocks[:2])
+    assert judge(protocol, amended, first).confirmatory
+    assert judge(protocol, amended, last).reasons == ("2 of 2 encoders are missing",)
+    amend(path, protocol, digest="of another protocol")
+    assert read_registration(path) == registration
+
+
+def test_new_protocol_drops_the_amendment_of_the_old_one(tmp_path):
+    path, changed = tmp_path / "r.json", invented(encoders=["lab-0", "lab-1", "lab-2"])
+    register(invented(), path, CLEAN)
+    amend(path, invented())
+    assert register(changed, path, CLEAN).amendment is None
+    again = read_registration(path)
+    assert required_blocks(changed, again) == tuple(changed.blocks) and "amendment" not in again.earlier[0]
+
+
+def test_damaged_amendment_is_an_error_that_names_its_file(tmp_path):
+    path = tmp_path / "r.json"
+    register(invented(), path, CLEAN)
+    for text in ("blocks = ", 'digest = "a"', "time = 3"):
+        path.with_suffix(".amendment.toml").write_text(text)
+        with pytest.raises(RecordError, match=r"r\.amendment\.toml is not a readable amendment"):
+            read_registration(path)

@@ -8,7 +8,7 @@ from stilts_core.errors import StiltsError, StudyError
 from stilts_core.studies.conduct import Study, conclude_study, open_study
 from stilts_core.studies.findings import Finding
 from stilts_core.studies.protocol import Contrast, Protocol
-from stilts_core.studies.registration import Registration, Standing, judge
+from stilts_core.studies.registration import Registration, Standing, judge, required_blocks
 from stilts_core.studies.results import StudyTable, check_table, kept_table, read_table
 
 
@@ -61,9 +61,14 @@ class Chapter:
         return [name for name in self.protocol.blocks if name in present]
 
     @property
+    def required(self) -> tuple[str, ...]:
+        """The blocks that make the study complete."""
+        return required_blocks(self.protocol, self.registration)
+
+    @property
     def is_interim(self) -> bool:
-        """Whether there is a table, and blocks are missing in it."""
-        return self.table is not None and len(self.blocks) < len(self.protocol.blocks)
+        """Whether there is a table, and blocks that the study requires are missing in it."""
+        return self.table is not None and not {*self.required} <= {*self.blocks}
 
     @cached_property
     def standing(self) -> Standing:

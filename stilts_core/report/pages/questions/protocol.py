@@ -49,22 +49,32 @@ def describe_registration(chapter: Chapter) -> str:
     ]
     if not same:
         sentences.append(f"The protocol was changed since then: its digest is now {own}.")
-    sentences.append(_deviations(registration))
+    sentences.append(_deviations(registration, chapter.protocol.block_noun))
     if chapter.standing.reasons:
         reasons = "; ".join(map(markdown_text, chapter.standing.reasons))
         sentences.append(f"At present no result can be confirmatory: {reasons}.")
     return " ".join(sentences)
 
 
-def _deviations(registration: Registration) -> str:
-    """The registrations that the last one replaced."""
-    if not registration.earlier:
-        return "Deviations: none, because no earlier registration was replaced."
+def _deviations(registration: Registration, noun: str) -> str:
+    """The registrations that the last one replaced, and the amendment."""
+    parts = []
+    if amendment := registration.amendment:
+        parts.append(
+            f"On {markdown_text(minute(amendment.time))}, when the results of {count(amendment.seen, noun)} were "
+            f"known, it was decided to stop after {amendment.blocks}. {markdown_text(amendment.reason)}"
+        )
+    if registration.earlier:
+        parts.append(_replaced(registration))
+    return f"Deviations: {' '.join(parts) or 'none.'}"
+
+
+def _replaced(registration: Registration) -> str:
     earlier = [
         f"{markdown_text(minute(str(old.get('time'))))} (digest {code_span(str(old.get('digest'))[:12])})"
         for old in registration.earlier
     ]
-    return f"Deviations: it replaced {count(len(earlier), 'earlier registration')}, of {'; '.join(earlier)}."
+    return f"This registration replaced {count(len(earlier), 'earlier one')}, of {'; '.join(earlier)}."
 
 
 def describe_design(chapter: Chapter) -> str:

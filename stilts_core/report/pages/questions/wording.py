@@ -74,7 +74,7 @@ def progress(chapter: Chapter) -> str:
 
 
 def _blocks_done(chapter: Chapter) -> str:
-    return f"{len(chapter.blocks)} of {count(len(chapter.protocol.blocks), chapter.protocol.block_noun)}"
+    return f"{len(chapter.blocks)} of {count(len(chapter.required), chapter.protocol.block_noun)}"
 
 
 def verdict(chapter: Chapter, finding: Finding) -> str:

@@ -114,6 +114,20 @@ def test_some_encoders_give_interim_numbers_without_a_verdict(tmp_path, protocol
     assert "<br>interim |" in pages["answers"]
 
 
+def test_amended_study_is_complete_and_shows_when_and_why_it_stopped(tmp_path, only):
+    only("continued")
+    folder, enough = write_protocols(tmp_path / "protocols"), ENCODERS - 1
+    keep_table(tmp_path, folder, "continued", enough)
+    digest = json.loads((folder / "registered" / "continued.json").read_text())["digest"]
+    (folder / "registered" / "continued.amendment.toml").write_text(
+        f'digest = "{digest}"\ntime = "2026-01-02T03:04:05+00:00"\nblocks = {enough}\nseen = 2\nreason = "Hours."\n'
+    )
+    pages = build(tmp_path, folder)
+    assert "interim" not in pages["continued/answer"] and "pending" not in pages["continued/contrasts"]
+    assert "Deviations: On 2026-01-02 03:04, when the results of 2 encoders were known" in pages["continued/protocol"]
+    assert "stop after 3. Hours." in pages["continued/protocol"]
+
+
 def test_too_few_encoders_show_how_many_there_are_and_the_mean_scores(tmp_path, protocols, only):
     only("continued")
     keep_table(tmp_path, protocols, "continued", 1)
@@ -171,7 +185,7 @@ def test_replaced_registrations_are_deviations(tmp_path, only):
     earlier = {name: content[name] for name in content if name != "earlier"} | {"time": "2026-01-02T03:04:05+00:00"}
     path.write_text(json.dumps(content | {"earlier": [earlier], "clean": False}))
     page = build(tmp_path / "book", folder)["latency/protocol"]
-    assert "it replaced 1 earlier registration, of 2026-01-02 03:04 (digest" in page
+    assert "replaced 1 earlier one, of 2026-01-02 03:04 (digest" in page
     assert "the source tree was not clean" in page
 
 
