@@ -1,17 +1,16 @@
 """Measuring latency in randomised complete blocks: every block has every arm once, each in a fresh process."""
 
-import json
+import multiprocessing
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stilts_core.errors import StudyError
+from stilts_core.studies.latency_process import LatencyRequest, measure_request
 from stilts_core.studies.protocol import Protocol
 from stilts_core.studies.results import FACTOR, StudyTable, make_frame
 
@@ -19,38 +18,27 @@ FACTORS = ("batch", "length")
 _LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-@dataclass(frozen=True)
-class LatencyRequest:
-    """One measurement: an arm's encoder folder, the sizes, and the seed of the inputs, which all arms of a block share.
-
-    `extra_layer`: one layer more is computed.
-    """
-
-    arm: str
-    folder: Path
-    batch: int
-    length: int
-    seconds: float
-    threads: int
-    seed: int
-    extra_layer: bool = False
-
-
 Measure = Callable[[LatencyRequest], Mapping[str, float]]
 
 
 def run_process(request: LatencyRequest) -> dict[str, float]:
-    """Measure in a fresh process. Raises StudyError with the last lines that it printed if it fails."""
-    options = ["--batch", request.batch, "--length", request.length, "--seconds", request.seconds]
-    options += ["--threads", request.threads, "--seed", request.seed]
-    command = [sys.executable, "-m", "stilts_core.studies.latency_process", request.folder, *options]
-    command += ["--extra-layer"] * request.extra_layer
-    environment = os.environ | dict.fromkeys(_LIBRARIES, str(request.threads))
-    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
-    if done.returncode:
-        lines = "\n".join(done.stderr.strip().splitlines()[-5:])
-        raise StudyError(f"measuring {request.arm} on {request.folder} failed; last lines:\n{lines}")
-    return json.loads(done.stdout.splitlines()[-1])
+    """Measure in a fresh process, forked from a server that has loaded the libraries and computed nothing.
+
+    The server starts with pinned threads, because libraries read them when they are loaded. Raises StudyError if the
+    measurement fails.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "stilts_core.encoders.encoder", "stilts_core.studies.latency_process"])
+    before = {name: os.environ.get(name) for name in _LIBRARIES}
+    os.environ.update(dict.fromkeys(_LIBRARIES, str(request.threads)))
+    try:
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            return pool.submit(measure_request, request).result()
+    except Exception as error:
+        raise StudyError(f"measuring {request.arm} on {request.folder} failed: {error}") from error
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def block_orders(arms: list[str], blocks: int, seed: int) -> list[list[str]]:

@@ -1,14 +1,9 @@
-"""One measurement of inference in a fresh process: `python -m stilts_core.studies.latency_process ENCODER …`.
+"""One measurement of inference, in a process of its own (see `latency_blocks.run_process`)."""
 
-It prints one JSON object. The parent pins threads before the process starts, because libraries read them when they are
-loaded.
-"""
-
-import argparse
 import copy
-import json
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -20,6 +15,38 @@ if TYPE_CHECKING:
     from stilts_core.encoders.encoder import Encoder
 
 WARM_UP = 3  # passes before the clock starts: the first ones build kernels and fill caches
+
+
+@dataclass(frozen=True)
+class LatencyRequest:
+    """One measurement: an arm's encoder folder, the sizes, and the seed of the inputs, which all arms of a block share.
+
+    `extra_layer`: one layer more is computed.
+    """
+
+    arm: str
+    folder: Path
+    batch: int
+    length: int
+    seconds: float
+    threads: int
+    seed: int
+    extra_layer: bool = False
+
+
+def measure_request(request: LatencyRequest) -> dict[str, float]:
+    """Measure on as many cores as there are threads, the last ones that this process may use."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-request.threads :])
+    import torch
+
+    from stilts_core.encoders.encoder import read_encoder
+
+    torch.set_num_threads(request.threads)
+    encoder = read_encoder(request.folder, dropout=0.0)
+    if request.extra_layer:
+        add_layer(encoder)
+    return measure(encoder, request.batch, request.length, request.seconds, request.seed)
 
 
 def measure(encoder: "Encoder", batch: int, length: int, seconds: float, seed: int = 0) -> dict[str, float]:
@@ -64,33 +91,3 @@ def add_layer(encoder: "Encoder") -> None:
     layers.append(copy.deepcopy(layers[-1]))
     encoder.layers += 1
     encoder.model.config.num_hidden_layers += 1
-
-
-def main() -> None:
-    """Measure once, and print the result as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("encoder", type=Path)
-    parser.add_argument("--extra-layer", action="store_true")
-    parser.add_argument("--batch", type=int, required=True)
-    parser.add_argument("--length", type=int, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    if min(options.batch, options.length, options.threads) < 1:
-        parser.error("batch, length and threads must be 1 or more")
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-options.threads :])
-    import torch
-
-    from stilts_core.encoders.encoder import read_encoder
-
-    torch.set_num_threads(options.threads)
-    encoder = read_encoder(options.encoder, dropout=0.0)
-    if options.extra_layer:
-        add_layer(encoder)
-    print(json.dumps(measure(encoder, options.batch, options.length, options.seconds, options.seed), allow_nan=False))
-
-
-if __name__ == "__main__":
-    main()
