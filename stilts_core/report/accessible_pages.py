@@ -1,7 +1,8 @@
 """A Sphinx extension that adds what the theme leaves out for readers with a keyboard or a screen reader.
 
 docutils writes the headers of tables without a scope. The theme names neither the buttons that unfold the contents nor
-the side bar, and gives other names to buttons than those that they show.
+the side bar, and gives other names to buttons than those that they show. Its icons are characters of a font, which no
+screen reader can pronounce.
 """
 
 import re
@@ -17,6 +18,7 @@ _HEADER = re.compile(r"<th(?=[\s>])(?![^>]*\sscope=)")
 _UNFOLD = re.compile(r'(<a class="[^"]*reference internal[^>]*>)(.*?)(</a><details[^>]*><summary)(?=>)')
 _SEARCH = re.compile(r'(<button class="[^"]*search-button-field[^>]*?) aria-label="[^"]*"')
 _HIDDEN = '<summary aria-label="Toggle hidden content">'
+_ICON = re.compile(r'<i(?= class="fa[a-z]*[ -])(?![^>]*\saria-hidden)')
 _SIDE_BAR = '<div class="sidebar-primary-items__start sidebar-primary__section">'
 
 
@@ -31,6 +33,7 @@ def make_accessible(page: str) -> str:
     page = _HEADER.sub('<th scope="col"', page)
     page = _UNFOLD.sub(r'\1\2\3 aria-label="pages below \2"', page)
     page = _SEARCH.sub(r"\1", page)
+    page = _ICON.sub('<i aria-hidden="true"', page)
     page = page.replace(_HIDDEN, "<summary>")
     return page.replace(_SIDE_BAR, f'{_SIDE_BAR[:-1]} role="region" aria-label="Book">')
 

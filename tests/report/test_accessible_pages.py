@@ -38,11 +38,13 @@ def test_extension_adds_scopes_and_names_once_and_changes_nothing_else():
         '<a class="reference internal" href="results.html">Results</a><details><summary><span class="toctree-toggle">'
         '<button class="btn search-button-field" title="Search" aria-label="Search">Search</button>'
         '<summary aria-label="Toggle hidden content">Show</summary><p>untouched</p>'
+        '<i class="fa-solid fa-list"></i><i class="fas fa-file"></i><i class="far">far</i>'
     )
     mended = make_accessible(page)
     assert '<th scope="col" class="head">' in mended and '<th scope="row">b' in mended
     assert '<summary aria-label="pages below Results">' in mended and "Toggle" not in mended
     assert '<button class="btn search-button-field" title="Search">' in mended and "<p>untouched</p>" in mended
+    assert mended.count('<i aria-hidden="true" class="fa') == 2 and '<i class="far">far</i>' in mended
     assert make_accessible(mended) == mended
 
 

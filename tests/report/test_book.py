@@ -1,5 +1,6 @@
 """The book: it builds without a warning, shows every run, and loads nothing from another host."""
 
+import gzip
 import json
 import re
 import shutil
@@ -21,6 +22,7 @@ from stilts_core.tasks.catalogue import TASKS
 
 ROOT = Path(__file__).parents[2]
 DESKTOP = 1280  # CSS pixels
+LARGEST_PAGE = 1e6  # bytes, compressed as web servers send them
 # Clicks twice on the first target's column of the main table, and reports the rows after each click.
 SORT_PAGE = """<!doctype html><title>sorting</title><body><iframe src="PAGE"></iframe><script>
 onload = () => {
@@ -135,6 +137,14 @@ def test_every_link_within_the_book_has_a_target(site):
                 assert ((site / page).parent / link).resolve().is_file(), f"{page} links to {link}"
 
 
+def test_every_figure_is_stored_once(site):
+    figures = [path.read_bytes() for path in (site / "_images").iterdir()]
+    assert figures and len(set(figures)) == len(figures)
+    assert not [page for page in list_pages(site) if "data:image" in (site / page).read_text()]
+    downloads = [*(site / "_sources").rglob("*.ipynb")]
+    assert downloads and not [path for path in downloads if "<svg" in path.read_text()]
+
+
 def test_every_table_of_a_grid_has_a_download(site):
     for name in ("results", "transfer", "generated/targets/xnli", "generated/targets/tatoeba"):
         page = site / "book" / f"{name}.html"
@@ -212,6 +222,17 @@ def test_pages_with_their_pictures_have_at_most_one_megabyte(site):
         pictures = {((site / page).parent / source).resolve() for source in sources}
         size = (site / page).stat().st_size + sum(picture.stat().st_size for picture in pictures)
         assert size <= 1_000_000, f"{page} has {size:,} bytes"
+
+
+def test_page_with_all_that_it_loads_is_sent_in_less_than_a_megabyte(site):
+    run_page = next(page for page in list_pages(site) if "/pairs/mnli-xnli" in page)
+    for page in ("book/results.html", "book/explorer.html", "book/method.html", run_page):
+        text = (site / page).read_text()
+        links = re.findall(r'<(?:script|img|link)\b[^>]*? (?:src|href)="([^"?#]+)', text)
+        files = {(site / page).parent.joinpath(link).resolve() for link in links if not link.endswith(".html")}
+        fonts = [*(site / "_static/vendor").rglob("*.woff2")]
+        sent = len(gzip.compress(text.encode())) + sum(path.stat().st_size for path in fonts)
+        assert sent + sum(len(gzip.compress(path.read_bytes())) for path in files) < LARGEST_PAGE, page
 
 
 @needs_chromium

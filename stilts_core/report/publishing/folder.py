@@ -6,7 +6,7 @@ whole, after its links, paths and sizes were checked.
 
 import html
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from os.path import relpath
 from pathlib import Path
 from urllib.parse import quote
@@ -24,11 +24,6 @@ LARGEST_FILE = 100 * 2**20  # bytes; GitHub refuses larger files
 LARGEST_SITE = 10**9  # bytes; the limit of GitHub Pages
 WITHOUT_CONTENT = ("search.html", "genindex.html")  # pages that no search engine should show
 HEAD_END, FOOTER = "</head>", '<div class="bd-footer-content__inner container">'
-# What no page loads: entry points of MathJax beside the book's own, its other output, its speech in other languages,
-# maps for debuggers, and fonts that also exist as WOFF2.
-MATHJAX = Path("_static/mathjax")
-MATHJAX_UNUSED = {"adaptors", "svg", "svg.js"}
-SPEECH = ("base.json", "en.json", "nemeth.json")
 TEXT = {".html", ".js", ".json", ".css", ".svg", ".md", ".ipynb", ".csv", ".txt", ".xml", ".cff", ".bib"}
 
 
@@ -45,7 +40,7 @@ def publish(root: Path, site: Path, folder: Path) -> str:
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise ConfigError(f"{folder} is not empty and holds no published book; name another folder, or empty it")
     with whole_folder(folder) as staging:
-        shutil.copytree(site, staging, dirs_exist_ok=True, ignore=_ignore_unused(site))
+        shutil.copytree(site, staging, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".buildinfo"))
         _write_companions(root, staging, publication)
         for problems, meaning in (
             (find_broken_links(staging), "links within the book are broken; correct their pages, and build it again"),
@@ -84,25 +79,6 @@ def find_local_paths(folder: Path, root: Path) -> list[str]:
 def _find_large_files(folder: Path) -> list[str]:
     sizes = ((path, path.stat().st_size) for path in sorted(folder.rglob("*")) if path.is_file())
     return [f"{path.relative_to(folder)}: {size / 1e6:,.0f} MB" for path, size in sizes if size > LARGEST_FILE]
-
-
-def _ignore_unused(site: Path) -> Callable[[str, list[str]], set[str]]:
-    """What `shutil.copytree` leaves out: files that no page of the site loads."""
-    pages = "".join(page.read_text(encoding="utf-8") for page in list_pages(site))
-
-    def ignore(parent: str, names: list[str]) -> set[str]:
-        place = Path(parent).relative_to(site)
-        unused = {name for name in names if name.endswith(".map") or name == ".buildinfo"}
-        unused |= {name for name in names if name.endswith(".ttf") and f"{name[:-3]}woff2" in names}
-        if place.is_relative_to(MATHJAX):
-            unused |= MATHJAX_UNUSED & set(names)
-        if place == MATHJAX:
-            unused |= {name for name in names if name.endswith(".js") and f"{MATHJAX}/{name}" not in pages}
-        if place == MATHJAX / "sre" / "mathmaps":
-            unused |= set(names) - set(SPEECH)
-        return unused
-
-    return ignore
 
 
 def _write_companions(root: Path, folder: Path, publication: Publication) -> None:
