@@ -32,5 +32,5 @@ def summarise_absence(chapter: Chapter) -> str:
     if chapter.table is None:
         return "not run yet"
     if chapter.protocol.latency and not chapter.is_interim:
-        return f"{progress(chapter)}, but the measurement did not pass its own check"
+        return "no answer, because the measurement did not pass its own check"
     return f"no answer yet ({progress(chapter)})"

@@ -32,9 +32,9 @@ def describe_costs(chapter: Chapter) -> list[str]:
     ]
     over = ", over all levels that it has" * bool(factors)
     return [
-        f"What training costs: the mean of a run on {short_title(target)}{over}, all phases together. Arms are matched "
-        "in steps and in examples a step, and not in arithmetic: texts differ in length, and a second batch costs as "
-        "much again. Seconds are wall-clock time beside other work.",
+        f"What training costs: the mean of a run on {short_title(target)}{over}, all phases together. Arms with equal "
+        "steps need not cost the same, because their texts differ in length, and a second batch adds its own. Seconds "
+        "are wall-clock time beside other work.",
         markdown_table(["arm", "floating-point operations, 10¹²", "seconds"], rows),
     ]
 
