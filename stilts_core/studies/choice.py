@@ -139,6 +139,20 @@ def realise(
     return Choice(rule, effects.target, gains, first, third, float(discounted_gain(truth, ranked).mean()))
 
 
+def share_of_same_choices(effects: EffectMap, rule: str, other: str, group: str) -> float:
+    """Return how often two rules choose the same task for a language of a group, over encoders and permutations.
+
+    Where it is 1, the difference of their gains is zero whatever the tasks do.
+    """
+    columns, shares = effects.columns(group), []
+    for place in range(len(effects.encoders)):
+        chosen = [
+            _scores(name, effects, place, None, PERMUTATIONS)[..., columns].argmax(axis=1) for name in (rule, other)
+        ]
+        shares.append(np.mean(chosen[0] == chosen[1]))
+    return float(np.mean(shares))
+
+
 def _random_choice(target: str, truth: np.ndarray) -> Choice:
     """What a random order of the tasks achieves in expectation; `truth` is (encoders, 1, languages, tasks)."""
     tasks = truth.shape[-1]

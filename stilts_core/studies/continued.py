@@ -13,7 +13,7 @@ from stilts_core.studies.results import StudyTable
 
 # The 2 × 2 design: with and without labels of an intermediate task, with and without text of the target languages.
 NEITHER, LABELS, TEXT, BOTH = "direct", "labels", "text", "labels-and-text"
-MLM_LOSS = "mlm_loss"  # the metric of the MLM loss by language after the intermediate phase, in nats a sub-word
+MLM_LOSS = "mlm_loss"  # the metric of the MLM loss by language after all phases, in nats a sub-word
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,17 @@ class TwoByTwo:
 class Mediation:
     """How the effect by language goes with the change of a mediator by language, within encoders.
 
-    `slope` is in points for one unit of the mediator, `change` the mean change of the mediator, `mediated` their
-    product within each encoder: the part of the effect that goes with the mediator. The association is not causal.
+    `slope` is in points for one unit of the mediator. `change` is the mean change of the mediator in one group of
+    languages, and `elsewhere` that in the other languages of the contrast (where there are none: in the same).
+    `mediated` is `slope` times `change` within each encoder: the part of the group's effect that goes with the
+    mediator. The association is not causal.
     """
 
     contrast: str
     metric: str
     slope: Effect
     change: Effect
+    elsewhere: Effect
     mediated: Effect
 
 
@@ -59,10 +62,11 @@ def cross_labels_and_text(table: StudyTable, protocol: Protocol, target: str, gr
     )
 
 
-def mediate(table: StudyTable, contrast: Contrast, metric: str = MLM_LOSS) -> Mediation:
+def mediate(table: StudyTable, contrast: Contrast, metric: str = MLM_LOSS, place: str = "non-english") -> Mediation:
     """Return the association of the effect with the change of a mediator, over the languages of the contrast's group.
 
-    Raises StudyError if the metric was not recorded, or if it does not vary between languages.
+    `place` is the group of languages whose effect is explained. Raises StudyError if the metric was not recorded, or if
+    it does not vary between languages.
     """
     pairs = pair_runs(table, contrast)
     changes = pair_runs(table, contrast.model_copy(update={"metric": metric, "control_metric": ""}))
@@ -73,10 +77,10 @@ def mediate(table: StudyTable, contrast: Contrast, metric: str = MLM_LOSS) -> Me
     if (spread := (centred**2).sum(axis=1)).min() == 0:
         raise StudyError(f"metric {metric!r} changes equally in all languages: it cannot explain differences")
     slopes = (centred * values[0]).sum(axis=1) / spread
-    change = values[1].mean(axis=1)
-    return Mediation(
-        contrast.name, metric, compare_means(slopes), compare_means(change), compare_means(slopes * change)
-    )
+    inside = np.array([in_group(code, place) for code in codes])
+    change, elsewhere = (values[1][:, chosen if chosen.any() else inside].mean(axis=1) for chosen in (inside, ~inside))
+    effects = map(compare_means, (slopes, change, elsewhere, slopes * change))
+    return Mediation(contrast.name, metric, *effects)
 
 
 def _by_encoder_and_language(pairs: Pairs, encoders: list[str], codes: list[str]) -> np.ndarray:

@@ -17,6 +17,7 @@ from stilts_core.studies.choice import (
     measure_gate,
     predict_effects,
     realise,
+    share_of_same_choices,
     tabulate_choices,
 )
 from stilts_core.studies.effects import EffectMap, effects_by_language, map_effects
@@ -146,6 +147,16 @@ def test_typology_is_equivalent_to_its_placebo_where_effects_are_the_same_in_all
         supported.append(compare_rules(PROTOCOL.primary, *gains).p < 0.05)
     print(f"typology against placebo, one best task: equivalent {np.mean(supported):.3f} of 30")
     assert np.mean(supported) > 0.8
+
+
+def test_rules_choose_the_same_where_one_task_is_best_everywhere_and_differ_where_distance_decides():
+    best = np.zeros((len(TASKS), len(CODES)))
+    best[3] = 20.0
+    same = effect_map(best, noise=0.5)
+    assert share_of_same_choices(same, "typology", "placebo", "non-english") == 1.0
+    crossed = effect_map(crossing(20.0), noise=0.1)
+    assert share_of_same_choices(crossed, "typology", "placebo", "non-english") < 0.8
+    assert share_of_same_choices(crossed, "typology", "typology", "far") == 1.0
 
 
 def test_difference_of_rules_is_rejected_at_its_level_for_noise():

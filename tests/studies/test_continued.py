@@ -73,6 +73,16 @@ def test_mediation_recovers_the_planted_slope_and_change():
     assert found.mediated.value == pytest.approx(0.75, abs=0.1)
 
 
+def test_mediation_in_one_group_has_its_change_and_that_of_the_others():
+    protocol = study()
+    contrast = protocol.primary.model_copy(update={"group": "non-english"})
+    table = with_mediator(Simulation(protocol, lambda cell: 0.0, encoder=0.1, score=0.1).table(), -1.5)
+    found = mediate(table, contrast, place="unseen")
+    assert found.change.value == pytest.approx(-2.0, abs=0.1) and abs(found.elsewhere.value) < 0.1
+    assert found.mediated.value == pytest.approx(3.0, abs=0.2)  # the whole effect that was planted there
+    assert found.slope == mediate(table, contrast).slope
+
+
 def test_mediator_that_was_not_recorded_is_refused():
     protocol = study()
     with pytest.raises(StudyError, match="with metric 'mlm_loss'"):

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from stilts_core.report.escape import markdown_text
+from stilts_core.report.pages.questions.absence import summarise_absence
 from stilts_core.report.pages.questions.answers import FIGURE as ANSWERS_FIGURE
 from stilts_core.report.pages.questions.answers import answers_title
 from stilts_core.report.pages.questions.build import CLAIMS, QUESTIONS
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.wording import answer, headline, progress, status
+from stilts_core.report.pages.questions.wording import answer, headline, status
 
 CLAIM = "retrieval"  # the study whose figure stands on the first page
 
@@ -23,7 +24,7 @@ def _answer(chapter: Chapter, short: str) -> str:
     link = f"[{markdown_text(short)}](questions/{chapter.name}.md)"
     finding = chapter.primary
     if finding is None:
-        return f"- {link}: no answer yet{f' ({progress(chapter)})' if chapter.table else ''}."
+        return f"- {link}: {markdown_text(summarise_absence(chapter))}."
     sentence = answer(chapter, chapter.protocol.primary, finding)
     return f"- {link}: {markdown_text(sentence)} *{status(chapter, finding).capitalize()}.*"
 

@@ -25,6 +25,8 @@ from stilts_core.report.pages.questions.wording import NO_BREAK, PENDING
 from stilts_core.report.pages.recorded import RecordedGrid
 from stilts_core.report.tables.grid import format_interval, format_signed
 from stilts_core.report.tables.html import CellValue, table
+from stilts_core.report.tables.titles import short_title
+from stilts_core.tasks.catalogue import get_task
 from stilts_core.tasks.facts import read_facts
 
 STATED = {row: value for row, value in stated_gains().values()}
@@ -181,5 +183,16 @@ def _explain(recorded: Mapping[str, RecordedGrid]) -> str:
         "*agrees* if it is clearly positive after Holm's correction over all differences on this page, and "
         "*disagrees* if it is clearly negative. A claim of no benefit agrees if the interval ends below "
         f"{NEGLIGIBLE:g} point. Otherwise the data cannot tell. Targets that share their data with a task do not "
-        f"count.{absent}{waiting}"
+        f"count.{''.join(_describe(name, entry) for name, entry in recorded.items())}{absent}{waiting}"
+    )
+
+
+def _describe(name: str, entry: RecordedGrid) -> str:
+    """Over what the means of a grid are taken."""
+    own = [short_title(target) for target in entry.grid.targets if "xtreme" in get_task(target).languages]
+    encoders = len({record.encoder_name for record in entry.grid.records})
+    return (
+        f" The grid of the {ARMS[name]} has {encoders} encoder{'s' * (encoders != 1)} and these targets of XTREME: "
+        f"{list_words(own)}. Means over targets are over them alone, also in a row that names others, and in all "
+        "languages with English, as in XTREME."
     )

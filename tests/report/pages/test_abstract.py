@@ -20,7 +20,7 @@ def open_all(book, protocols):
 
 def test_book_without_results_lists_the_questions_and_claims_nothing(tmp_path, protocols):
     page = build_abstract(open_all(PageWriter(tmp_path).folder, protocols), "No grid yet")
-    assert page.count("no answer yet.") == len(QUESTIONS) == page.count("](questions/")
+    assert page.count(": not run yet.") == len(QUESTIONS) == page.count("](questions/")
     assert "![" not in page and "No grid yet: [What holds?](claims.md)" in page
 
 
@@ -32,7 +32,7 @@ def test_answers_have_their_interval_and_status_and_the_figure_is_that_of_retrie
     page = build_abstract(chapters, "Of 5 parts, 3 agree")
     lines = dict(zip(QUESTIONS, page.splitlines(), strict=False))
     assert lines["continued"].endswith("*Confirmatory.*") and "95 % interval over 4 encoders" in lines["continued"]
-    assert lines["adversary"].endswith("*Interim.*") and "Interim estimate (3 of 4 encoders)" in lines["adversary"]
+    assert lines["adversary"].endswith("*Interim.*") and "(in the laboratory, 3 of 4 encoders)" in lines["adversary"]
     assert lines["ratio"].endswith("no answer yet (1 of 4 encoders is done).")
     assert "Of 5 parts, 3 agree: [What holds?](claims.md)" in page
     assert "](generated/questions/answers.svg)" in page and page.count("![") == 1

@@ -4,8 +4,9 @@ from stilts_core.report.escape import code_span
 from stilts_core.report.figures.questions.intervals import IntervalRow, draw_intervals
 from stilts_core.report.pages.questions.centring import RETRIEVAL, centring_effect, centring_section
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.names import KINDS, arm_label, group_words
-from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
+from stilts_core.report.pages.questions.controls import Control
+from stilts_core.report.pages.questions.names import KINDS, arm_label, group_words, list_words
+from stilts_core.report.pages.questions.parts import ChapterParts, Published, to_interval
 from stilts_core.report.pages.questions.wording import estimate, p_words
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.titles import short_title
@@ -14,6 +15,7 @@ from stilts_core.studies.inference import adjust
 from stilts_core.studies.results import StudyTable
 
 CENTRED = "centred"
+RANDOM = "random-labels"  # the arm whose adversary has labels drawn at random
 LEVEL = 0.05
 
 
@@ -38,7 +40,15 @@ def caption(chapter: Chapter) -> str:
         f"Retrieval on {short_title(RETRIEVAL)} in all languages but English, each arm compared with "
         f"{code_span(ZERO)}, which has the same passes with weight 0; 95 % intervals over encoders (not corrected). "
         f"*Centring alone* subtracts each language's mean from the states of {code_span(ZERO)}, without any training."
+        f"{_absent(chapter)}"
     )
+
+
+def _absent(chapter: Chapter) -> str:
+    """The arms that the figure lacks because all their runs are excluded."""
+    shown = {ZERO, *_arms(chapter)}
+    absent = [name for name in chapter.protocol.arms if name not in shown]
+    return f" All runs of {list_words(map(code_span, absent))} are excluded by the protocol's rule." if absent else ""
 
 
 def explain_manipulation(chapter: Chapter) -> list[str]:
@@ -53,9 +63,11 @@ def explain_manipulation(chapter: Chapter) -> list[str]:
     return [
         "### Did the adversary do what it is meant to do?",
         "A discriminator that fails may only be fooled. So a *fresh* linear probe learns to name the language from the "
-        f"frozen states. If its accuracy does not fall below that after {code_span(ZERO)}, an effect on transfer is no "
-        "effect of invariance; and while it is far above chance, the states still have the language. Changes of "
-        "accuracy in points, tested one-sided, with Benjamini and Hochberg's correction over the arms:",
+        f"frozen states. Where a fall below the accuracy after {code_span(ZERO)} is not shown, an effect on transfer "
+        "cannot be credited to invariance; and while the accuracy is far above chance, the states still have the "
+        f"language. A fall after {code_span(RANDOM)} is what any second loss does, whatever it knows of languages: "
+        "only a larger one is the adversary's own. Changes of accuracy in points, tested one-sided, with Benjamini and "
+        "Hochberg's correction over the arms:",
         markdown_table(["arm", "accuracy", "change", "p", "accuracy falls"], rows),
     ]
 
@@ -90,7 +102,8 @@ def explain_weight(chapter: Chapter) -> list[str]:
     columns = ["target", "chosen on English", "change, points", "best in hindsight", "change, points"]
     return [
         "### Could a user have chosen a better weight?",
-        "Without labels in other languages, the weight must be chosen on English dev scores (of the target, or of the "
+        f"The weights to choose from are those of {list_words(map(code_span, weights))}; zero is none of them. Without "
+        "labels in other languages, the weight must be chosen on English dev scores (of the target, or of the "
         f"intermediate task where the target has none). In {group_words('non-english')}, compared with "
         f"{code_span(ZERO)}; the best in hindsight needs labels, and is an upper bound:",
         markdown_table(columns, rows),
@@ -125,14 +138,32 @@ PARTS = ChapterParts(
         "mlm": "examines whether the text is better used for masked LM",
     },
     controls={
-        ("lambda-0", "plain"): "The second batch alone does it, without a penalty.",
-        ("random-labels", "lambda-0"): "Any second loss does it: languages are drawn at random.",
-        ("reversal-weak", "mlm"): "The same text serves better for masked LM.",
-        ("mlm", "lambda-0"): "The same text serves better for masked LM.",
-        ("reversal-weak", "direct"): "Centring by language does it, without any training.",
-        ("confusion", "lambda-0"): "An effect is confined to the languages that the penalty sees.",
+        ("lambda-0", "plain"): Control(
+            "The second batch alone does it, without a penalty.", "that of the primary contrast"
+        ),
+        ("random-labels", "lambda-0"): Control(
+            "Any second loss does it: languages are drawn at random.", "that of the primary contrast"
+        ),
+        ("reversal-weak", "mlm"): Control("The same text serves better for masked LM.", "below zero"),
+        ("mlm", "lambda-0"): Control("Masked LM on the same text does something by itself.", "not zero"),
+        ("reversal-weak", "direct"): Control("Centring by language does more, without any training.", "below zero"),
+        "confusion, languages never shown": Control(
+            "An effect is confined to the languages that the penalty sees: here those that it never sees.", "zero"
+        ),
+        "confusion, languages shown": Control("The same penalty in the languages that it sees.", "not zero"),
     },
     draw=draw,
     caption=caption,
     mechanism=(explain_manipulation, explain_weight, explain_retrieval),
+    beside=("reversal harms POS", "a weak reversal does not reach centring without training"),
+    published={
+        "reversal harms POS": Published(
+            "Keung et al. {cite}`keung2019adversarial` report gains of an adversary in classification and in the "
+            "recognition of names",
+            1,
+        ),
+        "reversal harms raw retrieval": Published(
+            "Tanti et al. {cite}`tanti2021language` report that an adversary adds nothing to what fine-tuning does", 0
+        ),
+    },
 )

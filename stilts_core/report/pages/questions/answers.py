@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from stilts_core.report.escape import markdown_text
 from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedInterval, draw_intervals
 from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.questions.absence import summarise_absence
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import list_words
-from stilts_core.report.pages.questions.wording import PENDING, answer, progress, quantity, status, verdict
+from stilts_core.report.pages.questions.wording import PENDING, answer, quantity, status, verdict
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.studies.findings import Finding
 
 FIGURE = "generated/questions/answers.svg"
+WITHOUT = "without a result"
 
 
 def build_answers(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], writer: PageWriter) -> str:
@@ -36,9 +38,8 @@ def _cells(chapter: Chapter, finding: Finding | None) -> list[str]:
     if finding:
         sentence = answer(chapter, chapter.protocol.primary, finding)
         return [sentence, quantity(finding), verdict(chapter, finding), status(chapter, finding)]
-    if chapter.table is not None:
-        return [f"No answer yet: {progress(chapter)}.", "–", "–", "interim" if chapter.is_interim else "–"]
-    return ["The results cannot be shown." if chapter.problem else "Not run yet.", "–", "–", "–"]
+    why = summarise_absence(chapter)
+    return [f"{why[0].upper()}{why[1:]}.", "–", "–", "interim" if chapter.is_interim else "–"]
 
 
 def _figure(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], writer: PageWriter) -> list[str]:
@@ -58,15 +59,17 @@ def _figure(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], writer: 
     writer.write(FIGURE, svg)
     return [
         f"![{markdown_text(title)}]({FIGURE})",
-        "The primary effects with their intervals, each divided by its own smallest effect of interest, so that "
-        "they share an axis. Inside the band an effect is smaller than what the protocol calls interesting. Where a "
-        "protocol expects no effect, an interval inside the band is the positive result.",
+        "The primary effects with their intervals (95 %, or 90 % where equivalence is tested), each divided by its own "
+        "smallest effect of interest, so that they share an axis. Inside the band an effect is smaller than what the "
+        "protocol calls interesting. Where a protocol expects no effect, an interval inside the band is the positive "
+        "result. A study without a result has no row.",
     ]
 
 
 def answers_title(chapters: Mapping[str, Chapter]) -> str:
-    """How many of the primary hypotheses have which verdict."""
-    verdicts = [verdict(chapter, chapter.primary) if chapter.primary else PENDING for chapter in chapters.values()]
+    """How many of the primary hypotheses have which verdict, and how many studies gave no result."""
+    verdicts = [verdict(chapter, chapter.primary) if chapter.primary else WITHOUT for chapter in chapters.values()]
     names = {"supported": "supported", "not supported": "not supported", "cannot tell": "open", PENDING: "pending"}
+    names[WITHOUT] = WITHOUT
     counts = [f"{verdicts.count(kind)} {name}" for kind, name in names.items() if kind in verdicts]
     return f"Of {len(verdicts)} primary hypotheses, {list_words(counts)}"

@@ -9,6 +9,7 @@ from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions import adversary, choice, continued, latency, ratio, retrieval
 from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.answers import build_answers
+from stilts_core.report.pages.questions.beside import compare_with_published, explain_beside
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
 from stilts_core.report.pages.questions.contrasts import build_contrasts
 from stilts_core.report.pages.questions.controls import build_controls
@@ -23,7 +24,9 @@ from stilts_core.report.pages.questions.wording import (
     explain_power,
     explain_status,
     headline,
+    interval,
 )
+from stilts_core.studies.protocol import Contrast
 
 QUESTIONS: Mapping[str, ChapterParts] = {
     "ratio": ratio.PARTS,
@@ -76,9 +79,25 @@ def _answer(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> str:
         f"**{markdown_text(answer(chapter, contrast, finding))}**",
         markdown_text(explain_status(chapter, finding)),
         markdown_text(explain_power(finding, final=not chapter.is_interim)),
+        *_other_languages(chapter, contrast),
         *_figure(chapter, own, writer),
+        *explain_beside(chapter, own.beside),
+        *compare_with_published(chapter, own.published),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _other_languages(chapter: Chapter, contrast: Contrast) -> list[str]:
+    """Whether the primary effect holds for other languages of the same kinds, where that can be estimated."""
+    if chapter.protocol.latency or not (models := chapter.models[contrast.name]):
+        return []
+    words = (
+        f"With {'languages and test items' if models.with_items else 'languages'} drawn anew, too, the 95 % interval"
+    )
+    bounds = f"{words} is {interval(*models.languages)}"
+    if models.languages[0] <= 0 <= models.languages[1] and not models.encoders.low <= 0 <= models.encoders.high:
+        return [f"{markdown_text(bounds)}: so the estimate is one for these languages, and may not hold for others."]
+    return [f"{markdown_text(bounds)}."]
 
 
 def _figure(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> list[str]:

@@ -15,8 +15,11 @@ from stilts_core.studies.protocol import Contrast
 RETRIEVAL = "tatoeba"
 
 
-def centring_section(chapter: Chapter, arms: Sequence[str], control: str) -> list[str]:
-    """The heading, the explanation and the table, as MyST. Raises StudyError if retrieval was not scored centred."""
+def centring_section(chapter: Chapter, arms: Sequence[str], control: str, remark: str = "") -> list[str]:
+    """The heading, the explanation with a remark, and the table, as MyST.
+
+    Raises StudyError if retrieval was not scored centred.
+    """
     effects = [[centring_effect(chapter, arm, control, kind) for kind in KINDS] for arm in arms]
     free = centring_effect(chapter, control, control, "centred", "score")
     rows = [[code_span(arm), *map(estimate, by_kind)] for arm, by_kind in zip(arms, effects, strict=True)]
@@ -26,7 +29,8 @@ def centring_section(chapter: Chapter, arms: Sequence[str], control: str) -> lis
         "each language's mean removes it, needs no training and no labels, and is the baseline that a method must "
         f"beat: in {code_span(control)} it changes raw retrieval by {estimate(free)} points. If an arm changes raw "
         "retrieval, and not language-centred retrieval, it moved only the offsets. Differences from "
-        f"{code_span(control)} in points, with 95 % intervals over {chapter.protocol.block_noun}s:",
+        f"{code_span(control)} in points, with 95 % intervals over {chapter.protocol.block_noun}s, not "
+        f"corrected.{remark}",
         markdown_table(["arm", *KINDS.values()], rows),
     ]
 

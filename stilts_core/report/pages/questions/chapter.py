@@ -1,5 +1,6 @@
 """What a chapter is made of: a study with its registration, its recorded table if there is one, and its findings."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from stilts_core.studies.findings import Finding
 from stilts_core.studies.protocol import Contrast, Protocol
 from stilts_core.studies.registration import Registration, Standing, judge, required_blocks
 from stilts_core.studies.results import StudyTable, check_table, kept_table, read_table
+from stilts_core.studies.sensitivity import Sensitivity, check_sensitivity
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,15 @@ class Chapter:
     def standing(self) -> Standing:
         """Whether the primary result is confirmatory, and why not."""
         return judge(self.protocol, self.registration, self.table)
+
+    @cached_property
+    def models(self) -> dict[str, Sensitivity | None]:
+        """The confirmatory contrasts under other models, by name; None for a slope or a rule of choice."""
+        found: dict[str, Sensitivity | None] = dict.fromkeys(contrast.name for contrast in self.protocol.family)
+        for contrast in self.protocol.family:
+            with suppress(StudyError):
+                found[contrast.name] = check_sensitivity(self.require_table(), contrast)
+        return found
 
     def require_table(self) -> StudyTable:
         """Return the table. Raises StudyError if there is none."""

@@ -1,20 +1,31 @@
 """Q3, the choice of an intermediate task by typology: its rules, its figure, and its mechanism."""
 
+from collections.abc import Sequence
 from math import isnan, sqrt
 
 from stilts_core.report.escape import code_span
 from stilts_core.report.figures.questions.intervals import IntervalRow, draw_intervals
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.names import arm_label, group_words
+from stilts_core.report.pages.questions.controls import Control
+from stilts_core.report.pages.questions.names import arm_label, group_words, list_words
 from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
 from stilts_core.report.pages.questions.wording import NO_BREAK, estimate
 from stilts_core.report.tables.grid import with_minus_signs
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.titles import short_title
-from stilts_core.studies.choice import CONTROL, candidate_arms, measure_gate, tabulate_choices
+from stilts_core.studies.choice import (
+    CONTROL,
+    PERMUTATIONS,
+    Choice,
+    candidate_arms,
+    measure_gate,
+    share_of_same_choices,
+    tabulate_choices,
+)
 from stilts_core.studies.effects import EffectMap, effects_by_language, map_effects
 from stilts_core.studies.inference import compare_means
 from stilts_core.studies.power import overlap_factor
+from stilts_core.studies.transferability import SCORES
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS
 
 LEVEL = 0.05
@@ -35,7 +46,8 @@ def caption(chapter: Chapter) -> str:
     return (
         f"Mean gain in {group_words(primary.group)} on encoders that a rule did not learn from, with 95 % intervals "
         "over encoders. The intervals are not paired: the title's contrast compares rules on the same encoder, so it "
-        "can be surer than two intervals that overlap. The oracle sees the result, and bounds what any rule can gain."
+        "can be surer than two intervals that overlap. The oracle sees the result with its noise, and so lies above "
+        "what any rule can gain."
     )
 
 
@@ -64,7 +76,8 @@ def explain_gate(chapter: Chapter) -> list[str]:
         "A choice for each language can gain only if tasks help different languages: if the effects have an "
         "interaction of task and language. Standard deviations in points of what two halves share, which differ in "
         "their encoders (and in their test items where these are recorded); the interval is that of the interaction, "
-        "by the jackknife over encoders. An interval that begins at zero means that no rule can be expected to gain. "
+        "by the jackknife over encoders. Where it begins at zero, an interaction is not shown, and a rule has nothing "
+        "to go by that is known to exist. "
         "*Reliability* is the share of the interaction that is not noise, *by size* and *by distance* the shares of it "
         f"that a line in each property explains; of {languages} languages a meaningless property explains about "
         f"1 / {languages - 1}.",
@@ -108,10 +121,46 @@ def explain_rules(chapter: Chapter) -> list[str]:
         f"In {group_words(primary.group)}. *Gain* is over no intermediate task. *Regret@k* is what the best of a "
         "rule's first k tasks misses of the best task. *NDCG* scores the whole ranking from 0 to 1. Rules learn from "
         "all other encoders, so that gains on different encoders are not independent: tests between rules widen their "
-        f"spread by {overlap_factor(count):.2f} for {count} encoders (Nadeau and Bengio), the intervals here do not.",
+        f"spread by {overlap_factor(count):.2f} for {count} encoders {{cite}}`nadeau2003inference`, the intervals here "
+        f"do not. The placebo is the mean over {PERMUTATIONS} permutations.",
+        "The oracle chooses by the very scores that count as its gain. So it also picks the noise: the best of several "
+        "noisy scores lies above zero where no task helps. Its gain, and its distance to a rule, bound what is left to "
+        "gain, and their tests against zero mean little.",
+        *_explain_scores(choices[primary.target]),
         markdown_table([columns[0], f"gain in {short_title(primary.target)}, points", *columns[2:]], rows),
         "Gains on the other targets, in points:",
         markdown_table(["rule", *map(short_title, others)], gains),
+        *_compare_choices(chapter),
+    ]
+
+
+def _explain_scores(choices: Sequence[Choice]) -> list[str]:
+    """What the rules are that no protocol names: scores of transferability, where the table has them."""
+    measured = [choice.rule for choice in choices if choice.rule in SCORES]
+    if not measured:
+        return []
+    return [
+        f"The last rules ({list_words(map(code_span, measured))}) were not registered. Each chooses one task for all "
+        "languages, by how well the encoder's states after it fit the labels of the target's English training "
+        "examples: the H-score {cite}`bao2019information`, LogME {cite}`you2021logme`, and the accuracy of nearest "
+        "neighbours. "
+        "Equal numbers mean that they chose the same task."
+    ]
+
+
+def _compare_choices(chapter: Chapter) -> list[str]:
+    """How often the rule of the hypothesis chooses as its controls do."""
+    primary, rows = chapter.protocol.primary, []
+    rules = [primary.control, "size", "global"]
+    for target in chapter.protocol.targets:
+        effects = _map(chapter, target)
+        shares = [share_of_same_choices(effects, primary.treatment, rule, primary.group) for rule in rules]
+        rows.append([short_title(target), *(f"{share:.0%}" for share in shares)])
+    return [
+        f"How often {code_span(primary.treatment)} chooses the same task for a language as another rule. Near 100 % a "
+        "difference of zero is no finding about typology: one task is best for almost all languages, and both rules "
+        "choose it.",
+        markdown_table(["target", *map(code_span, rules)], rows),
     ]
 
 
@@ -122,14 +171,15 @@ def explain_map(chapter: Chapter) -> list[str]:
         cells = effects_by_language(_map(chapter, target, "non-english"))
         clear = [(arm, effect) for arm, _, effect, p in cells if p < LEVEL]
         gains = [arm for arm, effect in clear if effect.value > 0]
-        best = max(set(gains), key=gains.count) if gains else ""
+        most = max(map(gains.count, gains), default=0)
+        best = [arm for arm in dict.fromkeys(gains) if gains.count(arm) == most]
         rows.append(
             [
                 short_title(target),
                 len(cells),
                 len(gains),
                 len(clear) - len(gains),
-                f"{code_span(best)} ({gains.count(best)})" if best else "–",
+                f"{list_words(map(code_span, best))} ({most}{' each' * (len(best) > 1)})" if best else "–",
             ]
         )
     return [
@@ -162,15 +212,21 @@ PARTS = ChapterParts(
         "size": "a property of the language that is no typology",
         "typology": "the hypothesis",
         "placebo": "the same rule with as many parameters, and no information about the language",
-        "oracle": "the upper bound",
+        "oracle": "an upper bound, too high by the noise that it picks",
     },
     controls={
-        ("typology", "placebo"): "Any line through the languages would do: compared with permuted distances.",
-        ("typology", "size"): "The size of the pretraining text says as much.",
-        ("typology", "random"): "Any task would do: compared with a random one.",
-        ("sham", "direct"): "The steps and the text do it, without a task: labels are permuted.",
+        ("typology", "placebo"): Control(
+            "Any line through the languages would do: compared with permuted distances.",
+            "zero (and also wherever both rules choose one task for all languages, as *Mechanism* shows)",
+        ),
+        ("typology", "size"): Control("The size of the pretraining text says as much.", "zero or less"),
+        ("typology", "random"): Control("Any task would do: compared with a random one.", "zero"),
+        ("sham", "direct"): Control(
+            "The steps and the text do it, without a task: labels are permuted.", "that of a task"
+        ),
     },
     draw=draw,
     caption=caption,
     mechanism=(explain_gate, explain_rules, explain_map),
+    beside=("typology against the choice on English, POS", "size is no worse than typology, POS"),
 )

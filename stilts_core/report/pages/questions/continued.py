@@ -1,20 +1,23 @@
 """Q2, intermediate tasks or continued pretraining: its arms, its figure, and its mechanism."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from stilts_core.laboratory.language.design import CODES
 from stilts_core.report.escape import code_span
 from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedInterval, draw_intervals
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.names import arm_label, group_words
-from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
+from stilts_core.report.pages.questions.controls import Control
+from stilts_core.report.pages.questions.names import arm_label, group_words, list_words
+from stilts_core.report.pages.questions.parts import ChapterParts, Published, to_interval
 from stilts_core.report.pages.questions.wording import estimate, p_words
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.continued import NEITHER, TEXT, cross_labels_and_text, forgetting, mediate
 from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.groups import in_group
-from stilts_core.studies.inference import compare_means
+from stilts_core.studies.inference import Effect, compare_means
 from stilts_core.studies.protocol import Contrast
 
 UNSEEN = "unseen"
@@ -54,27 +57,34 @@ def explain_factors(chapter: Chapter) -> list[str]:
             rows.append([short_title(target), group_words(group), *map(estimate, effects)])
     return [
         "### Labels, text, or both?",
-        "Four arms cross two factors: with or without the labels of an intermediate task, with or without text of all "
-        "languages. A main effect is the mean over both levels of the other factor; the interaction says whether both "
-        "together bring more (or less) than their sum. In points, with 95 % intervals over encoders:",
+        "Four arms cross two factors: with or without the labels of an intermediate task, with or without text of the "
+        "languages that pretraining had. A main effect is the mean over both levels of the other factor; the "
+        "interaction says whether both together bring more (or less) than their sum. In points, with 95 % intervals "
+        "over encoders, not corrected:",
         markdown_table(["target", "languages", "labels", "text", "interaction"], rows),
     ]
 
 
 def explain_mediation(chapter: Chapter) -> list[str]:
     """Whether the effect goes with the fall of the MLM loss by language."""
-    table, rows = chapter.require_table(), []
+    table, rows, group = chapter.require_table(), [], chapter.protocol.primary.group
     for contrast in _text_contrasts(chapter):
-        found = mediate(table, contrast)
-        effects = (found.change, found.slope, found.mediated)
+        found = mediate(table, contrast, place=group)
+        whole = compare_means(_differences(chapter, contrast.treatment, contrast.target, group))
+        effects = (found.change, found.elsewhere, found.slope, found.mediated, whole)
         rows.append([code_span(contrast.treatment), short_title(contrast.target), *map(estimate, effects)])
+    place = group_words(group)
+    columns = [f"loss, {place}", "loss, others", "slope", "goes with the loss", f"whole effect, {place}"]
     return [
         "### Does it work through the language model?",
         "If text helps because the encoder learns a language, an arm should help most where it lowers that language's "
-        "MLM loss most. The mean change of the loss (nats a sub-word), the slope of the effect on that change over "
-        "languages within encoders (points a nat), and their product, which is the part of the effect that goes with "
-        "the loss (points). The association is not causal: nothing but the arms was randomised.",
-        markdown_table(["arm", "target", "change of the loss", "slope", "goes with the loss"], rows),
+        f"MLM loss most. *Loss* is the mean change of the loss compared with {code_span(NEITHER)}, in nats a "
+        "sub-word. It was measured after the target phase, so it includes what that phase changed. *Slope* is that of "
+        "the effect on the change of the loss, over all languages but English within encoders, in points a nat. *Goes "
+        f"with the loss* is the slope times the change in {place}, in points, beside the whole effect there. Where one "
+        "group of languages has text and the other has none, the slope is mainly the contrast of both groups, and not "
+        "a relation within them. The association is not causal: nothing but the arms was randomised.",
+        markdown_table(["arm", "target", *columns], rows),
     ]
 
 
@@ -89,9 +99,16 @@ def explain_forgetting(chapter: Chapter) -> list[str]:
     ]
     return [
         "### What does it cost in English?",
-        "The change of the English score, in points; a negative value is forgetting:",
+        "The change of the English score, in points. A negative value is forgetting; in an arm that trains on nothing "
+        f"but the target it is over-training, and such an arm is a weak control. Not corrected.{_worse(effects)}",
         markdown_table(["arm", *map(short_title, effects)], rows),
     ]
+
+
+def _worse(effects: Mapping[str, Mapping[str, Effect]]) -> str:
+    """The arms after which the English score is lower, with an interval below zero."""
+    lower = dict.fromkeys(arm for by_arm in effects.values() for arm, effect in by_arm.items() if effect.high < 0)
+    return f" The interval lies below zero after {list_words(map(code_span, lower))}." if lower else ""
 
 
 def explain_second_target(chapter: Chapter) -> list[str]:
@@ -145,6 +162,11 @@ def _differences(chapter: Chapter, arm: str, target: str, group: str) -> np.ndar
     return pair_runs(chapter.require_table(), contrast).by_unit()
 
 
+EBRAHIMI = Published(
+    "Ebrahimi and Kann {cite}`ebrahimi2021adapt` report gains from continued pretraining in languages that pretraining "
+    "left out",
+    1,
+)
 PARTS = ChapterParts(
     short="Continued pretraining",
     purposes={
@@ -152,7 +174,7 @@ PARTS = ChapterParts(
         "more-target": "examines whether any further training helps as much",
         "sham": "examines whether the steps and the English text do it, without the task",
         "labels": "the 2 × 2: labels of an intermediate task, no text of other languages",
-        "text": "the 2 × 2: text of all languages, no labels",
+        "text": "the 2 × 2: text of all languages that pretraining had, without the unseen ones, and no labels",
         "labels-and-text": "the 2 × 2: both",
         "supertags": "an intermediate task that is itself sequence labelling",
         "entities": "the other target's labels first",
@@ -160,16 +182,30 @@ PARTS = ChapterParts(
         "text-unseen": "the hypothesis: text of the languages that pretraining left out",
         "text-one": "the dose: as much text, all of one unseen language",
         "text-english": "examines whether masked LM on any text does it, without other languages",
-        "text-target": "adapts to the domain: the target's own English inputs",
+        "text-target": "adapts to the domain: inputs of the target's dev part in every language, the unseen ones too",
     },
     controls={
-        ("labels", "more-target"): "Any further training would do: compared with as many steps on the target.",
-        ("supertags", "more-target"): "The same for a task that is sequence labelling itself.",
-        ("sham", "direct"): "The steps and the English text do it, without the task: labels are permuted.",
-        ("text-unseen", "text-english"): "Masked LM on any text would do: compared with English text.",
-        ("text", "text-english"): "The same for text of all languages.",
+        ("text-unseen", "text-english"): Control("Masked LM on any text would do: compared with English text.", "zero"),
+        ("text", "text-english"): Control("The same for text of all languages.", "zero"),
+        ("text-target", "direct"): Control(
+            "The domain does it, and not the language: inputs of the target. They have unseen languages too, so this "
+            "row cannot separate both.",
+            "that of the primary contrast",
+        ),
+        ("labels", "more-target"): Control(
+            "Any further training would do as well as MNLI: compared with as many steps on the target.", "zero or less"
+        ),
+        ("supertags", "more-target"): Control("The same for a task that is sequence labelling itself.", "zero or less"),
+        ("sham", "direct"): Control(
+            "The steps and the English text do it, without the task: labels are permuted.", "that of MNLI"
+        ),
     },
     draw=draw,
     caption=caption,
     mechanism=(explain_factors, explain_mediation, explain_forgetting, explain_second_target),
+    beside=("text of unseen languages helps PAN-X there", "text against labels"),
+    published={
+        name: EBRAHIMI
+        for name in ("text of unseen languages helps POS there", "text of unseen languages helps PAN-X there")
+    },
 )

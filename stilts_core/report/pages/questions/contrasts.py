@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from stilts_core.errors import StudyError
 from stilts_core.report.escape import code_span, html_text, markdown_text
 from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.questions.arm_costs import describe_costs
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.names import place_words
+from stilts_core.report.pages.questions.names import levels_words, place_words
 from stilts_core.report.pages.questions.wording import EQUIVALENCE, NO_BREAK, interval, p_words, signed, status, verdict
 from stilts_core.report.tables.html import CellValue, markdown_table, table
 from stilts_core.report.tables.titles import short_title
-from stilts_core.studies.differences import pair_runs
+from stilts_core.studies.differences import pair_runs, replicate
 from stilts_core.studies.findings import Finding, evaluate
 from stilts_core.studies.groups import in_group
 from stilts_core.studies.protocol import Contrast
+from stilts_core.studies.results import FACTOR
 
 if TYPE_CHECKING:  # pandas takes a second to import
     import pandas as pd
@@ -34,22 +36,25 @@ CSV_EXTRA = ["treatment", "control", "metric", "status", "verdict", "notes"]
 def build_contrasts(chapter: Chapter, writer: PageWriter) -> str:
     """The section, as MyST: the confirmatory family, then the exploratory contrasts, and the levels behind them."""
     if not chapter.findings:
-        return "\n\n".join([*_estimates(chapter), *_levels(chapter)]) + "\n"
+        return "\n\n".join([*_estimates(chapter), *_levels(chapter), *describe_costs(chapter)]) + "\n"
     family, others = (
         [(contrast, finding) for contrast, finding in chapter.pairs if (contrast.status == "confirmatory") == wanted]
         for wanted in (True, False)
     )
     parts = [
-        "The confirmatory family, with p values after Holm's correction; the primary contrast is the first. Values are "
+        "The confirmatory family, with p values after Holm's correction; the primary contrast is the first. The name "
+        "of a contrast says what was expected, and not what was found. Values are "
         "treatment minus control, paired within each replicate. Intervals are over replicates (n), of coverage .95, or "
         ".90 where equivalence is tested, because two one-sided tests at level .05 use such an interval. *SESOI* is "
-        "the smallest effect (or margin) of interest; below it is the smallest that is detected with power .9.",
+        "the smallest effect (or margin) of interest; below it is the smallest that is detected with power .9 and the "
+        "observed spread, in the family at the level that Holm's first step asks for.",
         _table(chapter, family),
         "The exploratory contrasts, with p values after Benjamini and Hochberg's correction:",
         _table(chapter, others),
         _download(chapter, writer),
         *_notes(chapter),
         *_levels(chapter),
+        *describe_costs(chapter),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -74,7 +79,9 @@ def contrast_cell(contrast: Contrast, words: str, *more: str) -> str:
     """A cell with words, which are HTML, and in small print below them what is compared with what, and where."""
     treatment, control = html_text(contrast.treatment), html_text(contrast.control)
     metric = f" ({html_text(contrast.control_metric)})" * bool(contrast.control_metric)
-    facts = [f"<code>{treatment}</code> − <code>{control}</code>{metric}", html_text(place_words(contrast)), *more]
+    levels = [html_text(levels_words(contrast))] if contrast.levels else []
+    compared = f"<code>{treatment}</code> − <code>{control}</code>{metric}"
+    facts = [compared, html_text(place_words(contrast)), *levels, *more]
     return f'<div style="min-width: 13em">{two_lines(words, " · ".join(facts))}</div>'
 
 
@@ -147,26 +154,41 @@ def _levels(chapter: Chapter) -> list[str]:
     frame = chapter.table.frame
     frame = frame[(frame["metric"] == "score") & (frame["excluded"] == "")]
     others = [code for code in frame["language"].unique() if in_group(code, "non-english")]
+    factors = [FACTOR + name for name in chapter.protocol.factors]
+    shared = [_share_levels(frame[frame["target"] == target], factors) for target in chapter.protocol.targets]
     rows = []
     for name in chapter.protocol.arms:
-        own = frame[frame["arm"] == name]
-        cells = [_level(own[own["target"] == target], others) for target in chapter.protocol.targets]
+        cells = [_level(of_target[of_target["arm"] == name], others, most) for of_target, most in shared]
         if any(cells):
             rows.append([code_span(name), *(cell or "–" for cell in cells)])
-    over = " and over all levels of the factors" * bool(chapter.protocol.factors)
+    over = " and over the levels of the factors that all arms on a target share" * bool(chapter.protocol.factors)
     return [
-        f"Mean scores of the arms, from which the differences come, over encoders{over}: the mean of all languages but "
-        "English, in parentheses its standard deviation between encoders, which pairing removes from the differences, "
-        "and after the semicolon English.",
+        f"Mean scores of the arms over {chapter.protocol.block_noun}s{over}: the mean of all languages but English, in "
+        f"parentheses its standard deviation between {chapter.protocol.block_noun}s, and after the semicolon English. "
+        "They show where an arm stands. Differences are paired, so a difference of two rows is an estimate only where "
+        "both have the same runs: *n* says where exclusions left fewer.",
         markdown_table(["arm", *map(short_title, chapter.protocol.targets)], rows),
     ]
 
 
-def _level(frame: "pd.DataFrame", others: Sequence[str]) -> str:
-    """The mean score of an arm on a target, its spread between encoders, and the English score; "" without runs."""
+def _share_levels(frame: "pd.DataFrame", factors: Sequence[str]) -> tuple["pd.DataFrame", int]:
+    """The rows of a target at the levels of all factors that every arm has, and the largest number of replicates."""
+    if factors and not frame.empty:
+        levels = frame[list(factors)].apply(tuple, axis=1)
+        common = set.intersection(*(set(own) for _, own in levels.groupby(frame["arm"])))
+        frame = frame[levels.isin(common)] if common else frame
+    return frame, int(frame.groupby("arm")[replicate(frame["encoder"])].nunique().max()) if len(frame) else 0
+
+
+def _level(frame: "pd.DataFrame", others: Sequence[str], most: int) -> str:
+    """The mean score of an arm on a target, its spread between replicates, and the English score; "" without runs.
+
+    Where there are fewer than `most` replicates, it says how many.
+    """
     if frame.empty:
         return ""
-    by_encoder = frame[frame["language"].isin(others)].groupby("encoder")["score"].mean()
+    by_replicate = frame[frame["language"].isin(others)].groupby(replicate(frame["encoder"]))["score"].mean()
     english = frame.loc[frame["language"] == "en", "score"]
-    spread = f" ({by_encoder.std(ddof=1):.1f})" if len(by_encoder) > 1 else ""
-    return f"{by_encoder.mean():.1f}{spread}" + (f"; {english.mean():.1f}" if len(english) else "")
+    spread = f" ({by_replicate.std(ddof=1):.1f})" if len(by_replicate) > 1 else ""
+    fewer = f"; n{NO_BREAK}={NO_BREAK}{len(by_replicate)}" if len(by_replicate) < most else ""
+    return f"{by_replicate.mean():.1f}{spread}" + (f"; {english.mean():.1f}" if len(english) else "") + fewer

@@ -1,18 +1,35 @@
 """The section "Controls" of a chapter: what each control shows, and the primary family under other models."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from stilts_core.errors import StudyError
 from stilts_core.report.escape import html_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.contrasts import contrast_cell, two_lines, value_cell
-from stilts_core.report.pages.questions.wording import EQUIVALENCE, interval, signed, status, verdict
+from stilts_core.report.pages.questions.wording import EQUIVALENCE, NO_BREAK, interval, signed, status, verdict
 from stilts_core.report.tables.html import table
-from stilts_core.studies.findings import Finding
+from stilts_core.studies.differences import pair_runs
+from stilts_core.studies.findings import Finding, evaluate
 from stilts_core.studies.protocol import Contrast
-from stilts_core.studies.sensitivity import Sensitivity, check_sensitivity
+from stilts_core.studies.results import StudyTable
+from stilts_core.studies.sensitivity import Sensitivity
 
-Controls = Mapping[tuple[str, str], str]  # (treatment, control) → the other explanation that this contrast examines
+
+class Control(NamedTuple):
+    """Another explanation of a result, and what the contrast that examines it would show if it were true."""
+
+    explanation: str
+    sign: str
+
+
+# By (treatment, control), or by the name of a contrast, which comes first; None leaves a contrast out.
+Controls = Mapping[tuple[str, str] | str, Control | None]
+
+
+def find_control(controls: Controls, contrast: Contrast) -> Control | None:
+    """The other explanation that a contrast examines, if it is a control."""
+    key = contrast.name if contrast.name in controls else (contrast.treatment, contrast.control)
+    return controls.get(key)
 
 
 def build_controls(chapter: Chapter, controls: Controls) -> str:
@@ -21,16 +38,19 @@ def build_controls(chapter: Chapter, controls: Controls) -> str:
         return "The controls are compared here when the study has enough results.\n"
     rows = [
         [
-            contrast_cell(contrast, html_text(controls[contrast.treatment, contrast.control])),
+            contrast_cell(contrast, html_text(control.explanation)),
+            html_text(control.sign),
             value_cell(finding),
             two_lines(html_text(_reading(chapter, contrast, finding)), status(chapter, finding)),
         ]
         for contrast, finding in chapter.pairs
-        if (contrast.treatment, contrast.control) in controls
+        if (control := find_control(controls, contrast))
     ]
     parts = [
-        f"{table(['other explanation', 'value', 'what the test says'], rows).data}\n",
+        "Each row names another explanation, and the value that it would lead to. Values are those of the table above.",
+        f"{table(['other explanation', 'if it were true', 'value', 'what the test says'], rows).data}\n",
         *_sensitivity(chapter),
+        *_without_exclusions(chapter),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -59,12 +79,7 @@ def _sensitivity(chapter: Chapter) -> list[str]:
     """Confirmatory differences under other models, where their endpoint is a mean over languages."""
     if chapter.protocol.latency:
         return []
-    results, found = chapter.require_table(), []
-    for contrast in chapter.protocol.family:
-        try:
-            found.append((contrast, check_sensitivity(results, contrast)))
-        except StudyError:  # a slope, or a rule of choice
-            continue
+    found = [(contrast, models) for contrast in chapter.protocol.family if (models := chapter.models[contrast.name])]
     if not found:
         return []
     rows = [
@@ -87,6 +102,35 @@ def _sensitivity(chapter: Chapter) -> list[str]:
         "model has crossed random effects of encoder and language. They agree if all three 95 % intervals lie on the "
         "same side of zero, or all three contain it.",
         f"{table(['contrast', 'encoders', 'bootstrap', 'mixed model', 'above 0', 'agree'], rows).data}\n",
+    ]
+
+
+def _without_exclusions(chapter: Chapter) -> list[str]:
+    """Every contrast that loses pairs to the protocol's rules, with these pairs."""
+    results, rows = chapter.require_table(), []
+    if not results.frame["excluded"].any():
+        return []
+    whole = StudyTable(results.frame.assign(excluded=""), results.provenance)
+    known = {contrast.name: finding for contrast, finding in chapter.pairs}
+    for contrast in chapter.protocol.contrasts:
+        if contrast.treatment not in chapter.protocol.arms:
+            continue
+        effect, finding = evaluate(pair_runs(whole, contrast), chapter.protocol), known.get(contrast.name)
+        if finding is None or finding.n < effect.n:
+            cells = [
+                two_lines(signed(found.value), f"{interval(found.low, found.high)}<br>n{NO_BREAK}={NO_BREAK}{found.n}")
+                if found
+                else "–"
+                for found in (finding, effect)
+            ]
+            rows.append([contrast_cell(contrast, html_text(contrast.name)), *cells])
+    if not rows:
+        return []
+    return [
+        "### Does the result depend on the exclusions?",
+        "The rule looks at how well the intermediate task was learnt, and an arm can change that, so that an exclusion "
+        "can favour an arm. The same contrasts with every run, exploratory and not corrected:",
+        f"{table(['contrast', 'with the exclusions', 'with every run'], rows).data}\n",
     ]
 
 

@@ -4,7 +4,8 @@ from stilts_core.errors import StudyError
 from stilts_core.report.escape import code_span
 from stilts_core.report.figures.questions.intervals import IntervalRow, draw_intervals
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.names import arm_label
+from stilts_core.report.pages.questions.controls import Control
+from stilts_core.report.pages.questions.names import arm_label, list_words
 from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
 from stilts_core.report.pages.questions.wording import estimate, p_words
 from stilts_core.report.tables.html import markdown_table
@@ -72,6 +73,7 @@ def explain_gate(chapter: Chapter) -> list[str]:
 
 def explain_times(chapter: Chapter) -> list[str]:
     """Quantiles and rates of every arm."""
+    plan, gate = _plan(chapter), check_gate(chapter.require_table(), chapter.protocol)
     rows = [
         [
             f"{row.batch} × {row.length}",
@@ -85,8 +87,10 @@ def explain_times(chapter: Chapter) -> list[str]:
     columns = ["batch × sub-words", "arm", "p50 / p90 / p99, ms", "inputs / s", "sub-words / s"]
     return [
         "### Latency and throughput",
-        "Means over blocks; quantiles are those of the wall time of one forward pass. What moves latency is in the "
-        "rows: the batch and the number of sub-words, which depends on the language and its script, not the weights.",
+        "Means over blocks; quantiles are those of the wall time of one forward pass. *one-layer-more* is the positive "
+        "control, *again* the control measured twice. Rows with another batch or another number of sub-words show what "
+        f"the input changes. Inputs of {list_words(map(str, plan.lengths))} sub-words were measured."
+        f"{'' if gate.passed else ' The gate is not passed, so the other rows do not compare arms.'}",
         markdown_table(columns, rows),
     ]
 
@@ -113,7 +117,11 @@ PARTS = ChapterParts(
         "socialiqa": "another intermediate task, XTREME-R's own for XCOPA",
         "logic-sham": "other weights from the same steps: examines whether any change of weights changes time",
     },
-    controls={("logic-sham", "direct"): "Any other weights would do: the same steps with permuted labels."},
+    controls={
+        ("logic-sham", "direct"): Control(
+            "Any other weights change time: the same steps with permuted labels.", "that of the primary contrast"
+        )
+    },
     draw=draw,
     caption=caption,
     mechanism=(explain_gate, explain_times),

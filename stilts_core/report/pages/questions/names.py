@@ -171,6 +171,11 @@ def short_measure(contrast: Contrast) -> str:
     return f"{kind}{short_title(contrast.target)}{place}"
 
 
+def levels_words(contrast: Contrast) -> str:
+    """The levels to which a contrast is limited: `rate: 3e-4`."""
+    return "; ".join(f"{factor}: {', '.join(levels)}" for factor, levels in contrast.levels.items())
+
+
 def place_words(contrast: Contrast) -> str:
     """The target and the languages of a contrast in a table; a time belongs to no language."""
     title = short_title(contrast.target)

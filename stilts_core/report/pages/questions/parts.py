@@ -1,7 +1,7 @@
 """What is particular to one question: what its arms are there for, its main figure, and its mechanism."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stilts_core.report.figures.questions.intervals import PlottedInterval
 from stilts_core.report.pages.questions.chapter import Chapter
@@ -11,12 +11,25 @@ from stilts_core.studies.inference import Effect
 
 
 @dataclass(frozen=True)
+class Published:
+    """What other work reports, as a clause in MyST, and the sign of the contrast that it implies.
+
+    `sign` is 1, −1, or 0 for no difference.
+    """
+
+    words: str
+    sign: int
+
+
+@dataclass(frozen=True)
 class ChapterParts:
     """A question's own parts.
 
     `short` names it in a table. `purposes` and `controls` are as `build_protocol` and `build_controls` take them.
     `draw` makes the main figure from a chapter and a title, as SVG; `caption` says how to read it. Each function of
-    `mechanism` returns the parts of one section as MyST; it raises StudyError where results do not suffice.
+    `mechanism` returns the parts of one section as MyST; it raises StudyError where results do not suffice. `beside`
+    names the contrasts that the question asks for in so many words, besides the primary one. `published` has what other
+    work reports, by the name of the contrast that asks the same here.
     """
 
     short: str
@@ -25,6 +38,8 @@ class ChapterParts:
     draw: Callable[[Chapter, str], str]
     caption: Callable[[Chapter], str]
     mechanism: tuple[Callable[[Chapter], list[str]], ...]
+    beside: tuple[str, ...] = ()
+    published: Mapping[str, Published] = field(default_factory=dict)
 
 
 def to_interval(effect: Effect | Finding) -> PlottedInterval:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from stilts_core.config import RunConfig
 from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import explain_groups, list_words, phase_words
@@ -13,6 +14,12 @@ from stilts_core.studies.protocol import Arm, Exclusion, Protocol
 from stilts_core.studies.registration import Registration, minimum_detectable
 from stilts_core.studies.results import StudyTable
 
+# Fields of arms that the words for an intermediate phase do not say.
+SHOWN = ("intermediate_steps", "intermediate_frozen", "text_steps", "text_examples", "intermediate_lr", "text_lr")
+# Fields that profiles set.
+SIZES = ("intermediate_examples", "target_examples", "dev_examples", "test_examples", "batch_size", "max_length",
+         "warmup", "weight_decay", "clip", "dropout", "pooling", "layer")  # fmt: skip
+
 
 def build_protocol(chapter: Chapter, purposes: Mapping[str, str]) -> str:
     """The section, as MyST. `purposes` says by name what an arm is there for; else the protocol's note does."""
@@ -22,9 +29,10 @@ def build_protocol(chapter: Chapter, purposes: Mapping[str, str]) -> str:
         describe_registration(chapter),
         describe_design(chapter),
         f"**Primary contrast.** {_primary(protocol)}",
-        "**Arms.** Every arm is run with every encoder and seed, on the same examples in the same order; limits to "
-        "some targets or levels are in parentheses.",
+        "**Arms.** Every arm is run with every encoder and seed, on the same examples in the same order. In "
+        "parentheses are limits to some targets or levels, and below them what an arm sets by itself.",
         _arms(protocol, purposes),
+        *_factors(protocol),
         *_groups(protocol),
         _exclusions(chapter),
     ]
@@ -49,32 +57,37 @@ def describe_registration(chapter: Chapter) -> str:
     ]
     if not same:
         sentences.append(f"The protocol was changed since then: its digest is now {own}.")
-    sentences.append(_deviations(registration, chapter.protocol.block_noun))
+    sentences.append(_deviations(chapter, registration))
     if chapter.standing.reasons:
         reasons = "; ".join(map(markdown_text, chapter.standing.reasons))
         sentences.append(f"At present no result can be confirmatory: {reasons}.")
     return " ".join(sentences)
 
 
-def _deviations(registration: Registration, noun: str) -> str:
-    """The registrations that the last one replaced, and the amendment."""
+def _deviations(chapter: Chapter, registration: Registration) -> str:
+    """The amendment, and the registrations that the last one replaced."""
     parts = []
     if amendment := registration.amendment:
+        known = count(amendment.seen, chapter.protocol.block_noun)
         parts.append(
-            f"On {markdown_text(minute(amendment.time))}, when the results of {count(amendment.seen, noun)} were "
-            f"known, it was decided to stop after {amendment.blocks}. {markdown_text(amendment.reason)}"
+            f"On {markdown_text(minute(amendment.time))}, when the results of {known} were known, it was decided to "
+            f"stop after {amendment.blocks}. {markdown_text(amendment.reason)}"
         )
     if registration.earlier:
-        parts.append(_replaced(registration))
+        parts.append(_replaced(chapter, registration))
     return f"Deviations: {' '.join(parts) or 'none.'}"
 
 
-def _replaced(registration: Registration) -> str:
+def _replaced(chapter: Chapter, registration: Registration) -> str:
+    """The registrations that the last one replaced, and whether runs are older than it."""
     earlier = [
         f"{markdown_text(minute(str(old.get('time'))))} (digest {code_span(str(old.get('digest'))[:12])})"
         for old in registration.earlier
     ]
-    return f"This registration replaced {count(len(earlier), 'earlier one')}, of {'; '.join(earlier)}."
+    replaced = f"This registration replaced {count(len(earlier), 'earlier one')}, of {'; '.join(earlier)}."
+    if chapter.table is None or any("older" in reason for reason in chapter.standing.reasons):
+        return replaced
+    return f"{replaced} No run of the primary contrast is older than it."
 
 
 def describe_design(chapter: Chapter) -> str:
@@ -83,13 +96,26 @@ def describe_design(chapter: Chapter) -> str:
     factors = "".join(f", {count(len(levels), 'level')} of *{markdown_text(name)}*" for name, levels in
                       protocol.factors.items())  # fmt: skip
     targets = ", ".join(short_title(target) for target in protocol.targets)
-    settings = ", ".join(f"{code_span(name)} {code_span(value)}" for name, value in protocol.base.items())
+    settings = _settings(protocol.base)
     done = f" ({progress(chapter)})" if chapter.table else ""
     return (
         f"**Design.** {count(len(protocol.arms), 'arm')}{factors}; targets: {targets}; "
         f"{_number_of_replicates(protocol)}{done}; "
-        f"{count(size.runs, 'run')}. {_replicates(protocol)} Fixed for all runs: {settings}."
+        f"{count(size.runs, 'run')}. {_replicates(protocol)} Fixed for all runs: {settings}. {_resolved(chapter)}"
     )
+
+
+def _resolved(chapter: Chapter) -> str:
+    """What the profile adds to the settings of the protocol: sizes that a reader needs to repeat the study."""
+    config = RunConfig.from_dict(dict(chapter.study.design.configs[0])).resolved()
+    values = {name: getattr(config, name) for name in SIZES if name not in chapter.protocol.base}
+    return f"The profile sets: {_settings({name: value for name, value in values.items() if value is not None})}."
+
+
+def _settings(values: Mapping[str, object]) -> str:
+    """Fields of a run with their values; numbers as a reader writes them."""
+    shown = {name: f"{value:,}" if type(value) is int else value for name, value in values.items()}
+    return ", ".join(f"{code_span(name)} {code_span(value)}" for name, value in shown.items())
 
 
 def _number_of_replicates(protocol: Protocol) -> str:
@@ -120,6 +146,10 @@ def _primary(protocol: Protocol) -> str:
     primary, others = protocol.primary, len(protocol.family) - 1
     detectable = minimum_detectable(protocol, primary)
     expected = "" if detectable is None else f"; detectable with power .9: {detectable:.2f}"
+    if detectable is not None and detectable > primary.sesoi:
+        expected += (
+            ", which is more than the smallest effect of interest, so that a true effect between both may stay open"
+        )
     family = (
         f"With {count(others, 'other contrast')} it forms the confirmatory family, over which Holm's correction runs."
         if others
@@ -138,8 +168,15 @@ def _arms(protocol: Protocol, purposes: Mapping[str, str]) -> str:
     rows = []
     for name, role in (roles | dict.fromkeys(protocol.selectors, "rule of choice")).items():
         arm = protocol.arms.get(name, Arm())
-        words = (phase_words(protocol, name) + _limits(arm), purposes.get(name) or arm.note or "–")
-        rows.append([f"{code_span(name)}<br>{role}", *map(markdown_text, words)])
+        phase = markdown_text(phase_words(protocol, name) + _limits(arm))
+        own = {field: value for field, value in arm.fields.items() if field in SHOWN}
+        rows.append(
+            [
+                f"{code_span(name)}<br>{role}",
+                "<br>".join(filter(None, [phase, _settings(own)])),
+                markdown_text(purposes.get(name) or arm.note or "–"),
+            ]
+        )
     return markdown_table(["arm", "intermediate phase", "what it is there for"], rows)
 
 
@@ -148,6 +185,18 @@ def _limits(arm: Arm) -> str:
     targets = [f"only on {list_words(map(short_title, arm.targets))}"] if arm.targets else []
     limits = [*targets, *(f"{factor}: {', '.join(levels)}" for factor, levels in arm.levels.items())]
     return f" ({'; '.join(limits)})" if limits else ""
+
+
+def _factors(protocol: Protocol) -> list[str]:
+    """The levels of every factor, and the fields that they set."""
+    if not protocol.factors:
+        return []
+    lines = []
+    for name, levels in protocol.factors.items():
+        fields = dict.fromkeys(field for own in levels.values() for field in own)
+        names = ", ".join(map(markdown_text, levels))
+        lines.append(f"- *{markdown_text(name)}* sets {list_words(map(code_span, fields))}: {names}.")
+    return ["**Levels.** Arms are run at all combinations of these, unless the table limits them.", "\n".join(lines)]
 
 
 def _groups(protocol: Protocol) -> list[str]:

@@ -4,15 +4,20 @@ from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.figures.questions.ratio import RatioPoint, draw_ratio
 from stilts_core.report.pages.questions.centring import centring_section
 from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.controls import Control
 from stilts_core.report.pages.questions.names import group_words
-from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
+from stilts_core.report.pages.questions.parts import ChapterParts, Published, to_interval
 from stilts_core.report.pages.questions.wording import estimate, p_words
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.design import merge_fields
+from stilts_core.studies.differences import pair_runs
+from stilts_core.studies.inference import compare_means
 from stilts_core.studies.ratio import RatioModel, fit_ratio
+from stilts_core.studies.regression import ratio_and_size, slopes_by_unit
 
 CONTROL = "direct"
+RATE = "rate"  # the factor that sets the learning rate of the intermediate phase
 
 
 def draw(chapter: Chapter, title: str) -> str:
@@ -21,7 +26,7 @@ def draw(chapter: Chapter, title: str) -> str:
     cells = [
         RatioPoint(cell.log2_ratio, _steps(chapter, cell.levels)[1], to_interval(cell.effect)) for cell in model.cells
     ]
-    axis = f"effect on {short_title(model.contrast.target)}, points"
+    axis = f"change of {short_title(model.contrast.target)}, points"
     return draw_ratio(cells, model.ratio.value, title, axis)
 
 
@@ -54,6 +59,26 @@ def explain_steps(chapter: Chapter) -> list[str]:
         f"A straight line in the logarithm of the ratio, against a free mean for each of the {len(model.cells)} "
         f"combinations: F({degrees}, {rest}) = {fit.f:.2f}, p {_equals(p_words(fit.p))}. A small p value says that the "
         "line is too simple.",
+    ]
+
+
+def explain_rates(chapter: Chapter) -> list[str]:
+    """Whether the slope on the ratio depends on the learning rate of the intermediate phase."""
+    table, protocol, primary = chapter.require_table(), chapter.protocol, chapter.protocol.primary
+    first, *others = protocol.factors[RATE]
+    slopes = {}
+    for level in (first, *others):
+        pairs = pair_runs(table, primary.model_copy(update={"levels": primary.levels | {RATE: (level,)}}))
+        slopes[level] = slopes_by_unit(pairs, ratio_and_size(pairs, protocol)[0][:, None])[:, 0]
+    rows = [[markdown_text(level), estimate(compare_means(values)), "–"] for level, values in slopes.items()]
+    for level in others:
+        change = compare_means(slopes[level] - slopes[first])
+        rows.append([markdown_text(f"{level} minus {first}"), estimate(change), p_words(change.p)])
+    return [
+        "### Does it depend on the learning rate?",
+        "One learning rate is one point of a curve. The slope of the primary contrast at each rate of the intermediate "
+        "phase, and the difference of both within encoders, in points a doubling (exploratory, not corrected):",
+        markdown_table(["rate", "slope", "p of the difference"], rows),
     ]
 
 
@@ -93,7 +118,7 @@ def explain_cells(chapter: Chapter) -> list[str]:
 def explain_retrieval(chapter: Chapter) -> list[str]:
     """Raw and centred retrieval after each intermediate task, over all numbers of steps."""
     arms = [name for name, arm in chapter.protocol.arms.items() if name != CONTROL and not (arm.targets or arm.sums)]
-    return centring_section(chapter, arms, CONTROL)
+    return centring_section(chapter, arms, CONTROL, " It is a mean over all numbers of steps and both rates.")
 
 
 def _model(chapter: Chapter) -> RatioModel:
@@ -126,11 +151,23 @@ PARTS = ChapterParts(
         "joint": "examines the order: both tasks at once, at the same ratio",
     },
     controls={
-        ("mnli", "more-target"): "Any further training would do: compared with as many steps in all on the target.",
-        ("sham", "direct"): "The steps and the text do it, without the task: labels are permuted.",
-        ("joint", "mnli"): "The order does it, not the ratio: both tasks at once.",
+        ("mnli", "more-target"): Control(
+            "Any further training would do: compared with as many steps in all on the target.", "zero"
+        ),
+        ("sham", "direct"): Control(
+            "The steps and the text do it, without the task: labels are permuted.", "that of the primary contrast"
+        ),
+        ("joint", "mnli"): Control("The order does it, not the ratio: both tasks at once.", "not zero"),
     },
     draw=draw,
     caption=caption,
-    mechanism=(explain_steps, explain_languages, explain_retrieval, explain_cells),
+    mechanism=(explain_steps, explain_rates, explain_languages, explain_retrieval, explain_cells),
+    beside=("slope at the higher learning rate",),
+    published={
+        "joint against sequential training": Published(
+            "Weller et al. {cite}`weller2022when` report that joint training beats the sequence where the target is "
+            "the smaller task, as in all combinations of this arm",
+            1,
+        ),
+    },
 )

@@ -9,7 +9,7 @@ from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
 from stilts_core.report.pages.questions.contrasts import contrast_cell, two_lines, value_cell
 from stilts_core.report.pages.questions.protocol import describe_design, describe_registration
-from stilts_core.report.pages.questions.wording import EQUIVALENCE, PENDING, count, verdict
+from stilts_core.report.pages.questions.wording import EQUIVALENCE, NO_BREAK, PENDING, count, status, verdict
 from stilts_core.report.tables.html import CellValue, table
 from stilts_core.studies.conduct import has_study
 from stilts_core.studies.findings import Finding
@@ -38,12 +38,17 @@ def build_real_arm(chapter: Chapter, writer: PageWriter, protocols: Path | None 
 
 
 def agreement(laboratory: Finding, real: Finding) -> str:
-    """Whether two findings of one contrast agree: both have the same verdict, and an effect has the same sign."""
+    """Whether two findings of one contrast agree: both have the same verdict, and an effect has the same sign.
+
+    Two verdicts can differ by chance, or because two margins do; it is no disagreement if the intervals overlap.
+    """
     if "cannot tell" in (laboratory.verdict, real.verdict):
         return "cannot tell"
+    if laboratory.verdict != real.verdict:
+        overlap = laboratory.low <= real.high and real.low <= laboratory.high
+        return "cannot tell" if overlap else "no"
     has_sign = (real.verdict == "supported") != (real.test in EQUIVALENCE)
-    same = laboratory.verdict == real.verdict and (not has_sign or (laboratory.value > 0) == (real.value > 0))
-    return "yes" if same else "no"
+    return "yes" if not has_sign or (laboratory.value > 0) == (real.value > 0) else "no"
 
 
 def _compare(chapter: Chapter, arm: Chapter) -> str:
@@ -54,12 +59,18 @@ def _compare(chapter: Chapter, arm: Chapter) -> str:
         rows.append(
             [
                 contrast_cell(contrast, html_text(contrast.name)),
-                two_lines(value_cell(partner), verdict(chapter, partner)) if partner else "–",
-                two_lines(value_cell(finding), verdict(arm, finding)),
+                _finding_cell(chapter, partner) if partner else "–",
+                _finding_cell(arm, finding),
                 _agreement_cell(chapter, arm, partner, finding),
             ]
         )
     return f"{table(HEADINGS, rows).data}\n"
+
+
+def _finding_cell(chapter: Chapter, finding: Finding) -> str:
+    """A value with its interval, its replicates, its verdict and its status."""
+    facts = f"n{NO_BREAK}={NO_BREAK}{count(finding.n, finding.unit)}<br>{verdict(chapter, finding)}"
+    return two_lines(value_cell(finding), f"{facts}, {status(chapter, finding)}")
 
 
 def _agreement_cell(chapter: Chapter, arm: Chapter, partner: Finding | None, finding: Finding) -> str:
@@ -73,9 +84,13 @@ def _explain(arm: Chapter) -> str:
     finding = arm.findings[0]
     unit = f"{finding.unit_of_value} in *{markdown_text(finding.name)}*"
     return (
-        f"Intervals of the real arm are over {count(finding.n, finding.unit)}{_reach(finding)}. The arms agree if both "
-        f"have the same verdict, and an effect the same sign. The real arm detects {finding.detectable:.2f} {unit} "
-        f"with power .9, and {finding.sesoi:g} with power {finding.power:.2f}. {_untested(arm.untested)}"
+        "Values are treatment minus control, paired, with intervals as above; *n* counts replicates. Intervals of the "
+        f"real arm are over {count(finding.n, finding.unit)}{_reach(finding)}. Sizes cannot be compared, because "
+        "tasks, languages and encoders differ. The arms agree (*yes*) if both have the same verdict, and an effect the "
+        "same sign. They do not (*no*) if verdicts differ and the intervals do not overlap, or if two effects have "
+        "different signs. Otherwise the data cannot tell. "
+        f"The real arm detects {finding.detectable:.2f} {unit} with power .9, "
+        f"and {finding.sesoi:g} with power {finding.power:.2f}. {_untested(arm.untested)}"
     ).strip()
 
 

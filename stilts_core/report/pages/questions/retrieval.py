@@ -11,6 +11,7 @@ from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedI
 from stilts_core.report.figures.questions.layers import draw_layers
 from stilts_core.report.pages.questions.centring import RETRIEVAL, centring_section
 from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.controls import Control
 from stilts_core.report.pages.questions.names import KINDS, arm_label
 from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
 from stilts_core.report.pages.questions.wording import estimate
@@ -181,9 +182,9 @@ PARTS = ChapterParts(
         "mlm-then-squad": "examines whether another task does it, too",
     },
     controls={
-        (SHAM, TEXT): "Any further training does it, with whatever labels.",
-        ("mnli", "sham"): "The labels harm the alignment, and not the steps alone.",
-        (TEXT, DIRECT): "Masked LM buried nothing, so that there was nothing to bring back.",
+        (SHAM, TEXT): Control("Any further training does it, with whatever labels.", "that of MNLI after masked LM"),
+        ("mnli", "sham"): Control("The labels harm the alignment, and not the steps alone.", "below zero"),
+        (TEXT, DIRECT): Control("Masked LM buried nothing, so that there was nothing to bring back.", "zero"),
     },
     draw=draw,
     caption=caption,
@@ -197,7 +198,7 @@ DOSE_PARTS = ChapterParts(
         LABELS: "the task after masked LM",
         SHAM: "the steps without the task",
     },
-    controls={(LABELS, SHAM): "Any further training does it, with whatever labels."},
+    controls={(LABELS, SHAM): Control("Any further training does it, with whatever labels.", "zero")},
     draw=draw_dose,
     caption=caption_dose,
     mechanism=(explain_dose,),

@@ -6,7 +6,7 @@ All words are plain text, which is not escaped.
 from typing import NamedTuple
 
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.names import arm_label, arm_words, measure_words, short_measure
+from stilts_core.report.pages.questions.names import arm_label, arm_words, levels_words, measure_words, short_measure
 from stilts_core.report.tables.grid import with_minus_signs
 from stilts_core.studies.findings import Finding
 from stilts_core.studies.inference import Effect
@@ -63,7 +63,10 @@ def explain_status(chapter: Chapter, finding: Finding) -> str:
         return "This result is confirmatory: its contrast, test and smallest effect of interest were registered first."
     if chapter.is_interim:
         rest = [reason for reason in finding.reasons if not reason.endswith("s are missing")]
-        sentence = f"This result is interim: {progress(chapter)}, and the verdict waits for the others."
+        sentence = (
+            f"This result is interim: {progress(chapter)}, and the verdict waits for the others. Intervals and p "
+            "values are not corrected for looking early."
+        )
         return f"{sentence} It will be exploratory, because {'; '.join(rest)}." if rest else sentence
     return f"This result is exploratory, because {'; '.join(finding.reasons)}."
 
@@ -83,16 +86,28 @@ def verdict(chapter: Chapter, finding: Finding) -> str:
 
 
 def answer(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
-    """The finding in one sentence, with its number and its interval."""
+    """The finding in one sentence, with its number, its interval, and where it holds."""
     words = _long_words(chapter.protocol, contrast)
     coverage = f"{100 * finding.coverage:.0f} % interval over {count(finding.n, finding.unit)}"
-    return f"{_claim(chapter, words, contrast, finding)}: {quantity(finding)} ({coverage})."
+    claim = _claim(chapter, words, contrast, finding)
+    where = "" if chapter.is_interim else f"{place(chapter.protocol)}, "
+    return f"{_capital(where + claim)}{_before_number(chapter)}{quantity(finding)} ({coverage})."
 
 
 def headline(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
     """The title of the main figure: the finding with its number; arms have the names that the figure shows."""
     claim = _claim(chapter, _short_words(contrast), contrast, finding)
-    return f"{claim}: {signed(finding.value)}{NO_BREAK}{_unit(finding)}"
+    return f"{_capital(claim)}{_before_number(chapter)}{signed(finding.value)}{NO_BREAK}{_unit(finding)}"
+
+
+def place(protocol: Protocol) -> str:
+    """Where the results of a study hold: its tasks and languages are generated, or they are real."""
+    return "in the laboratory" if str(protocol.base.get("profile", "lab")).startswith("lab") else "on real languages"
+
+
+def _before_number(chapter: Chapter) -> str:
+    """What stands between a claim and its number."""
+    return " by " if chapter.is_interim else ": "
 
 
 def quantity(finding: Finding) -> str:
@@ -112,20 +127,21 @@ def _claim(chapter: Chapter, words: _Words, contrast: Contrast, finding: Finding
     """What the verdict allows to say, without the number."""
     subject, measured, against = words
     if chapter.is_interim:
-        return f"Interim estimate ({_blocks_done(chapter)}) of what {subject} changes in {measured}{against}"
-    limit = f"{finding.sesoi:g}{NO_BREAK}{_unit(finding)}"
+        where = f"{place(chapter.protocol)}, {_blocks_done(chapter)}"
+        return f"interim estimate ({where}): {subject} changes {measured}{against}"
+    limit = _amount(finding.sesoi, _unit(finding))
     verb = "raises" if finding.value > 0 else "lowers"
     if contrast.test in EQUIVALENCE:
         return {
-            "supported": f"{_capital(subject)} leaves {measured} unchanged within ±{limit}{against}",
-            "not supported": f"{_capital(subject)} {verb} {measured} by more than {limit}{against}",
-            "cannot tell": f"Whether {subject} leaves {measured} unchanged within ±{limit}{against} is open",
+            "supported": f"{subject} leaves {measured} unchanged within ±{limit}{against}",
+            "not supported": f"{subject} {verb} {measured} by more than {limit}{against}",
+            "cannot tell": f"whether {subject} leaves {measured} unchanged within ±{limit}{against} is open",
         }[finding.verdict]
     tested = {"greater": "raise", "less": "lower", "two-sided": "change"}[contrast.direction]
     return {
-        "supported": f"{_capital(subject)} {verb} {measured}{against}",
-        "not supported": f"{_capital(subject)} does not {tested} {measured} by {limit} or more{against}",
-        "cannot tell": f"Whether {subject} {tested}s {measured}{against} is open",
+        "supported": f"{subject} {verb} {measured}{against}",
+        "not supported": f"{subject} does not {tested} {measured} by {limit} or more{against}",
+        "cannot tell": f"whether {subject} {tested}s {measured}{against} is open",
     }[finding.verdict]
 
 
@@ -133,11 +149,10 @@ def _long_words(protocol: Protocol, contrast: Contrast) -> _Words:
     """The parts of a claim in words that need no table."""
     treatment, control = (arm_words(protocol, name) for name in (contrast.treatment, contrast.control))
     against = f" compared with {control}" + " and centring by language" * (contrast.control_metric == "centred")
+    measured = measure_words(contrast) + (f" ({levels_words(contrast)})" if contrast.levels else "")
     if contrast.test not in SLOPES:
-        return _Words(treatment, measure_words(contrast), against)
-    return _Words(
-        _doubling(contrast), f"the effect of {treatment} ({against.strip()}) on {measure_words(contrast)}", ""
-    )
+        return _Words(treatment, measured, against)
+    return _Words(_doubling(contrast), f"the effect of {treatment} ({against.strip()}) on {measured}", "")
 
 
 def _short_words(contrast: Contrast) -> _Words:
@@ -162,12 +177,12 @@ def explain_power(finding: Finding, *, final: bool = True) -> str:
     unit, spread = _unit(finding), f"the observed spread between {finding.unit}s (SD {finding.sd:.2f})"
     if finding.test in EQUIVALENCE:
         return (
-            f"The equivalence margin is ±{finding.sesoi:g} {unit}. With {spread}, {count(finding.n, finding.unit)} "
-            f"show equivalence within it with power {finding.power:.2f} if there is no effect; the smallest margin "
-            f"with power .9 is ±{finding.detectable:.2f}."
+            f"The equivalence margin is ±{_amount(finding.sesoi, unit)}. With {spread}, "
+            f"{count(finding.n, finding.unit)} show equivalence within it with power {finding.power:.2f} if there is "
+            f"no effect; the smallest margin with power .9 is ±{finding.detectable:.2f}."
         )
     return (
-        f"The smallest effect of interest is {finding.sesoi:g} {unit}. With {spread}, "
+        f"The smallest effect of interest is {_amount(finding.sesoi, unit)}. With {spread}, "
         f"{count(finding.n, finding.unit)} detect it with power {finding.power:.2f}; the smallest effect that is "
         f"detected with power .9 is {finding.detectable:.2f}. {_compare_with_interest(finding) if final else ''}"
     ).strip()
@@ -188,7 +203,7 @@ def _compare_with_interest(finding: Finding) -> str:
 def decision_rule(contrast: Contrast) -> str:
     """When the test of a contrast supports its hypothesis, rejects it, and leaves it open."""
     unit = "points a doubling" if contrast.test in SLOPES else "%" if "seconds" in contrast.metric else "points"
-    limit, level = f"{contrast.sesoi:g}{NO_BREAK}{unit}", f"{contrast.alpha:g}"
+    limit, level = _amount(contrast.sesoi, unit), f"{contrast.alpha:g}"
     if contrast.test in EQUIVALENCE:
         return (
             f"The hypothesis is supported if two one-sided tests show that the value lies within ±{limit} (corrected p "
@@ -196,15 +211,22 @@ def decision_rule(contrast: Contrast) -> str:
         )
     direction = {"greater": "positive", "less": "negative", "two-sided": "different from zero"}[contrast.direction]
     largest = {"greater": f"of +{limit} or more", "less": f"of −{limit} or less", "two-sided": f"of ±{limit} or beyond"}
+    sides = "two-sided" if contrast.direction == "two-sided" else "one-sided"
     return (
-        f"The hypothesis is supported if the value is {direction} (corrected p below {level}). It is rejected if the "
-        f"interval excludes every value {largest[contrast.direction]}. Otherwise it stays open."
+        f"The hypothesis is supported if the value is {direction} ({sides} test, corrected p below {level}). It is "
+        f"rejected if the two-sided {100 * (1 - contrast.alpha):g} % interval excludes every value "
+        f"{largest[contrast.direction]}. Otherwise it stays open."
     )
 
 
 def _unit(finding: Finding) -> str:
     """The unit in a sentence whose subject already says that a slope is that of a doubling."""
     return finding.unit_of_value.removesuffix(" a doubling")
+
+
+def _amount(value: float, unit: str) -> str:
+    """A size with its unit in the right form, between which no line breaks."""
+    return f"{value:g}{NO_BREAK}{unit.replace('points', 'point') if value == 1 else unit}"
 
 
 def _capital(text: str) -> str:

@@ -71,6 +71,8 @@ def test_unregistered_study_says_so_and_names_the_limits_of_its_arms(tmp_path, o
     pages = build(tmp_path, write_protocols(tmp_path / "protocols", registered=False))
     assert "registers it before its first run." in pages["ratio/protocol"]
     assert "MNLI jointly with the target (only on POS; rate: 3e-4; steps: 128:64, " in pages["ratio/protocol"]
+    assert "*steps* sets `intermediate_steps` and `target_steps`: 128:64, 128:256, " in pages["ratio/protocol"]
+    assert "`target_examples` `1,000`" in pages["ratio/protocol"]
 
 
 def test_complete_studies_are_confirmatory_and_show_all_sections(full):
@@ -96,6 +98,24 @@ def test_printed_numbers_are_those_of_the_findings(full, protocols):
             printed = f"{finding.value:+.2f}".replace("-", "−") if abs(finding.value) >= 0.005 else "0.00"
             assert printed in pages[f"{name}/contrasts"]
         assert pages[f"{name}/contrasts"].count("<code>") == 2 * len(rows)
+
+
+def test_answer_has_what_the_question_asks_besides_and_what_others_report(full):
+    _, pages = full
+    page = pages["continued/answer"]
+    assert "changes the score" in page or "raises the score" in page
+    assert "compared with intermediate training on MNLI" in page and "{cite}`ebrahimi2021adapt`" in page
+    assert "With languages" in page and "drawn anew" in page
+    assert "has the same sign" in page and "Beside published work" not in pages["latency/answer"]
+
+
+def test_control_says_what_its_explanation_would_lead_to_and_a_contrast_can_be_left_out(full):
+    _, pages = full
+    assert '<th scope="col">if it were true</th>' in pages["continued/controls"]
+    assert (
+        "never sees" in pages["adversary/controls"]
+        and "confusion</code> − <code>lambda-0</code> · POS" not in pages["adversary/controls"]
+    )
 
 
 def test_titles_of_figures_state_the_finding(full):
@@ -137,7 +157,7 @@ def test_too_few_encoders_show_how_many_there_are_and_the_mean_scores(tmp_path, 
         "Mean scores of the arms" in pages["continued/contrasts"]
         and "| `text-unseen` |" in pages["continued/contrasts"]
     )
-    assert "1 of 4 encoders is done" in pages["answers"]
+    assert "No answer yet (1 of 4 encoders is done)." in pages["answers"]
 
 
 def test_excluded_runs_are_counted_and_leave_the_other_contrasts_as_estimates(tmp_path, protocols, only):
@@ -156,6 +176,20 @@ def test_excluded_runs_are_counted_and_leave_the_other_contrasts_as_estimates(tm
     assert "supported" not in pages["continued/contrasts"]
 
 
+def test_excluded_runs_are_shown_beside_the_results_that_lack_them(tmp_path, protocols, only):
+    only("continued")
+    table = keep_table(tmp_path, protocols, "continued")
+    reason = read_protocol(protocols / "continued.toml").exclusions[0].reason
+    first = (table.frame["arm"] == "labels") & (table.frame["encoder"] == "lab-wide-0")
+    excluded = np.where(first, f"{reason} (x)", "")
+    write_table(kept_table("continued", tmp_path), type(table)(table.frame.assign(excluded=excluded), table.provenance))
+    pages = build(tmp_path, protocols)
+    section = pages["continued/controls"].split("### Does the result depend on the exclusions?")[1]
+    assert "n\u00a0=\u00a03" in section and "n\u00a0=\u00a04" in section
+    assert section.count("<code>labels</code>") == section.count("<tr>") - 1  # no other arm lost a run
+    assert re.search(r"(?m)^\| `labels` .*; n\u00a0=\u00a03 ", pages["continued/contrasts"])
+
+
 def test_measurement_that_cannot_be_trusted_shows_its_gate_and_no_contrast(tmp_path, protocols, only):
     only("latency")
     table = keep_table(tmp_path, protocols, "latency")
@@ -165,6 +199,8 @@ def test_measurement_that_cannot_be_trusted_shows_its_gate_and_no_contrast(tmp_p
     assert "the measurement cannot be trusted" in pages["latency/answer"]
     assert "No contrast is shown" in pages["latency/contrasts"]
     assert "The gate is not passed" in pages["latency/mechanism"] and "interim" not in pages["answers"]
+    assert "did not pass its own check" in pages["answers"] and "do not compare arms" in pages["latency/mechanism"]
+    assert "resumes" not in pages["latency/answer"] and not re.search(r"\[-\d", pages["latency/answer"])
 
 
 def test_table_of_another_protocol_or_a_damaged_one_is_not_shown(tmp_path, protocols, only):
@@ -198,7 +234,8 @@ def test_every_arm_and_control_of_the_committed_protocols_is_explained(name):
         arm for arm in known if arm not in question.purposes and not getattr(protocol.arms.get(arm), "note", "")
     } == set()
     compared = {(contrast.treatment, contrast.control) for contrast in protocol.contrasts}
-    assert set(question.controls) <= compared and question.controls
+    assert set(question.controls) <= compared | {contrast.name for contrast in protocol.contrasts} and question.controls
+    assert {*question.beside, *question.published} <= {contrast.name for contrast in protocol.contrasts}
     for arm in known:
         assert arm_words(protocol, arm) and phase_words(protocol, arm)
     assert all(

@@ -61,6 +61,7 @@ def test_contrasts_of_both_arms_stand_side_by_side(tmp_path, protocols):
     for contrast in shared:
         _, ours, theirs, verdict = cells(page, contrast.name)
         for text, found in ((ours, chapter), (theirs, arm)):
+            assert "n\u00a0=\u00a0" in text
             finding = next(finding for finding in found.findings if finding.name == contrast.name)
             assert f"{abs(finding.value):.2f}" in text and finding.verdict in text
         assert verdict.rsplit(">", 1)[-1].strip() in ("yes", "no", "cannot tell")
@@ -70,9 +71,11 @@ def test_arms_with_the_same_verdict_agree_unless_an_effect_changes_its_sign(tmp_
     keep_both(tmp_path, protocols, 3.0)
     (finding,) = [f for f in open_chapter("continued", tmp_path, protocols).findings if f.test == "difference"][:1]
     up, down = replace(finding, verdict="supported", value=3.0), replace(finding, verdict="supported", value=-3.0)
-    null, open_ = replace(finding, verdict="not supported"), replace(finding, verdict="cannot tell")
+    null = replace(finding, verdict="not supported", low=finding.low - 9, high=finding.low - 1)
+    open_, near = replace(finding, verdict="cannot tell"), replace(null, high=finding.low)
     assert [agreement(up, other) for other in (up, down, null, open_)] == ["yes", "no", "no", "cannot tell"]
     assert agreement(null, replace(null, value=-null.value)) == "yes"
+    assert agreement(up, near) == agreement(near, up) == "cannot tell"  # two verdicts, and intervals that overlap
     same = replace(up, test="equivalence")
     assert agreement(same, replace(same, value=-3.0)) == "yes"
     beyond = replace(same, verdict="not supported")

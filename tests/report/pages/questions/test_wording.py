@@ -71,7 +71,7 @@ def test_difference_that_is_not_supported_excludes_the_smallest_effect_of_intere
 @pytest.mark.parametrize("direction", ["greater", "less", "two-sided"])
 def test_open_question_is_called_open_and_claims_nothing(test, direction):
     words = sentence(test, direction, verdict="cannot tell")
-    assert words.startswith("Whether ") and " is open: +1.50 points" in words
+    assert words.startswith("In the laboratory, whether ") and " is open: +1.50 points" in words
     assert "does not" not in words and "no effect" not in words
 
 
@@ -87,7 +87,8 @@ def test_equivalence_names_its_margin(test):
 @pytest.mark.parametrize("found", ["supported", "not supported", "cannot tell"])
 def test_interim_result_has_a_number_and_no_verdict(test, found):
     words = sentence(test, present=4, verdict=found, confirmatory=False)
-    assert words.startswith("Interim estimate (4 of 12 encoders)") and "+1.50 points [+1.00, +2.00]" in words
+    assert words.startswith("Interim estimate (in the laboratory, 4 of 12 encoders): ")
+    assert " by +1.50 points [+1.00, +2.00] (95 % interval" in words
     assert not any(claim in words for claim in CLAIMS)
     assert verdict(chapter(4), FINDING) == PENDING and verdict(chapter(), FINDING) == "supported"
 
@@ -95,7 +96,9 @@ def test_interim_result_has_a_number_and_no_verdict(test, found):
 @pytest.mark.parametrize("found", ["supported", "not supported", "cannot tell"])
 def test_headline_has_the_claim_and_the_number_of_the_sentence(found):
     title = plain(headline(chapter(), CONTRAST, replace(FINDING, verdict=found)))
-    assert title.endswith(": +1.50 points") and "POS in far languages" in title
+    assert (
+        title.endswith(": +1.50 points") and "POS in far languages" in title and title[0].isupper() | (title[0] == "“")
+    )
     assert ("“mnli” raises" in title) == (found == "supported") and ("is open" in title) == (found == "cannot tell")
 
 
@@ -106,12 +109,13 @@ def test_status_says_why_a_result_is_not_confirmatory():
     early = replace(other, reasons=("8 of 12 encoders are missing", "the study was not registered"))
     words = explain_status(chapter(4), early)
     assert status(chapter(4), early) == "interim" and "4 of 12 encoders are done" in words
+    assert "not corrected for looking early" in words
     assert "It will be exploratory, because the study was not registered" in words and "missing" not in words
 
 
 def test_power_is_stated_for_every_kind_of_test():
     assert "SD 0.80" in explain_power(FINDING) and "power 0.90" in explain_power(FINDING)
-    assert "margin is ±0.5 points" in explain_power(replace(FINDING, test="equivalence"))
+    assert "margin is ±0.5 points" in plain(explain_power(replace(FINDING, test="equivalence")))
 
 
 @pytest.mark.parametrize(
@@ -128,6 +132,20 @@ def test_interval_is_compared_with_the_smallest_effect_of_interest(low, high, wo
 def test_decision_rule_names_level_and_limit(test, direction):
     rule = plain(decision_rule(CONTRAST.model_copy(update={"test": test, "direction": direction})))
     assert "0.05" in rule and "0.5 points" in rule and rule.endswith("stays open.")
+    if test in ("difference", "slope"):
+        assert ("two-sided test" in rule) == (direction == "two-sided") != ("one-sided test" in rule)
+
+
+def test_answer_says_whether_its_languages_are_real_and_which_levels_it_is_limited_to():
+    real = chapter()
+    real.protocol = real.protocol.model_copy(update={"base": {"profile": "small"}})
+    assert answer(real, CONTRAST, FINDING).startswith("On real languages, ")
+    limited = CONTRAST.model_copy(update={"levels": {"rate": ("3e-4",)}})
+    assert "(rate: 3e-4)" in answer(chapter(), limited, FINDING) and "rate" not in answer(chapter(), CONTRAST, FINDING)
+
+
+def test_one_point_is_singular():
+    assert "is 1 point." in plain(explain_power(replace(FINDING, sesoi=1.0)))
 
 
 def test_numbers_have_signs_and_zero_has_none():
