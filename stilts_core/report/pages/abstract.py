@@ -23,6 +23,8 @@ def _answer(chapter: Chapter, short: str) -> str:
     link = f"[{markdown_text(short)}](questions/{chapter.name}.md)"
     finding = chapter.primary
     if finding is None:
+        if chapter.table and not chapter.is_interim:
+            return f"- {link}: no answer yet; its chapter says why."
         return f"- {link}: no answer yet{f' ({progress(chapter)})' if chapter.table else ''}."
     sentence = answer(chapter, chapter.protocol.primary, finding)
     return f"- {link}: {markdown_text(sentence)} *{status(chapter, finding).capitalize()}.*"

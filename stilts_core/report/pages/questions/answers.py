@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from stilts_core.report.escape import markdown_text
 from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedInterval, draw_intervals
 from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.questions.absence import state_reason
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import list_words
-from stilts_core.report.pages.questions.wording import PENDING, answer, progress, quantity, status, verdict
+from stilts_core.report.pages.questions.wording import PENDING, answer, quantity, status, verdict
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.studies.findings import Finding
 
@@ -21,13 +22,13 @@ def build_answers(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], wr
         finding = chapter.primary
         link = f"[{markdown_text(shorts[name])}](questions/{name}.md)"
         cells = _cells(chapter, finding)
-        sentence, *facts = map(markdown_text, cells)
-        rows.append([f"{link}<br>{markdown_text(chapter.protocol.question)}", sentence, "<br>".join(facts)])
+        sentence, _, *judgement = map(markdown_text, cells)  # the sentence has the value
+        rows.append([f"{link}<br>{markdown_text(chapter.protocol.question)}", sentence, "<br>".join(judgement)])
         numbers = (finding.value, finding.low, finding.high, finding.sesoi) if finding else ("",) * 4
         csv_rows.append([name, chapter.protocol.question, *cells, *numbers])
     columns = ["chapter", "question", "answer", "value", "verdict", "status"]  # of the CSV file
     path = writer.write_csv("questions/answers", [*columns, "estimate", "low", "high", "sesoi"], csv_rows)
-    table = markdown_table(["question", "answer", "value, verdict, status"], rows)
+    table = markdown_table(["question", "answer", "verdict, status"], rows)
     return "\n\n".join([f"{table}\n{{download}}`CSV <{path}>`", *_figure(chapters, shorts, writer)]) + "\n"
 
 
@@ -37,7 +38,7 @@ def _cells(chapter: Chapter, finding: Finding | None) -> list[str]:
         sentence = answer(chapter, chapter.protocol.primary, finding)
         return [sentence, quantity(finding), verdict(chapter, finding), status(chapter, finding)]
     if chapter.table is not None:
-        return [f"No answer yet: {progress(chapter)}.", "–", "–", "interim" if chapter.is_interim else "–"]
+        return [f"No answer yet: {state_reason(chapter)}.", "–", "–", "interim" if chapter.is_interim else "–"]
     return ["The results cannot be shown." if chapter.problem else "Not run yet.", "–", "–", "–"]
 
 
