@@ -38,7 +38,7 @@ def table(
     Numbers are aligned right. Strings are taken as HTML, so text must be escaped before (see `text`). The last `totals`
     rows form the table's foot, which keeps its place when a reader sorts the table.
     """
-    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    head = "".join(f'<th scope="col">{column}</th>' if column else "<td></td>" for column in columns)
     lines = [f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows]
     body, foot = lines[: len(rows) - totals], lines[len(rows) - totals :]
     tfoot = f'<tfoot style="border-top: 1px solid">{"".join(foot)}</tfoot>' if foot else ""
