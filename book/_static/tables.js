@@ -1,4 +1,5 @@
-// Every table can be sorted: a button in each column's header sorts the rows of each body by themselves.
+// Tables can be sorted: a button in each column's header sorts the rows of each body by themselves. A table with an
+// unnamed column is a list of facts, and in one with an unnamed row several rows belong together: both keep their order.
 const value = (cell) => {
   const number = parseFloat(cell.dataset.value ?? cell.textContent.trim().replaceAll(",", "").replace("−", "-"));
   return Number.isNaN(number) ? cell.textContent.trim() : number;
@@ -27,17 +28,26 @@ const sortable = (table) => {
     (head.querySelector("p") ?? head).insertBefore(button, head.querySelector("small"));
   });
 };
-// What scrolls must be in reach of a keyboard; what does not scroll is no stop on its way.
+const named = (cell) => cell.textContent.trim() !== "";
+const isSortable = (table) => {
+  const bodies = [...table.tBodies];
+  return table.tHead && bodies.some((body) => body.rows.length > 2) && [...table.tHead.rows[0].cells].every(named) &&
+    bodies.every((body) => [...body.rows].every((row) => named(row.cells[0])));
+};
+// What scrolls must be in reach of a keyboard, and show that there is more; what does not scroll is no stop on its way.
+const BOXES = ".stilts-table, .pst-scrollable-table-container";
+const fade = (box) => box.toggleAttribute("data-more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
 const reach = () => {
-  for (const box of document.querySelectorAll(".stilts-table:not([role])")) {
+  for (const box of document.querySelectorAll(BOXES)) {
+    fade(box);
+    if (!box.matches(".stilts-table:not([role])")) continue;
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   }
 };
 addEventListener("resize", reach);
 document.addEventListener("DOMContentLoaded", () => {
-  for (const table of document.querySelectorAll(".bd-article table")) {
-    if (table.tHead && [...table.tBodies].some((body) => body.rows.length > 2)) sortable(table);
-  }
+  for (const table of document.querySelectorAll(".bd-article table")) if (isSortable(table)) sortable(table);
+  for (const box of document.querySelectorAll(BOXES)) box.addEventListener("scroll", () => fade(box), { passive: true });
   reach();
 });

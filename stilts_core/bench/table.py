@@ -60,6 +60,8 @@ def format_figure(value: float, unit: str) -> str:
         return f"{value / 2**30:.2f} GiB"
     if unit == "share":
         return f"{100 * value:.1f} %"
+    if unit == "steps":
+        return f"{value:,.0f}"
     digits = max(0, 2 - len(str(int(abs(value)))) + 1)
     return f"{value:,.{digits}f}" + {"s": " s", "1/s": "/s"}.get(unit, "")
 

@@ -31,6 +31,11 @@ class Effect:
     sd: float
 
 
+def describe_p(p: float) -> str:
+    """A p value in words for a sentence: p = 0.032, or p < 0.001 if it is smaller."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 def compare_means(differences: np.ndarray, direction: Direction = "two-sided", alpha: float = 0.05) -> Effect:
     """Return the mean of paired differences (units,) with Student's interval, and the p value of no difference.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from stilts_core.errors import StudyError
 from stilts_core.studies.findings import Finding, judge_effects
-from stilts_core.studies.inference import Effect, compare_equivalence, compare_means
+from stilts_core.studies.inference import Effect, compare_equivalence, compare_means, describe_p
 from stilts_core.studies.protocol import Contrast, LatencyPlan, Protocol
 from stilts_core.studies.registration import Standing
 from stilts_core.studies.results import StudyTable
@@ -58,7 +58,8 @@ def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = N
         raise StudyError(
             f"the measurement cannot be trusted: the control against itself differs by {gate.again.value:+.2f} % "
             f"[{gate.again.low:+.2f}, {gate.again.high:+.2f}] (margin {gate.margin:g} %), and one layer more takes "
-            f"{gate.positive.value:+.2f} % (p = {gate.positive.p:.2g}); measure on an idle machine, or in more blocks"
+            f"{gate.positive.value:+.2f} % ({describe_p(gate.positive.p)}); "
+            "measure on an idle machine, or in more blocks"
         )
     contrasts = protocol.contrasts
     effects = [_evaluate(contrast, percent_differences(table, contrast)) for contrast in contrasts]

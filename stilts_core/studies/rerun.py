@@ -16,7 +16,7 @@ from stilts_core.studies.differences import Pairs, pair_runs
 from stilts_core.studies.findings import Finding, evaluate, judge_effects
 from stilts_core.studies.forecast import forecast
 from stilts_core.studies.groups import in_group, language_distances
-from stilts_core.studies.inference import Effect, compare_equivalence, compare_means
+from stilts_core.studies.inference import Effect, compare_equivalence, compare_means, describe_p
 from stilts_core.studies.latency import LatencyGate, check_gate, percent_differences
 from stilts_core.studies.power import Direction
 from stilts_core.studies.protocol import Protocol, read_protocol
@@ -60,9 +60,9 @@ class PrimaryDifferences:
             return (
                 f"The check did not pass, so these times show nothing about the question. The control against itself "
                 f"differs by {again.value:+.2f} % [{again.low:+.2f}, {again.high:+.2f}], and one layer more by "
-                f"{positive.value:+.2f} % (p = {positive.p:.2g}). The first must lie within ±{self.gate.margin:g} %, "
-                "and the second must be detected. A busy machine is the usual reason, and the study itself measures in "
-                "more blocks."
+                f"{positive.value:+.2f} % ({describe_p(positive.p)}). The first must lie within "
+                f"±{self.gate.margin:g} %, and the second must be detected. A busy machine is the usual reason, and "
+                "the study itself measures in more blocks."
             )
         finding = self.finding
         test = "" if self.direction == "two-sided" else f" (one-sided: {self.direction})"
@@ -71,7 +71,7 @@ class PrimaryDifferences:
         return (
             f"{finding.name[:1].upper()}{finding.name[1:]}: {finding.value:+.2f} {finding.unit_of_value} "
             f"[{finding.low:+.2f}, {finding.high:+.2f}], {100 * finding.coverage:.0f} % interval over {finding.n} "
-            f"{finding.unit}s, p = {finding.p:.2g}{test}. This is exploratory."
+            f"{finding.unit}s, {describe_p(finding.p)}{test}. This is exploratory."
         )
 
 

@@ -63,6 +63,7 @@ const AXE = %(axe)s;
     frame.src = page;
     document.body.append(frame);
     await loaded;
+    await frame.contentDocument.fonts.ready;
     if (first) {
       frame.remove();
       continue;

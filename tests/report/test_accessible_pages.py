@@ -1,9 +1,11 @@
 """What built pages need for a screen reader: the check of pages finds planted faults, and the extension mends pages."""
 
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 from page_faults import find_faults
 
-from stilts_core.report.accessible_pages import make_accessible
+from stilts_core.report.accessible_pages import keep_units, make_accessible, mend_document
 from stilts_core.report.escape import language_tag
 from stilts_core.report.safe_output import clean_html
 
@@ -51,3 +53,23 @@ def test_extension_adds_scopes_and_names_once_and_changes_nothing_else():
 def test_generated_languages_have_tags_that_tools_know():
     assert [language_tag(code) for code in ("qdu", "de", "quy", "kmr")] == ["art-x-qdu", "de", "quy", "kmr"]
     assert 'lang="art-x-qdu"' in clean_html('<p lang="qdu" dir="rtl">x</p>')
+
+
+def test_lines_do_not_break_between_a_number_and_its_unit():
+    kept = keep_units("2 % of 3 s, 4 seeds, [−1, 2] points, 5 min 6 s; 7 s-shaped, 8 % [x] h")
+    assert (
+        kept
+        == "2\u00a0% of 3\u00a0s, 4 seeds, [−1, 2]\u00a0points, 5\u00a0min 6\u00a0s; 7 s-shaped, 8\u00a0% [x]\u00a0h"
+    )
+    assert keep_units(kept) == kept
+
+
+def test_extension_marks_short_cells_and_leaves_code_as_it_is():
+    document, short, long = new_document("page"), nodes.entry(), nodes.entry()
+    short += nodes.paragraph("", "", nodes.Text("pending"), nodes.raw("", "<br>", format="html"), nodes.Text("interim"))
+    long += nodes.paragraph("", "A sentence of 9 s.")
+    code = nodes.literal_block("", "sleep 9 s")
+    document += [short, long, code]
+    mend_document(None, document, "page")
+    assert (short["classes"], long["classes"]) == (["short"], [])
+    assert long.astext() == "A sentence of 9\u00a0s." and code.astext() == "sleep 9 s"

@@ -112,6 +112,11 @@ def _find_aim(workload: str, measure: str, peer: str, entry: Entry) -> Aim | Non
     return checked[0] if checked else None
 
 
+def _tick(value: float, _place: float) -> str:
+    """The label of a tick: thousands and millions have their letters, and a share of one is a decimal."""
+    return f"{value:g}" if value < 1 else EngFormatter(sep="")(value)
+
+
 def _draw_curve(axes: Axes, name: str, entry: Entry) -> None:
     sizes, costs = zip(*entry["points"], strict=True)
     mean_size, mean_cost = geometric_mean(sizes), geometric_mean(costs)  # the line of least squares passes here
@@ -120,7 +125,7 @@ def _draw_curve(axes: Axes, name: str, entry: Entry) -> None:
     axes.loglog(sizes, costs, color=COLOURS[0], marker="o", linestyle="none")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(subs=TICKS))
-        axis.set_major_formatter(EngFormatter(sep=""))
+        axis.set_major_formatter(_tick)
         axis.set_minor_formatter(NullFormatter())
     axes.set_title(f"exponent {entry['exponent']:.2f}")
     axes.set_xlabel(SIZE_LABELS[name])

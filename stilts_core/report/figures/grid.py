@@ -34,6 +34,8 @@ from stilts_core.tasks.catalogue import get_task
 
 Differences = Mapping[tuple[str, str], Measurement]  # from the baseline, by row and target
 ONE_SEED = "One seed shows no clear difference"
+DIGITS, SMALL_DIGITS = 11, 8.5  # points: the size of the numbers in a heat map, with few columns and with many
+FEW_TARGETS = 7  # up to this number of columns, the larger digits fit
 TITLE_CHARACTERS = 58  # characters of a title's line that fit the heat map
 
 
@@ -49,6 +51,7 @@ def draw_heat_map(grid: Grid, clear: Collection[tuple[str, str]] | None = None) 
     differences = _differences(grid, rows)
     transfer = {key: value for key, value in differences.items() if not grid.cells[key].same_data}
     limit = colour_limit(value.value for value in transfer.values())
+    digits = DIGITS if len(grid.targets) <= FEW_TARGETS else SMALL_DIGITS
 
     def tabulate(entry: Callable[[tuple[str, str]], float | str], missing: float | str) -> pd.DataFrame:
         """A table of entries by row and target; `missing` where there is no difference."""
@@ -67,7 +70,7 @@ def draw_heat_map(grid: Grid, clear: Collection[tuple[str, str]] | None = None) 
         seaborn.heatmap(
             tabulate(lambda key: transfer[key].value if key in transfer else 0.0, np.nan),
             annot=tabulate(lambda key: format_signed(differences[key].value), ""),
-            fmt="", annot_kws={"fontsize": 8.5}, vmin=-limit, vmax=limit, cbar=False, ax=axes,
+            fmt="", annot_kws={"fontsize": digits}, vmin=-limit, vmax=limit, cbar=False, ax=axes,
             cmap=ListedColormap([np.array(difference_colour(value, 1)) / 255 for value in np.linspace(-1, 1, 201)]),
         )  # fmt: skip
         _style_numbers(axes, differences, transfer, clear or ())

@@ -114,7 +114,7 @@ def draw_retrieval(
     """
     others = {code: sweep for code, sweep in sweeps.items() if code != "en"}
     mean = np.mean(list(others.values()), axis=0)
-    with styled_figure(3.6) as figure:
+    with styled_figure(3.9) as figure:
         axes = figure.add_subplot()
         for code, sweep in others.items():
             colour, style = ("#aaaaaa", "-") if in_pretraining[code] else (COLOURS[1], ":")
@@ -127,8 +127,8 @@ def draw_retrieval(
         axes.set_ylabel(f"accuracy among {candidates}, 0–100")
         axes.set_ylim(bottom=0)
         axes.set_xlim(right=len(mean) - 0.6)  # leaves room for the names
-        axes.legend()
         set_title(figure, title)
+        add_legend(figure, 3)
         _label_best_lines(figure, axes, others)
         return to_svg(figure)
 

@@ -10,7 +10,7 @@ from stilts_core.report.figures.bench import draw_growth, draw_ratios
 from stilts_core.report.figures.image import markdown_image
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import forecast
-from stilts_core.report.tables.html import markdown_table
+from stilts_core.report.tables.html import format_count, format_minute, markdown_table
 
 NOT_MEASURED = (
     "There is no benchmark yet. `make bench` measures all workloads on this machine and writes "
@@ -97,15 +97,16 @@ def _provenance(provenance: dict[str, dict]) -> str:
         machine = facts["environment"]
         rows.append(
             [
-                *map(markdown_text, (name, facts["finished"])),
+                *map(markdown_text, (name, format_minute(facts["finished"]))),
                 markdown_text(
-                    f"{machine['cpu']}, {machine['threads']} threads, {machine['device']}, {machine['precision']}"
+                    f"{machine['cpu']}, {format_count(machine['threads'], 'thread')}, {machine['device']}, "
+                    f"{machine['precision']}"
                 ),
                 *map(markdown_text, (facts["encoder"]["name"], facts["repetitions"])),
                 code_span(machine["git_revision"]),
             ]
         )
-    columns = ["workload", "finished", "machine", "encoder", "repetitions", "revision"]
+    columns = ["workload", "finished (UTC)", "machine", "encoder", "repetitions", "revision"]
     versions = dict.fromkeys(
         markdown_text(f"{package} {version}")
         for facts in provenance.values()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stilts_core.config import RunConfig
-from stilts_core.report.tables.html import markdown_table
+from stilts_core.report.tables.html import format_power, markdown_table
 from stilts_core.workflow.forecast.cost import GridCost, describe_kinds, forecast_grid
 from stilts_core.workflow.forecast.description import (
     CHEAPER,
@@ -38,8 +38,9 @@ def build_section(bench: Path) -> str:
             "## What the paper's grid costs",
             f"This forecast needs no run and no data. The grid of the profile `{PROFILE}` with one seed has "
             f"{describe_kinds(whole)}; an intermediate checkpoint is counted once, however many pairs share it. Its "
-            f"arithmetic is {whole.work.flops:.1e} floating-point operations. The same forecast for any grid, with the "
-            f"request to Slurm, is printed by `stilts plan --profile {PROFILE}` and the options of `stilts sweep`.",
+            f"arithmetic is {format_power(whole.work.flops)} floating-point operations. The same forecast for any "
+            f"grid, with the request to Slurm, is printed by `stilts plan --profile {PROFILE}` and the options of "
+            "`stilts sweep`.",
             _explain_rate(rate),
             _table(costs, rate),
             f"In each cell the first time is that of perfect packing, and the second is the most that a scheduler can "

@@ -71,11 +71,19 @@ def build_languages() -> str:
             language.script,
             f"{language.cc100_gib:g}",
             f"{language.syntax_distance_en:.2f}",
-            f"{language.attested} of 103",
+            language.attested,
         ]
         for language in benchmark_languages().values()
     ]
-    columns = ["language", "code", "family", "script", "pretraining text, GiB", "distance to English", "attested"]
+    columns = [
+        "language",
+        "code",
+        "family",
+        "script",
+        "pretraining text, GiB",
+        "distance to English",
+        "attested, of 103",
+    ]
     return markdown_table(columns, rows)
 
 

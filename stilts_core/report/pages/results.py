@@ -43,8 +43,11 @@ AVERAGE = "average"  # of a row, in the place of a target
 MEMBERS = "those of both tables on this page, with and without English, and the rows' averages"
 SAME_DATA = (
     "*same*: the intermediate task is the target's own training set. Such cells are shown, but they enter no average "
-    "and are not tested. The average of a row is the mean of its differences over the other XTREME targets, taken "
-    "within each seed first; *of* is the number of these targets."
+    "and are not tested. "
+)
+ROW_AVERAGE = (
+    "The average of a row is the mean of its differences over the {other}XTREME targets, taken within each seed first; "
+    "*of* is the number of these targets."
 )
 SHORT_METRICS = {"accuracy": "acc.", "f1": "F1", "em_f1": "EM, F1", "map": "mAP"}
 
@@ -60,7 +63,7 @@ def build_page(grid: Grid, place: GridPlace) -> str:
     parts = [
         "## What does an intermediate task change?",
         _main_table(grid, family, place, "all", "results", limit),
-        f"{explanation}\n\n{SAME_DATA}",
+        f"{explanation}\n\n{_explain_averages(grid)}",
         WITHOUT_BASELINE if _unpaired(grid) else "",
         *_heat_map(grid, family, place),
         *choice.build_sections(grid, place),
@@ -141,6 +144,12 @@ def _cell(
         return number_cell(score, f"{score.value:.1f}", links=links, mark=mark)
     clear = family.is_clear((row, target, average))
     return grid_table.difference_cell(difference, cell, link, limit, clear=clear)
+
+
+def _explain_averages(grid: Grid) -> str:
+    """How rows are averaged, and what a cell with the target's own data is, where the grid has one."""
+    same_data = any(cell.same_data for cell in grid.cells.values())
+    return SAME_DATA * same_data + ROW_AVERAGE.format(other="other " * same_data)
 
 
 def _unpaired(grid: Grid) -> bool:

@@ -1,5 +1,6 @@
 """Tables of a grid as HTML: every number has its interval, its colour, and links to the runs that it comes from."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from stilts_core.report.analysis.grid import Cell
@@ -8,6 +9,7 @@ from stilts_core.report.analysis.measurement import Measurement
 from stilts_core.report.colours import TEXT, difference_colour, to_css
 from stilts_core.report.escape import html_text
 
+_MINUS = re.compile(r"(?<!\w)-(?=\d)")
 MISSING_CELL = '<td class="missing" aria-label="not run">–</td>'
 WIDE_PAGE = "---\nhtml_theme.sidebar_secondary.remove: true\n---\n"  # front matter that gives a table the whole width
 Link = Callable[[GridRun], str]  # from a run to the address of its page; "" if it has none
@@ -24,7 +26,7 @@ def build_table(caption: str, heads: Sequence[Sequence[str]], bodies: Sequence[S
     return (
         '<div class="stilts-table stilts-grid mathjax_ignore" role="region" tabindex="0" '
         f'aria-label="{html_text(caption)}">'
-        f"<table><caption>{html_text(caption)}</caption><thead>{head}</thead>{groups}"
+        f"<table><caption><span>{html_text(caption)}</span></caption><thead>{head}</thead>{groups}"
         f"{f'<tfoot>{foot}</tfoot>' if foot else ''}</table></div>\n"
     )
 
@@ -107,8 +109,8 @@ def format_interval(value: Measurement) -> str:
 
 
 def with_minus_signs(text: str) -> str:
-    """Replace hyphens by minus signs, which are as wide as a plus sign."""
-    return text.replace("-", "−")
+    """Replace the hyphens before numbers by minus signs, which are as wide as a plus sign."""
+    return _MINUS.sub("−", text)
 
 
 def _css_colour(difference: float, limit: float) -> str:

@@ -14,6 +14,8 @@ METRIC_NAMES = {
     "map": "mAP",
 }
 
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 CellValue = str | int | float | None
 
 
@@ -36,7 +38,7 @@ def table(
     Numbers are aligned right. Strings are taken as HTML, so text must be escaped before (see `text`). The last `totals`
     rows form the table's foot, which keeps its place when a reader sorts the table.
     """
-    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    head = "".join(f'<th scope="col">{column}</th>' if column else "<td></td>" for column in columns)
     lines = [f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows]
     body, foot = lines[: len(rows) - totals], lines[len(rows) - totals :]
     tfoot = f'<tfoot style="border-top: 1px solid">{"".join(foot)}</tfoot>' if foot else ""
@@ -70,6 +72,22 @@ def format_duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def format_count(number: int, noun: str) -> str:
+    """A number with its noun in the right form."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def format_power(value: float, digits: int = 1) -> str:
+    """A large number as a factor and a power of ten: 8.6 × 10¹⁰."""
+    factor, exponent = f"{value:.{digits}e}".split("e")
+    return f"{factor} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+
+
+def format_minute(time: str) -> str:
+    """A time of ISO 8601 to the minute."""
+    return time[:16].replace("T", " ")
 
 
 def _cell(value: CellValue) -> str:

@@ -22,7 +22,7 @@ def show_question(study: Study) -> HTML:
 
 def show_answer(differences: PrimaryDifferences) -> HTML:
     """What the primary contrast shows, as a paragraph."""
-    return HTML(_paragraph(differences.sentence))
+    return HTML(_paragraph(with_minus_signs(differences.sentence)))
 
 
 def difference_table(differences: PrimaryDifferences) -> HTML:

@@ -10,7 +10,16 @@ from stilts_core.laboratory.languages import get_language
 from stilts_core.report.analysis.centring import EXPLANATION, KINDS, When, mean_by_state
 from stilts_core.report.analysis.distances import describe_distance, sort_by_distance
 from stilts_core.report.escape import html_text
-from stilts_core.report.tables.html import CellValue, format_duration, format_number, metric_name, table
+from stilts_core.report.tables.html import (
+    CellValue,
+    format_count,
+    format_duration,
+    format_minute,
+    format_number,
+    format_power,
+    metric_name,
+    table,
+)
 from stilts_core.runs.record import DevScore, Interval, Record
 
 MISSING = "–"  # in place of a score, where there is none
@@ -104,8 +113,11 @@ def cost(record: Record) -> HTML:
     ]
     rows += [
         ["peak memory", f"{used.peak_memory_bytes / 2**30:.2f} GiB"],
-        ["floating-point operations", f"{used.flops:.2e}"],
-        ["device", f"{html_text(machine.device)} ({html_text(machine.cpu)}, {machine.threads} threads)"],
+        ["floating-point operations", format_power(used.flops, 2)],
+        [
+            "device",
+            f"{html_text(machine.device)} ({html_text(machine.cpu)}, {format_count(machine.threads, 'thread')})",
+        ],
         ["precision", html_text(machine.precision)],
     ]
     if machine.layers:
@@ -119,11 +131,11 @@ def provenance(record: Record) -> HTML:
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items() if version)
     rows: list[list[CellValue]] = [
         ["run", f"<code>{html_text(record.run_id)}</code>"],
-        ["finished", html_text(record.finished)],
+        ["finished (UTC)", html_text(format_minute(record.finished))],
         [
             "encoder",
             f"{html_text(encoder.name)}: {html_text(encoder.architecture)}, {encoder.layers} layers of "
-            f"{encoder.hidden_size}, {encoder.parameters / 1e6:.0f} M parameters, {encoder.rows_used:,} of "
+            f"{encoder.hidden_size}, {encoder.parameters:,} parameters, {encoder.rows_used:,} of "
             f"{encoder.vocabulary_rows:,} vocabulary rows used",
         ],
         ["encoder's fingerprint", f"<code>{html_text(encoder.fingerprint)}</code>"],
@@ -192,7 +204,7 @@ def _list_checksums(files: dict[str, str]) -> str:
     """The checksums of all data files, folded away."""
     rows = [[html_text(file), f"<code>{html_text(checksum[:16])}</code>"] for file, checksum in files.items()]
     content = table(["file", "sha256"], rows).data
-    return f"<details><summary>{len(files)} data files</summary>{content}</details>"
+    return f"<details><summary>{format_count(len(files), 'data file')}</summary>{content}</details>"
 
 
 def _format_dev(dev: DevScore | None) -> str:

@@ -1,10 +1,9 @@
 """Why a chapter has no answer yet, in words."""
 
-import re
-
 from stilts_core.report.escape import markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.wording import progress
+from stilts_core.report.tables.grid import with_minus_signs
 
 
 def explain_absence(chapter: Chapter) -> str:
@@ -14,15 +13,10 @@ def explain_absence(chapter: Chapter) -> str:
         return f"The results of this study cannot be shown: {markdown_text(chapter.problem)}."
     if chapter.table is None:
         return f"This study has not been run yet. {command} runs it, and `stilts report` then fills this page."
-    refusal = markdown_text(_with_minus_signs(chapter.refusal))
+    refusal = markdown_text(with_minus_signs(chapter.refusal))
     # A finished measurement of latency is never repeated by itself: another one would be a second attempt.
     further = "" if chapter.protocol.latency and not chapter.is_interim else f" {command} resumes the study."
     return f"There is no answer yet ({progress(chapter)}): {refusal}.{further}"
-
-
-def _with_minus_signs(text: str) -> str:
-    """A message in which hyphens before digits are minus signs."""
-    return re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text)
 
 
 def summarise_absence(chapter: Chapter) -> str:

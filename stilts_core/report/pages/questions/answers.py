@@ -23,13 +23,13 @@ def build_answers(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], wr
         finding = chapter.primary
         link = f"[{markdown_text(shorts[name])}](questions/{name}.md)"
         cells = _cells(chapter, finding)
-        sentence, *facts = map(markdown_text, cells)
-        rows.append([f"{link}<br>{markdown_text(chapter.protocol.question)}", sentence, "<br>".join(facts)])
+        sentence, _, *judgement = map(markdown_text, cells)  # the sentence has the value
+        rows.append([f"{link}<br>{markdown_text(chapter.protocol.question)}", sentence, "<br>".join(judgement)])
         numbers = (finding.value, finding.low, finding.high, finding.sesoi) if finding else ("",) * 4
         csv_rows.append([name, chapter.protocol.question, *cells, *numbers])
     columns = ["chapter", "question", "answer", "value", "verdict", "status"]  # of the CSV file
     path = writer.write_csv("questions/answers", [*columns, "estimate", "low", "high", "sesoi"], csv_rows)
-    table = markdown_table(["question", "answer", "value, verdict, status"], rows)
+    table = markdown_table(["question", "answer", "verdict, status"], rows)
     return "\n\n".join([f"{table}\n{{download}}`CSV <{path}>`", *_figure(chapters, shorts, writer)]) + "\n"
 
 
