@@ -4,7 +4,7 @@ A RunConfig is what a user asks for; `resolved()` fills in the profile's values 
 ResolvedConfig, which the rest of the package works with.
 """
 
-from dataclasses import Field, asdict, dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from itertools import chain
 from typing import Any, ClassVar, Self
 
@@ -20,6 +20,7 @@ from stilts_core.parameters import (
     TEMPERATURE,
     GridRow,
     Seeds,
+    has_own_default,
     hashed_name,
     parameter,
     read_value,
@@ -203,7 +204,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         """Read every field, whoever gave it. Raises ConfigError for a value that the field cannot have."""
         for f in fields(self):
-            object.__setattr__(self, f.name, read_value(f, getattr(self, f.name)))
+            value = getattr(self, f.name)
+            if value is not f.default or not has_own_default(f):
+                object.__setattr__(self, f.name, read_value(f, value))
 
     def resolved(self) -> "ResolvedConfig":
         """The same configuration with the profile's values, checked.
@@ -283,7 +286,7 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields by name."""
-        return asdict(self)
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import Field, field
 from decimal import Decimal
+from functools import cache
 from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -84,10 +85,17 @@ def parameter(
     return field(default=default, metadata=metadata)
 
 
+@cache
 def value_type(f: Field) -> type:
     """Return the type of a field's value (bool, int, float or str), without None."""
     (kind,) = [kind for kind in get_args(f.type) or (f.type,) if kind is not NoneType]
     return kind
+
+
+@cache
+def has_own_default(f: Field) -> bool:
+    """Whether the field's default is one of its values, and is not the None of a field that must be set."""
+    return f.default is not None or NoneType in get_args(f.type)
 
 
 def read_value(f: Field, value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Encoders and data that tests share; nothing here reaches for the network."""
 
 import os
+import shutil
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 
@@ -124,12 +125,14 @@ def tiny_encoder(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory) -> Path:
-    """A cache folder for the tests, which shares nothing with the user's but the packaged encoder."""
+    """A cache folder for the tests, which has nothing of the user's but the packaged encoder and compiled kernels."""
     from stilts_core.storage.cache import cache_folder
 
     encoders, folder = cache_folder() / "encoders", tmp_path_factory.mktemp("cache")
     encoders.mkdir(parents=True, exist_ok=True)
     (folder / "encoders").symlink_to(encoders)
+    if (kernels := encoders.with_name("kernels")).is_dir():  # compiling them takes seconds
+        shutil.copytree(kernels, folder / "kernels")
     os.environ["STILTS_CACHE"] = str(folder)
     return folder
 

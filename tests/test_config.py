@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stilts_core.config import PROFILES, GridRow, ResolvedConfig, RunConfig, parameter
 from stilts_core.errors import ConfigError
-from stilts_core.parameters import value_type
+from stilts_core.parameters import read_value, value_type
 from stilts_core.runs.record import NAME
 from stilts_core.tasks.profiles import PhaseRecipe
 
@@ -18,6 +18,18 @@ def test_profile_fills_only_what_was_left_open():
     config = RunConfig(profile="small", target_examples=7).resolved()
     assert config.target_examples == 7
     assert config.intermediate_examples == PROFILES["small"]["intermediate_examples"]
+
+
+@pytest.mark.parametrize("f", fields(RunConfig), ids=lambda f: f.name)
+def test_default_is_read_as_itself(f):
+    read = read_value(f, f.default)
+    assert read == f.default and type(read) is type(f.default)
+
+
+@pytest.mark.parametrize("name", ResolvedConfig.FROM_PROFILE)
+def test_resolved_configuration_without_a_value_of_its_profile_is_an_error(name):
+    with pytest.raises(ConfigError, match=f"{name} is None; it must be"):
+        replace(RunConfig().resolved(), **{name: None})
 
 
 def test_run_id_changes_with_every_deciding_field_and_with_no_other():

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,14 @@ def open_study(
     path = locate_protocol(name, folder)
     original = read_protocol(path)
     protocol = change_protocol(original, changes or {}, seeds) if changes or seeds is not None else original
+    return Study(path, protocol, *_plan(protocol), changed=protocol.digest != original.digest)
+
+
+@lru_cache(maxsize=32)
+def _plan(protocol: Protocol) -> tuple[Design, Forecast]:
+    """The design and the forecast of a protocol; the pages of a book ask for the same ones several times."""
     design = expand(protocol)
-    return Study(path, protocol, design, forecast(protocol, design), protocol.digest != original.digest)
+    return design, forecast(protocol, design)
 
 
 def has_study(name: str, folder: Path | None = None) -> bool:

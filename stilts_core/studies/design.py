@@ -39,12 +39,17 @@ class Design:
     cells: tuple[DesignCell, ...]
 
     @cached_property
-    def configs(self) -> list[dict[str, Any]]:
-        """The fields of every run, in the order of its first cell."""
-        runs: dict[tuple, dict[str, Any]] = {}
+    def runs(self) -> dict[tuple[tuple[str, Any], ...], dict[str, Any]]:
+        """The fields of every run by its identity, in the order of its first cell."""
+        runs: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
         for cell in self.cells:
             runs.setdefault(cell.identity, dict(cell.config))
-        return list(runs.values())
+        return runs
+
+    @property
+    def configs(self) -> list[dict[str, Any]]:
+        """The fields of every run, in the order of its first cell."""
+        return list(self.runs.values())
 
 
 def expand(protocol: Protocol) -> Design:

@@ -6,7 +6,6 @@ from typing import Any
 
 from stilts_core.config import ResolvedConfig, RunConfig
 from stilts_core.studies.design import Design
-from stilts_core.studies.fields import identify
 from stilts_core.studies.protocol import LatencyPlan, Protocol
 from stilts_core.tasks.catalogue import get_task
 
@@ -30,14 +29,14 @@ def forecast(protocol: Protocol, design: Design) -> Forecast:
     arm_costs = {cell.identity: protocol.arms[cell.arm].cost for cell in reversed(design.cells)}
     phases: dict[str, float] = {}
     seconds = 0.0
-    for config in design.configs:
+    for identity, config in design.runs.items():
         seconds += costs.run + costs.target_step * _target_steps(config)
         for name, steps in _intermediate_phases(config):
-            cost = arm_costs[identify(config)] * costs.intermediate_step * steps
+            cost = arm_costs[identity] * costs.intermediate_step * steps
             phases[name] = min(cost, phases.get(name, cost))
     measuring = measuring_seconds(protocol.latency, len(protocol.arms)) if protocol.latency else 0.0
     total = seconds + sum(phases.values()) + measuring
-    return Forecast(len(design.configs), len(phases), total / 3600, measuring / 3600)
+    return Forecast(len(design.runs), len(phases), total / 3600, measuring / 3600)
 
 
 def measuring_seconds(plan: LatencyPlan, arms: int) -> float:

@@ -254,6 +254,9 @@ class Protocol(_Part):
         """Return the name of the block that a run belongs to."""
         return encoder if self.block_noun == "encoder" else f"seed-{seed}"
 
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     @cached_property
     def digest(self) -> str:
         """The SHA-256 of everything that the protocol says; comments and spaces of the file do not count."""

@@ -1,11 +1,9 @@
 """Execution of our notebooks: parameters, failures, and an output that is always whole."""
 
 import json
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import nbformat
 import pytest
@@ -56,22 +54,23 @@ def test_failing_cell_is_an_error_that_names_the_executed_notebook_which_shows_i
 
 def test_notebook_killed_while_it_is_written_is_never_half_a_file(tmp_path):
     output = tmp_path / "out.ipynb"
-    writer = textwrap.dedent(f"""
+    script = textwrap.dedent(f"""
+        import os, pathlib, signal, time
         from nbformat.v4 import new_markdown_cell, new_notebook
         from papermill.iorw import write_ipynb
         from stilts_core.notebooks.execution import SCHEME
-        book = new_notebook(cells=[new_markdown_cell("x" * 2_000_000)])
-        print("ready", flush=True)
-        while True:
-            write_ipynb(book, SCHEME + {str(output)!r})
+        book, output = new_notebook(cells=[new_markdown_cell("x" * 2_000_000)]), pathlib.Path({str(output)!r})
+        for pause in (0.0, 0.013, 0.037, 0.061, 0.083):
+            if not (writer := os.fork()):
+                while True:
+                    write_ipynb(book, SCHEME + str(output))
+            while not output.exists():
+                time.sleep(0.005)
+            time.sleep(pause)
+            os.kill(writer, signal.SIGKILL)
+            os.waitpid(writer, 0)
+            output.rename(output.with_name(f"killed-{{pause}}.ipynb"))
     """)
-    for pause in (0.0, 0.013, 0.037, 0.061, 0.083):
-        process = subprocess.Popen([sys.executable, "-c", writer], stdout=subprocess.PIPE)
-        process.stdout.readline()
-        while not output.exists():
-            time.sleep(0.005)
-        time.sleep(pause)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        assert len(json.loads(output.read_text())["cells"][0]["source"][0]) == 2_000_000
+    subprocess.run([sys.executable, "-c", script], check=True)
+    left = [json.loads(path.read_text()) for path in tmp_path.glob("killed-*.ipynb")]
+    assert [len(notebook["cells"][0]["source"][0]) for notebook in left] == [2_000_000] * 5

@@ -1,4 +1,4 @@
-"""The pair notebook as papermill's users execute it, with and without our engine."""
+"""The pair notebook as papermill's users execute it, and the runs that execute it with our engine."""
 
 import json
 import os
@@ -28,8 +28,7 @@ from stilts_core.storage.atomic import write_whole
 PAPERMILL = str(Path(sys.executable).with_name("papermill"))
 
 
-@pytest.mark.parametrize("options", [[], ["--engine", "stilts"]], ids=["plain", "stilts"])
-def test_pair_notebook_runs_through_the_papermill_command(options, tmp_path, monkeypatch, tiny_xlmr):
+def test_pair_notebook_runs_through_the_papermill_command_without_our_engine(tmp_path, monkeypatch, tiny_xlmr):
     monkeypatch.setenv("STILTS_KERNELS", "off")  # compiling them would take most of the time
     monkeypatch.setenv("STILTS_DATA", str(toy_data.write_data(tmp_path / "data")))
     output = tmp_path / "out.ipynb"
@@ -39,7 +38,7 @@ def test_pair_notebook_runs_through_the_papermill_command(options, tmp_path, mon
         "runs_dir": tmp_path / "runs",
     }  # fmt: skip
     arguments = [part for name, value in parameters.items() for part in ("-p", name, str(value))]
-    command = [PAPERMILL, *options, str(notebook_path("pair")), str(output), *arguments]
+    command = [PAPERMILL, str(notebook_path("pair")), str(output), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     outputs = [out for cell in json.loads(output.read_text())["cells"] for out in cell.get("outputs", [])]

@@ -15,6 +15,8 @@ from stilts_core.errors import ConfigError, StiltsError, StudyError
 from stilts_core.runs.record import write_record
 from stilts_core.studies import registration
 from stilts_core.studies.conduct import conclude_study, conduct, describe, open_study
+from stilts_core.studies.design import expand
+from stilts_core.studies.forecast import forecast
 from stilts_core.studies.latency_blocks import measure_blocks
 from stilts_core.studies.registration import Revision, read_registration
 from stilts_core.studies.reproduction import compare_runs
@@ -95,6 +97,13 @@ def test_dry_run_prints_runs_cost_and_detectable_effects_and_writes_nothing(name
     assert "(primary)" in result.output and "not registered yet" in result.output
     assert sorted(path.name for path in tmp_path.iterdir()) == ["protocols"]
     assert not (tmp_path / "protocols/registered").exists()
+
+
+def test_plan_of_a_study_is_that_of_its_protocol_however_often_it_is_opened(protocols):
+    for seeds in (None, 2, None):
+        study = open_study("invented", protocols, seeds=seeds)
+        assert study.design == (design := expand(study.protocol))
+        assert study.forecast == forecast(study.protocol, design)
 
 
 def test_study_registers_runs_and_concludes_confirmatorily(protocols, tmp_path):

@@ -108,6 +108,13 @@ def test_protocol_read_from_toml_equals_its_content():
     assert make_protocol(tomllib.loads(text), "x") == read_protocol(PROTOCOLS / "ratio.toml")
 
 
+def test_equal_protocols_have_one_hash_and_changed_ones_are_unequal():
+    first, same, other = invented(), invented(), invented(seeds=[5])
+    assert first == same and hash(first) == hash(same) and first != other
+    first.digest  # noqa: B018 (kept in the object, and so in its copies)
+    assert first.model_copy(update={"seeds": (5,)}) != first
+
+
 def test_unknown_protocol_lists_the_known_ones():
     with pytest.raises(
         ConfigError, match=r"no protocol 'ration' in .*known: adversary, choice, continued, latency, ratio"

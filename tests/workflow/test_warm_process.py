@@ -43,8 +43,8 @@ def client_of(process: WarmProcess, *arguments: str, **options) -> Iterator[tupl
 
 
 def ends(pid: str) -> bool:
-    """Whether a process ends within half a minute."""
-    for _ in range(600):
+    """Whether a process ends within five minutes: a busy machine needs seconds."""
+    for _ in range(6000):
         if not Path(f"/proc/{pid}").exists():
             return True
         time.sleep(0.05)
