@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from stilts_core.studies.registration import (
     judge,
     minimum_detectable,
     read_registration,
+    read_revision,
     register,
     required_blocks,
 )
@@ -195,7 +197,16 @@ def gather(study: Study, runs_dir: Path) -> StudyTable:
     folders = {
         (cell.arm, cell.encoder): models[cell.identity] for cell in study.design.cells if cell.identity in models
     }
-    return measure_blocks(protocol, folders, provenance=dict(scores.provenance) | {"machine": platform.platform()})
+    provenance = dict(scores.provenance) | {"machine": platform.platform(), "blocks": _measured_now(scores)}
+    return measure_blocks(protocol, folders, provenance=provenance)
+
+
+def _measured_now(scores: StudyTable) -> dict[str, dict[str, Any]]:
+    """The blocks of trained encoders whose measurement begins now, at this revision: its times are the results."""
+    revision = read_revision()
+    name = f"{(revision.commit or '')[:12]}{'' if revision.clean else '-dirty'}"
+    origins = {name: datetime.now(UTC).isoformat(timespec="seconds")}
+    return {block: dict(facts) | {"origins": origins} for block, facts in scores.provenance["blocks"].items()}
 
 
 def _status(study: Study) -> str:

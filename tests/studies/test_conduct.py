@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 from record_fixture import synthetic_record, with_values
 
-from stilts_core import cli
+from stilts_core import cli, studies
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, StiltsError, StudyError
 from stilts_core.runs.record import write_record
 from stilts_core.studies import registration
-from stilts_core.studies.conduct import conclude_study, conduct, describe, open_study
+from stilts_core.studies.conduct import conclude_study, conduct, describe, gather, open_study
 from stilts_core.studies.design import expand
 from stilts_core.studies.forecast import forecast
 from stilts_core.studies.latency_blocks import measure_blocks
@@ -54,7 +54,8 @@ run = 3600
 @pytest.fixture
 def protocols(tmp_path, monkeypatch) -> Path:
     """A folder with an invented protocol, in a clean source tree."""
-    monkeypatch.setattr(registration, "read_revision", lambda: Revision("c" * 40, True))
+    for module in (registration, studies.conduct):
+        monkeypatch.setattr(module, "read_revision", lambda: Revision("c" * 40, True))
     folder = tmp_path / "protocols"
     folder.mkdir()
     (folder / "invented.toml").write_text(TEXT)
@@ -247,6 +248,8 @@ def test_study_of_latency_measures_trained_encoders_once(protocols, tmp_path, mo
     (finding,) = conclude(study, fake_runs(runs_dir), runs_dir)
     assert finding.verdict == "supported" and finding.confirmatory and finding.unit_of_value == "%"
     assert len(folders) == 4 * 4 and all(folder.is_dir() for folder in folders)
+    (origins,) = {tuple(block["origins"]) for block in gather(study, runs_dir).provenance["blocks"].values()}
+    assert origins == ("c" * 12,)  # of the measurement, not of the trained encoders
     assert conclude(study, fake_runs(runs_dir), runs_dir) == [finding] and len(folders) == 4 * 4
 
 
