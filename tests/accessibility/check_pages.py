@@ -63,7 +63,7 @@ const AXE = %(axe)s;
     frame.src = page;
     document.body.append(frame);
     await loaded;
-    await frame.contentDocument.fonts.ready;
+    await Promise.allSettled([...frame.contentDocument.fonts].map((face) => face.load()));
     if (first) {
       frame.remove();
       continue;
