@@ -47,15 +47,32 @@ ANALYSES: dict[str, Analyse] = {
 }
 
 
+# The pages of a book ask for the same ones several times.
+_expand = lru_cache(maxsize=32)(expand)
+
+
+@lru_cache(maxsize=32)
+def _forecast(protocol: Protocol) -> Forecast:
+    return forecast(protocol, _expand(protocol))
+
+
 @dataclass(frozen=True)
 class Study:
-    """A protocol with its design and its forecast; `changed`: options changed it, so that it is exploratory."""
+    """A protocol, and the file that it is from; `changed`: options changed it, so that it is exploratory."""
 
     path: Path
     protocol: Protocol
-    design: Design
-    forecast: Forecast
     changed: bool
+
+    @property
+    def design(self) -> Design:
+        """The cells of the protocol, and their runs."""
+        return _expand(self.protocol)
+
+    @property
+    def forecast(self) -> Forecast:
+        """The size of the study."""
+        return _forecast(self.protocol)
 
     @property
     def registration(self) -> Registration | None:
@@ -75,14 +92,7 @@ def open_study(
     path = locate_protocol(name, folder)
     original = read_protocol(path)
     protocol = change_protocol(original, changes or {}, seeds) if changes or seeds is not None else original
-    return Study(path, protocol, *_plan(protocol), changed=protocol.digest != original.digest)
-
-
-@lru_cache(maxsize=32)
-def _plan(protocol: Protocol) -> tuple[Design, Forecast]:
-    """The design and the forecast of a protocol; the pages of a book ask for the same ones several times."""
-    design = expand(protocol)
-    return design, forecast(protocol, design)
+    return Study(path, protocol, protocol.digest != original.digest)
 
 
 def has_study(name: str, folder: Path | None = None) -> bool:

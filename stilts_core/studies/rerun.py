@@ -14,7 +14,6 @@ from stilts_core.studies.conduct import Study, open_study
 from stilts_core.studies.design import expand
 from stilts_core.studies.differences import Pairs, pair_runs
 from stilts_core.studies.findings import Finding, evaluate, judge_effects
-from stilts_core.studies.forecast import forecast
 from stilts_core.studies.groups import in_group, language_distances
 from stilts_core.studies.inference import Effect, compare_equivalence, compare_means, describe_p
 from stilts_core.studies.latency import LatencyGate, check_gate, percent_differences
@@ -91,7 +90,7 @@ def open_rerun(name: str, changes: str = "", seeds: int = 0, folder: Path | None
     protocol = study.protocol
     plan = protocol.latency and protocol.latency.model_copy(update=dict(size.latency))
     protocol = protocol.model_copy(update={"exclusions": (), "latency": plan})
-    return replace(study, protocol=protocol, forecast=forecast(protocol, study.design), changed=True)
+    return replace(study, protocol=protocol, changed=True)
 
 
 def compare_designs(study: Study) -> list[tuple[str, str, str]]:

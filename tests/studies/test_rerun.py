@@ -46,7 +46,7 @@ def test_table_of_changes_has_both_values_of_whatever_differs():
     assert rows["batch_size"] == ("as in the profile", "8") and rows["exclusion rules"] == ("1", "none")
     assert "intermediate" not in rows
     assert dict(open_rerun("latency").protocol.latency)["blocks"] == 4
-    assert ("latency: blocks", "16", "4") in compare_designs(open_rerun("latency"))
+    assert ("latency: blocks", "96", "4") in compare_designs(open_rerun("latency"))
 
 
 def test_wrong_names_are_errors():
