@@ -15,7 +15,13 @@ from stilts_core.studies.protocol import Protocol
 from stilts_core.studies.results import FACTOR, StudyTable, make_frame
 
 FACTORS = ("batch", "length")
-_LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_LOADED = [
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.bert.modeling_bert",
+    "stilts_core.encoders.packed",
+    "stilts_core.studies.latency_process",
+]
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 Measure = Callable[[LatencyRequest], Mapping[str, float]]
@@ -28,9 +34,9 @@ def run_process(request: LatencyRequest) -> dict[str, float]:
     measurement fails.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "stilts_core.encoders.encoder", "stilts_core.studies.latency_process"])
-    before = {name: os.environ.get(name) for name in _LIBRARIES}
-    os.environ.update(dict.fromkeys(_LIBRARIES, str(request.threads)))
+    context.set_forkserver_preload(_LOADED)
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, str(request.threads)))
     try:
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             return pool.submit(measure_request, request).result()
