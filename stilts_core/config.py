@@ -20,10 +20,9 @@ from stilts_core.parameters import (
     TEMPERATURE,
     GridRow,
     Seeds,
-    has_own_default,
     hashed_name,
     parameter,
-    read_value,
+    read_fields,
 )
 from stilts_core.tasks.auxiliaries import AUXILIARIES, LONG_TEXT, OWN_TEXT, REPLACED, rename_replaced
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, require_target
@@ -203,10 +202,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Read every field, whoever gave it. Raises ConfigError for a value that the field cannot have."""
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if value is not f.default or not has_own_default(f):
-                object.__setattr__(self, f.name, read_value(f, value))
+        read_fields(self)
 
     def resolved(self) -> "ResolvedConfig":
         """The same configuration with the profile's values, checked.
