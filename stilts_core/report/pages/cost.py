@@ -10,7 +10,7 @@ from stilts_core.report.figures.bench import draw_growth, draw_ratios
 from stilts_core.report.figures.image import markdown_image
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import forecast
-from stilts_core.report.tables.html import format_count, format_minute, markdown_table
+from stilts_core.report.tables.html import count, markdown_table, minute
 
 NOT_MEASURED = (
     "There is no benchmark yet. `make bench` measures all workloads on this machine and writes "
@@ -97,9 +97,9 @@ def _provenance(provenance: dict[str, dict]) -> str:
         machine = facts["environment"]
         rows.append(
             [
-                *map(markdown_text, (name, format_minute(facts["finished"]))),
+                *map(markdown_text, (name, minute(facts["finished"]))),
                 markdown_text(
-                    f"{machine['cpu']}, {format_count(machine['threads'], 'thread')}, {machine['device']}, "
+                    f"{machine['cpu']}, {count(machine['threads'], 'thread')}, {machine['device']}, "
                     f"{machine['precision']}"
                 ),
                 *map(markdown_text, (facts["encoder"]["name"], facts["repetitions"])),

@@ -9,7 +9,7 @@ from stilts_core.report.failed_runs import Failure
 from stilts_core.report.pages import results
 from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.pages.runs import unique_titles
-from stilts_core.report.tables.html import format_count, format_duration, format_minute, markdown_table, metric_name
+from stilts_core.report.tables.html import count, format_duration, markdown_table, metric_name, minute
 from stilts_core.runs.record import Record
 
 
@@ -90,7 +90,7 @@ def build_status(records: Sequence[Record], profile: str) -> str:
     rows = [
         [
             markdown_text(titles[record.run_id]),
-            markdown_text(format_minute(record.finished)),
+            markdown_text(minute(record.finished)),
             format_duration(record.cost.seconds),
             f"{record.cost.peak_memory_bytes / 2**30:.2f} GiB",
             markdown_text(record.environment.device),
@@ -99,7 +99,7 @@ def build_status(records: Sequence[Record], profile: str) -> str:
     ]
     environments = [record.environment for record in records]
     machines = _distinct(
-        markdown_text(f"{machine.cpu}, {format_count(machine.threads, 'thread')}, {machine.device}, {machine.platform}")
+        markdown_text(f"{machine.cpu}, {count(machine.threads, 'thread')}, {machine.device}, {machine.platform}")
         for machine in environments
     )
     versions = _distinct(

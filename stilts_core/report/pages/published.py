@@ -23,7 +23,6 @@ from stilts_core.report.colours import TEXT, difference_colour, to_css
 from stilts_core.report.escape import code_span, html_text, markdown_text
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.names import list_words
-from stilts_core.report.pages.questions.wording import count
 from stilts_core.report.tables.grid import (
     MISSING_CELL,
     build_table,
@@ -32,7 +31,7 @@ from stilts_core.report.tables.grid import (
     header_cell,
     table_row,
 )
-from stilts_core.report.tables.html import markdown_table, metric_name
+from stilts_core.report.tables.html import count, markdown_table, metric_name
 from stilts_core.report.tables.titles import short_title
 from stilts_core.tasks.catalogue import TARGET_TASKS, get_task
 from stilts_core.tasks.facts import read_facts

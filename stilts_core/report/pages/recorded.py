@@ -13,7 +13,8 @@ from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
 from stilts_core.report.pages.questions.names import list_words
-from stilts_core.report.pages.questions.wording import count, progress
+from stilts_core.report.pages.questions.wording import progress
+from stilts_core.report.tables.html import count
 
 # From the page of a recorded grid to the study whose table it shows.
 GRIDS: Mapping[str, str] = {"wide": "choice"}

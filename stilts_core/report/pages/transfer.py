@@ -25,7 +25,7 @@ from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import pretraining
 from stilts_core.report.pages.csv_numbers import format_columns, name_columns
 from stilts_core.report.tables.grid import format_half_width, with_minus_signs
-from stilts_core.report.tables.html import format_count, markdown_table
+from stilts_core.report.tables.html import count, markdown_table
 
 # For each factor, the step for which its slope is reported: its size and its name.
 STEPS: Mapping[str, tuple[float, str]] = {
@@ -97,8 +97,8 @@ def _explain(plotted: _Analysis, source: str) -> str:
         else "so that either may explain what the other seems to explain: neither slope need be a causal effect"
     )
     return (
-        f"Each point is a language, {plotted.name}: its mean over {format_count(targets, 'target')} and "
-        f"{format_count(seeds, 'seed')}. Targets are scored in different languages, so their scores are first shifted "
+        f"Each point is a language, {plotted.name}: its mean over {count(targets, 'target')} and "
+        f"{count(seeds, 'seed')}. Targets are scored in different languages, so their scores are first shifted "
         "to a common mean. Bars are 95 % intervals of a language's mean, over seeds if there are several and over test "
         "items if there is one. The line comes from one model with both factors, "
         f"with the other factor at its mean. Distance to English is {describe_distance(source)}; the size of the "

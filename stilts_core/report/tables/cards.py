@@ -6,7 +6,7 @@ from IPython.display import HTML
 
 from stilts_core.laboratory.languages import get_language
 from stilts_core.report.escape import html_text
-from stilts_core.report.tables.html import format_count, metric_name, notes, table, text
+from stilts_core.report.tables.html import count, metric_name, notes, table, text
 from stilts_core.report.tables.titles import run_title
 from stilts_core.runs.record import CardRecord, Record
 from stilts_core.tasks.catalogue import get_task
@@ -21,7 +21,7 @@ def summary(record: Record) -> HTML:
     )
     sentence = f"<b>{html_text(run_title(record.config))}</b>: {html_text(record.encoder.name)}"
     sentence += f", fine-tuned on {html_text(training)}," if training else ", without fine-tuning,"
-    sentence += f" scored in {format_count(len(record.scores), 'language')} (seed {record.seed})."
+    sentence += f" scored in {count(len(record.scores), 'language')} (seed {record.seed})."
     if record.same_data:
         sentence += (
             " <b>Same data:</b> the intermediate task is the target's own training set, so nothing transfers between "

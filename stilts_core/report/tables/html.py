@@ -74,7 +74,7 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def format_count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
     """A number with its noun in the right form."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
@@ -85,7 +85,7 @@ def format_power(value: float, digits: int = 1) -> str:
     return f"{factor} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
 
 
-def format_minute(time: str) -> str:
+def minute(time: str) -> str:
     """A time of ISO 8601 to the minute."""
     return time[:16].replace("T", " ")
 

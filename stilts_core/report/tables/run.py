@@ -12,12 +12,12 @@ from stilts_core.report.analysis.distances import describe_distance, sort_by_dis
 from stilts_core.report.escape import html_text
 from stilts_core.report.tables.html import (
     CellValue,
-    format_count,
+    count,
     format_duration,
-    format_minute,
     format_number,
     format_power,
     metric_name,
+    minute,
     table,
 )
 from stilts_core.runs.record import DevScore, Interval, Record
@@ -116,7 +116,7 @@ def cost(record: Record) -> HTML:
         ["floating-point operations", format_power(used.flops, 2)],
         [
             "device",
-            f"{html_text(machine.device)} ({html_text(machine.cpu)}, {format_count(machine.threads, 'thread')})",
+            f"{html_text(machine.device)} ({html_text(machine.cpu)}, {count(machine.threads, 'thread')})",
         ],
         ["precision", html_text(machine.precision)],
     ]
@@ -131,7 +131,7 @@ def provenance(record: Record) -> HTML:
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items() if version)
     rows: list[list[CellValue]] = [
         ["run", f"<code>{html_text(record.run_id)}</code>"],
-        ["finished (UTC)", html_text(format_minute(record.finished))],
+        ["finished (UTC)", html_text(minute(record.finished))],
         [
             "encoder",
             f"{html_text(encoder.name)}: {html_text(encoder.architecture)}, {encoder.layers} layers of "
@@ -204,7 +204,7 @@ def _list_checksums(files: dict[str, str]) -> str:
     """The checksums of all data files, folded away."""
     rows = [[html_text(file), f"<code>{html_text(checksum[:16])}</code>"] for file, checksum in files.items()]
     content = table(["file", "sha256"], rows).data
-    return f"<details><summary>{format_count(len(files), 'data file')}</summary>{content}</details>"
+    return f"<details><summary>{count(len(files), 'data file')}</summary>{content}</details>"
 
 
 def _format_dev(dev: DevScore | None) -> str:

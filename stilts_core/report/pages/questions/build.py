@@ -19,13 +19,13 @@ from stilts_core.report.pages.questions.real_arm import build_real_arm
 from stilts_core.report.pages.questions.rerun import build_rerun
 from stilts_core.report.pages.questions.wording import (
     answer,
-    count,
     decision_rule,
     explain_power,
     explain_status,
     headline,
     interval,
 )
+from stilts_core.report.tables.html import count
 from stilts_core.studies.protocol import Contrast
 
 QUESTIONS: Mapping[str, ChapterParts] = {

@@ -7,8 +7,8 @@ from stilts_core.config import RunConfig
 from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import explain_groups, list_words, phase_words
-from stilts_core.report.pages.questions.wording import count, decision_rule, minute, progress
-from stilts_core.report.tables.html import markdown_table
+from stilts_core.report.pages.questions.wording import decision_rule, progress
+from stilts_core.report.tables.html import count, markdown_table, minute
 from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.protocol import Arm, Exclusion, Protocol
 from stilts_core.studies.registration import Registration, minimum_detectable

@@ -4,8 +4,7 @@ from typing import Any
 
 from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.wording import count, minute
-from stilts_core.report.tables.html import format_duration, markdown_table
+from stilts_core.report.tables.html import count, format_duration, markdown_table, minute
 from stilts_core.studies.conduct import open_study
 from stilts_core.studies.differences import FEWEST_ENCODERS
 

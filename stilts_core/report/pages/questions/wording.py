@@ -8,6 +8,7 @@ from typing import NamedTuple
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import arm_label, arm_words, levels_words, measure_words, short_measure
 from stilts_core.report.tables.grid import with_minus_signs
+from stilts_core.report.tables.html import count
 from stilts_core.studies.findings import Finding
 from stilts_core.studies.inference import Effect
 from stilts_core.studies.protocol import Contrast, Protocol
@@ -38,16 +39,6 @@ def estimate(effect: Finding | Effect) -> str:
 def p_words(p: float) -> str:
     """A p value for a table."""
     return f"<{NO_BREAK}{SMALLEST_P:g}" if p < SMALLEST_P else f"{p:.3f}"
-
-
-def minute(time: str) -> str:
-    """A time of ISO 8601 to the minute."""
-    return time[:16].replace("T", " ")
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun in the right form."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def status(chapter: Chapter, finding: Finding) -> str:
