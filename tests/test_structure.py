@@ -1,6 +1,7 @@
 """The structure of the package, as CONTRIBUTING.md promises it to readers."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,15 @@ def test_imports_between_rooms_run_in_one_direction():
 def test_every_room_is_in_the_order_of_imports():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert [room for room in ROOMS if f'"stilts_core.{room}"' not in text] == []
+
+
+def test_readme_lists_the_rooms_in_the_order_of_imports():
+    layers = re.findall(r'^    "stilts_core\.(\w+)",$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Rooms")[1]
+    rows = [
+        re.findall(r"`(\w+)(?:/|\.py)`", row.split("|")[1]) for row in section.splitlines() if row.startswith("| `")
+    ]
+    assert [name for row in rows for name in row] == layers
 
 
 def test_few_modules_lie_beside_the_rooms():
