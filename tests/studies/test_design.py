@@ -140,7 +140,7 @@ def test_chains_with_the_same_beginning_share_its_phase():
 
 def test_measuring_counts_every_process_of_every_block():
     plan = read_protocol(PROTOCOLS / "latency.toml").latency
-    assert measuring_seconds(plan, 4) == 16 * 6 * 2 * 4.5
+    assert measuring_seconds(plan, 4) == 96 * 6 * 2 * 2.5
 
 
 def test_changes_choose_levels_and_drop_what_they_make_impossible():

@@ -34,8 +34,9 @@ CLAIMS = ("raises", "lowers", "leaves", "does not")
 
 def chapter(present: int = 12) -> SimpleNamespace:
     protocol = invented()
+    blocks = tuple(protocol.blocks)
     return SimpleNamespace(
-        protocol=protocol, blocks=list(protocol.blocks[:present]), is_interim=present < len(protocol.blocks)
+        protocol=protocol, blocks=blocks[:present], required=blocks, is_interim=present < len(blocks)
     )
 
 
