@@ -170,13 +170,24 @@ def explain_power(finding: Finding, *, final: bool = True) -> str:
         return (
             f"The equivalence margin is ±{_amount(finding.sesoi, unit)}. With {spread}, "
             f"{count(finding.n, finding.unit)} show equivalence within it with power {finding.power:.2f} if there is "
-            f"no effect; the smallest margin with power .9 is ±{finding.detectable:.2f}."
-        )
+            f"no effect; the smallest margin with power .9 is ±{finding.detectable:.2f}. "
+            f"{_compare_with_margin(finding) if final else ''}"
+        ).strip()
     return (
         f"The smallest effect of interest is {_amount(finding.sesoi, unit)}. With {spread}, "
         f"{count(finding.n, finding.unit)} detect it with power {finding.power:.2f}; the smallest effect that is "
         f"detected with power .9 is {finding.detectable:.2f}. {_compare_with_interest(finding) if final else ''}"
     ).strip()
+
+
+def _compare_with_margin(finding: Finding) -> str:
+    """Why an interval inside the margin does not suffice, where only the correction says so."""
+    if finding.verdict != "cannot tell" or max(-finding.low, finding.high) >= finding.sesoi:
+        return ""
+    return (
+        f"The interval lies inside the margin, but {finding.correction}'s correction for several contrasts leaves the "
+        f"answer open (p before it {p_words(finding.p)}, after it {p_words(finding.p_adjusted)})."
+    )
 
 
 def _compare_with_interest(finding: Finding) -> str:

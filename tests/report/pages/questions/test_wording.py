@@ -114,6 +114,18 @@ def test_status_says_why_a_result_is_not_confirmatory():
     assert "It will be exploratory, because the study was not registered" in words and "missing" not in words
 
 
+def test_equivalence_that_only_the_correction_leaves_open_says_so():
+    inside = replace(
+        FINDING, test="equivalence", low=-0.3, value=0.1, high=0.45, p=0.03, p_adjusted=0.06, correction="Holm"
+    )
+    left_open = replace(inside, verdict="cannot tell")
+    words = plain(explain_power(left_open))
+    assert "inside the margin, but Holm's correction" in words and "p before it 0.030, after it 0.060" in words
+    for other in (inside, replace(left_open, high=0.55), replace(left_open, low=-0.55)):
+        assert "correction" not in explain_power(other)
+    assert "correction" not in explain_power(left_open, final=False)
+
+
 def test_power_is_stated_for_every_kind_of_test():
     assert "SD 0.80" in explain_power(FINDING) and "power 0.90" in explain_power(FINDING)
     assert "margin is ±0.5 points" in plain(explain_power(replace(FINDING, test="equivalence")))
