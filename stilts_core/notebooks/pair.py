@@ -91,11 +91,18 @@ def _say_what_is_wrong(folder: Path) -> None:
 def _execute(config: RunConfig, output: Path) -> None:
     from stilts_core.notebooks.execution import execute_notebook  # imports papermill: 0.5 s, not for a finished run
 
-    if not config.quiet and (terminal := _progress_file()):
-        os.environ[PROGRESS_VARIABLE] = terminal
+    before, terminal = os.environ.get(PROGRESS_VARIABLE), None if config.quiet else _progress_file()
     defaults = RunConfig().to_dict() | {"quiet": None}  # the notebook's own default is quiet
     parameters = {name: value for name, value in config.to_dict().items() if value != defaults[name]}
-    execute_notebook(notebook_path("pair"), output, parameters)
+    if terminal:
+        os.environ[PROGRESS_VARIABLE] = terminal
+    try:
+        execute_notebook(notebook_path("pair"), output, parameters)
+    finally:
+        if terminal:
+            os.environ.pop(PROGRESS_VARIABLE)
+        if before is not None:
+            os.environ[PROGRESS_VARIABLE] = before
 
 
 def _progress_file() -> str | None:
