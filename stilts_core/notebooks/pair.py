@@ -12,6 +12,7 @@ from stilts_core.notebooks.paths import notebook_path
 from stilts_core.runs.encoders import check_encoder
 from stilts_core.runs.inputs import run_checksums, run_folder
 from stilts_core.runs.record import REMEDY, Record, finished_record, verify_record
+from stilts_core.storage.environment import environment
 from stilts_core.storage.locks import lock_on
 
 EXECUTED = "pair.ipynb"  # the executed notebook in the folder of a finished run
@@ -91,18 +92,11 @@ def _say_what_is_wrong(folder: Path) -> None:
 def _execute(config: RunConfig, output: Path) -> None:
     from stilts_core.notebooks.execution import execute_notebook  # imports papermill: 0.5 s, not for a finished run
 
-    before, terminal = os.environ.get(PROGRESS_VARIABLE), None if config.quiet else _progress_file()
+    terminal = None if config.quiet else _progress_file()
     defaults = RunConfig().to_dict() | {"quiet": None}  # the notebook's own default is quiet
     parameters = {name: value for name, value in config.to_dict().items() if value != defaults[name]}
-    if terminal:
-        os.environ[PROGRESS_VARIABLE] = terminal
-    try:
+    with environment({PROGRESS_VARIABLE: terminal} if terminal else {}):
         execute_notebook(notebook_path("pair"), output, parameters)
-    finally:
-        if terminal:
-            os.environ.pop(PROGRESS_VARIABLE)
-        if before is not None:
-            os.environ[PROGRESS_VARIABLE] = before
 
 
 def _progress_file() -> str | None:

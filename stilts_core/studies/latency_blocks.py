@@ -1,7 +1,6 @@
 """Measuring latency in randomised complete blocks: every block has every arm once, each in a fresh process."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from stilts_core.errors import StudyError
+from stilts_core.storage.environment import environment
 from stilts_core.studies.latency_process import LatencyRequest, measure_request
 from stilts_core.studies.protocol import Protocol
 from stilts_core.studies.results import FACTOR, StudyTable, make_frame
@@ -35,16 +35,14 @@ def run_process(request: LatencyRequest) -> dict[str, float]:
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_LOADED)
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, str(request.threads)))
     try:
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
+        with (
+            environment(dict.fromkeys(_THREADS, str(request.threads))),
+            ProcessPoolExecutor(1, mp_context=context) as pool,
+        ):
             return pool.submit(measure_request, request).result()
     except Exception as error:
         raise StudyError(f"measuring {request.arm} on {request.folder} failed: {error}") from error
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def block_orders(arms: list[str], blocks: int, seed: int) -> list[list[str]]:
