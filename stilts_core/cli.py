@@ -267,11 +267,10 @@ def lessons(runs_dir: Path) -> None:
 
     These are the four lessons, and a rerun of each question at a reader's size. What is up to date is reused.
     """
-    from stilts_core.notebooks.lessons import LESSONS, RERUNS, execute_lesson, execute_rerun, executed_lesson
+    from stilts_core.notebooks.lessons import execute_all, executed_lesson
 
-    for name in (*LESSONS, *RERUNS):
-        done = execute_rerun(name, runs_dir) if name in RERUNS else execute_lesson(name, runs_dir)
-        click.echo(f"{'Executed' if done else 'Reused'}: {executed_lesson(name, runs_dir)}")
+    for name, due in execute_all(runs_dir):
+        click.echo(f"{'Executed' if due else 'Reused'}: {executed_lesson(name, runs_dir)}")
 
 
 @main.command()

@@ -5,8 +5,10 @@ Each is executed once for the same notebook, code, encoder and parameters.
 
 import hashlib
 import json
+import multiprocessing
 import resource
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from stilts_core.notebooks.paths import notebook_path
 from stilts_core.notebooks.reader import READER_SIZES
 from stilts_core.pretraining.recipe import lab_identity
 from stilts_core.storage.atomic import write_whole
+from stilts_core.storage.environment import available_cores, environment, limit_threads
 
 if TYPE_CHECKING:
     from stilts_core.notebooks.execution import Parameter
@@ -25,6 +28,7 @@ READ_EFFECT, OWN_QUESTION = "read_effect", "own_question"
 LESSONS = ("three_phases", "new_language", READ_EFFECT, OWN_QUESTION)
 RERUN = "question"  # the notebook that reruns a study
 RERUNS = {f"{RERUN}-{study}": study for study in READER_SIZES}  # the study of each of its pages
+ALONE = "question-latency"  # measures time, so nothing else runs beside it
 IDENTITY = "stilts"  # the metadata entry of an executed lesson that holds the hash of all that decides its outputs
 COST = "stilts_processor_seconds"  # the metadata entry with the processor time of its execution
 
@@ -32,6 +36,19 @@ COST = "stilts_processor_seconds"  # the metadata entry with the processor time 
 def executed_lesson(name: str, runs_dir: Path) -> Path:
     """Return the path of an executed notebook, of a lesson or of a rerun, whether or not it exists."""
     return runs_dir / "lab" / "lessons" / f"{name}.ipynb"
+
+
+def execute_all(runs_dir: Path) -> Iterator[tuple[str, bool]]:
+    """Execute the lessons and the reruns, as many at once as there are cores; yield each name, and whether it was due.
+
+    Every notebook has one thread. Raises RunError for the first in which a cell fails, after those already begun.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    with environment(limit_threads(1)), ProcessPoolExecutor(available_cores(), mp_context=spawn) as pool:
+        for names in ([name for name in (*LESSONS, *RERUNS) if name != ALONE], [ALONE]):
+            done = [pool.submit(execute_rerun if name in RERUNS else execute_lesson, name, runs_dir) for name in names]
+            for name, due in zip(names, done, strict=True):
+                yield name, due.result()
 
 
 def execute_rerun(name: str, runs_dir: Path, **parameters: "Parameter") -> bool:

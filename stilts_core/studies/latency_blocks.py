@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stilts_core.errors import StudyError
-from stilts_core.storage.environment import environment
+from stilts_core.storage.environment import environment, limit_threads
 from stilts_core.studies.latency_process import LatencyRequest, measure_request
 from stilts_core.studies.protocol import Protocol
 from stilts_core.studies.results import FACTOR, StudyTable, make_frame
@@ -21,7 +21,6 @@ _LOADED = [
     "stilts_core.encoders.packed",
     "stilts_core.studies.latency_process",
 ]
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 Measure = Callable[[LatencyRequest], Mapping[str, float]]
@@ -37,7 +36,7 @@ def run_process(request: LatencyRequest) -> dict[str, float]:
     context.set_forkserver_preload(_LOADED)
     try:
         with (
-            environment(dict.fromkeys(_THREADS, str(request.threads))),
+            environment(limit_threads(request.threads)),
             ProcessPoolExecutor(1, mp_context=context) as pool,
         ):
             return pool.submit(measure_request, request).result()

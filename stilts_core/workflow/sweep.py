@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, SweepError, shown
 from stilts_core.pretraining.record import copy_record
+from stilts_core.storage.environment import available_cores
 from stilts_core.storage.locks import lock_on
 from stilts_core.workflow.batches import group_runs
 from stilts_core.workflow.lifeline import lifeline
@@ -69,11 +70,6 @@ def sweep(
 def uses_gpu(profile: str) -> bool:
     """Whether the jobs of a profile ask a cluster for a GPU: the laboratory's small encoder would gain nothing."""
     return profile != "lab"
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def visible_gpus() -> list[str]:

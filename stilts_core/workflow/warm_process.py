@@ -30,6 +30,7 @@ from typing import NamedTuple, NoReturn, cast
 
 from stilts_core.notebooks import warm_client
 from stilts_core.notebooks.warm_client import ADDRESS_VARIABLE, LENGTH, NUMBER
+from stilts_core.storage.environment import limit_threads
 from stilts_core.storage.leftovers import temporary_folder
 
 # What a `stilts` command or a kernel imports, except `stilts_core.cli`, which a child executes as `__main__`.
@@ -50,7 +51,6 @@ IMPORTS = (
 LONGEST_FOLDER = 85  # characters: the path of a socket may have 107
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 AVAILABLE = sys.platform == "linux"
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class WarmProcess:
@@ -72,7 +72,7 @@ class WarmProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "stilts_core.workflow.warm_process", self.address, str(number), *self.gpus],
                 stdin=subprocess.PIPE,
-                env=os.environ | ONE_THREAD,
+                env=os.environ | limit_threads(1),
                 pass_fds=[number],
                 start_new_session=True,
             )

@@ -15,13 +15,18 @@ from stilts_core.errors import ConfigError, RunError
 from stilts_core.notebooks import lessons
 from stilts_core.notebooks.injected import check_lesson
 from stilts_core.notebooks.lessons import (
+    ALONE,
+    IDENTITY,
     LESSONS,
+    OWN_QUESTION,
     RERUN,
     RERUNS,
     committed_notebook,
+    execute_all,
     execute_lesson,
     execute_rerun,
     executed_lesson,
+    identify_notebook,
 )
 from stilts_core.notebooks.paths import notebook_path
 from stilts_core.pretraining.recipe import PretrainingRecipe
@@ -175,6 +180,19 @@ def test_lesson_is_reused_and_executed_again_with_another_parameter(runs, execut
         execute_lesson("new_language", runs / "wrong", order="SOVO")
     failed = nbformat.read(executed_lesson("new_language", runs / "wrong"), as_version=4)
     assert any(output.output_type == "error" for cell in failed.cells for output in cell.get("outputs", []))
+
+
+def test_only_lessons_that_are_due_are_executed_and_latency_is_measured_last(runs, executed, tmp_path):
+    folder = {"folder": str(tmp_path / "questions")}
+    for name in (*LESSONS, *RERUNS):
+        own = {"study": RERUNS[name]} | folder if name in RERUNS else folder if name == OWN_QUESTION else {}
+        path = executed_lesson(name, tmp_path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"metadata": {IDENTITY: identify_notebook(name, own)}}))
+    executed_lesson("read_effect", tmp_path).write_text("damaged")
+    done = dict(execute_all(tmp_path))
+    assert list(done) == [*LESSONS, *(name for name in RERUNS if name != ALONE), ALONE]
+    assert [name for name, due in done.items() if due] == ["read_effect"]
 
 
 def test_book_shows_the_executed_lesson_or_the_committed_one_with_a_note(runs, executed, tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from stilts_core.storage.environment import limit_threads
 from stilts_core.workflow import warm_process
 from stilts_core.workflow.warm_process import WarmProcess
 
@@ -105,7 +106,7 @@ def test_client_that_ends_before_its_request_is_complete_does_no_harm(start):
 
 
 def run_python(code: str) -> subprocess.CompletedProcess:
-    environment = os.environ | warm_process.ONE_THREAD
+    environment = os.environ | limit_threads(1)
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
 
 
