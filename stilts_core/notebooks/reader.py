@@ -51,7 +51,8 @@ READER_SIZES: Mapping[str, ReaderSize] = {
     ),
     "choice": ReaderSize(
         title="the choice of the intermediate task",
-        changes=f"{_COMMON} arms=direct,mnli,ccg,qqp targets=udpos intermediate_steps=48 target_steps=64",
+        changes=f"{_COMMON} arms=direct,mnli,ccg,qqp targets=udpos measure_languages=false intermediate_steps=48 "
+        "target_steps=64",
         tries={
             "-p seeds 6": MORE_SEEDS,
             '-p changes "intermediate_steps=1000"': "intermediate tasks that are learnt, so that they differ",

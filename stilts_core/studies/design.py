@@ -10,6 +10,8 @@ from stilts_core.errors import ConfigError
 from stilts_core.studies.fields import drop_idle_fields, field_names, identify
 from stilts_core.studies.protocol import Arm, Protocol, make_protocol
 
+SIZES = ("_steps", "_epochs", "_examples", "_lr")  # how fields end that say how long or how fast a phase trains
+
 
 @dataclass(frozen=True)
 class DesignCell:
@@ -62,18 +64,19 @@ def _cells(protocol: Protocol) -> Iterator[DesignCell]:
     for name, arm in protocol.arms.items():
         for names in product(*(arm.levels.get(factor, levels) for factor, levels in factors.items())):
             levels = dict(zip(factors, names, strict=True))
-            fields = merge_fields(protocol, name, arm, levels)
-            for target, encoder, seed in product(arm.targets or protocol.targets, protocol.encoders, protocol.seeds):
-                run = fields | {"target": target, "encoder": encoder, "seed": seed}
-                yield DesignCell(name, levels, target, encoder, seed, drop_idle_fields(run))
+            for target in arm.targets or protocol.targets:
+                fields = merge_fields(protocol, name, arm, levels, target)
+                for encoder, seed in product(protocol.encoders, protocol.seeds):
+                    run = fields | {"target": target, "encoder": encoder, "seed": seed}
+                    yield DesignCell(name, levels, target, encoder, seed, drop_idle_fields(run))
 
 
-def merge_fields(protocol: Protocol, name: str, arm: Arm, levels: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of an arm at some levels: the base, then the levels, then the arm's own, then its sums.
+def merge_fields(protocol: Protocol, name: str, arm: Arm, levels: Mapping[str, str], target: str) -> dict[str, Any]:
+    """Return the fields of an arm: the base, then those of the target, the levels and the arm itself, then its sums.
 
     Raises ConfigError for a sum of fields that have no number.
     """
-    fields = dict(protocol.base)
+    fields = protocol.base | protocol.per_target.get(target, {})
     for factor, level in levels.items():
         fields |= protocol.factors[factor][level]
     fields |= arm.fields
@@ -93,8 +96,9 @@ def change_protocol(protocol: Protocol, changes: Mapping[str, str], seeds: int |
     """Return the protocol with other values, as `--set NAME=VALUES` and `--seeds N` ask.
 
     A name is a factor, whose levels are chosen; `arms`, `targets` or `encoders`, which are chosen, too; or a field of a
-    run, which is set in the base. Several values are joined by commas. With more seeds than the protocol has, the next
-    numbers follow. Raises ConfigError for an unknown name or value.
+    run, which is set in the base. A size or a rate also replaces those of single targets and arms. Several values are
+    joined by commas. With more seeds than the protocol has, the next numbers follow. Raises ConfigError for an unknown
+    name or value.
     """
     content = protocol.model_dump()
     for name, text in changes.items():
@@ -106,7 +110,7 @@ def change_protocol(protocol: Protocol, changes: Mapping[str, str], seeds: int |
         elif name in ("targets", "encoders"):
             content[name] = tuple(values)
         elif name in field_names():
-            content["base"][name] = _read_text(text)
+            _set_field(content, name, _read_text(text))
         else:
             known = [*protocol.factors, "arms", "targets", "encoders"]
             raise ConfigError(f"--set {name}: there is no such factor; choose one of {', '.join(known)}, or a field")
@@ -114,8 +118,17 @@ def change_protocol(protocol: Protocol, changes: Mapping[str, str], seeds: int |
         first = list(protocol.seeds)
         first += range(max(first) + 1, max(first) + 1 + max(0, seeds - len(first)))
         content["seeds"] = tuple(first[:seeds])
+    content["per_target"] = {name: own for name, own in content["per_target"].items() if name in content["targets"]}
     _drop_impossible_parts(content)
     return make_protocol(content, f"protocol {protocol.name} with changes")
+
+
+def _set_field(content: dict[str, Any], name: str, value: bool | int | float | str) -> None:
+    """Set a field for all runs. What makes an arm what it is, such as its task or its weight, stays its own."""
+    content["base"][name] = value
+    if name.endswith(SIZES):
+        for fields in (*content["per_target"].values(), *(arm["fields"] for arm in content["arms"].values())):
+            fields.pop(name, None)
 
 
 def _drop_impossible_parts(content: dict[str, Any]) -> None:

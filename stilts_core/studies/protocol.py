@@ -136,8 +136,9 @@ class Protocol(_Part):
     """A study: its question, its grid of runs, its one primary contrast, and what else will be looked at.
 
     `factors` maps every factor to its levels by name, and a level to the fields that it sets. Every arm is crossed with
-    every level of every factor. `selectors` are the rules of choice that a study of selection compares; contrasts may
-    name them as they name arms.
+    every level of every factor. `per_target` has the fields that hold on one target, such as the steps of a long one;
+    they come after the base and before an arm's own. `selectors` are the rules of choice that a study of selection
+    compares; contrasts may name them as they name arms.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Protocol(_Part):
     arms: dict[str, Arm]
     selectors: tuple[str, ...] = ()
     targets: tuple[str, ...]
+    per_target: dict[str, Fields] = {}
     encoders: tuple[str, ...]
     seeds: tuple[int, ...]
     primary: Contrast
@@ -199,6 +201,9 @@ class Protocol(_Part):
             _check_names(f"arms.{name}.targets", arm.targets, self.targets)
             self._check_levels(f"arms.{name}", arm.levels)
         _check_names("targets", self.targets, TARGET_TASKS)
+        _check_names("per_target", self.per_target, self.targets)
+        for name, fields in self.per_target.items():
+            _check_fields(f"per_target.{name}", fields)
         for key, contrast in [("primary", self.primary), *((f"secondary.{c.name}", c) for c in self.secondary)]:
             self._check_contrast(key, contrast)
         for number, rule in enumerate(self.exclusions):
@@ -259,8 +264,12 @@ class Protocol(_Part):
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 of everything that the protocol says; comments and spaces of the file do not count."""
-        content = json.dumps(self.model_dump(mode="json"), sort_keys=True, allow_nan=False)
+        """The SHA-256 of everything that the protocol says; comments and spaces of the file do not count.
+
+        `per_target` counts only where it is used: it is younger than the first registrations.
+        """
+        said = self.model_dump(mode="json", exclude=None if self.per_target else {"per_target"})
+        content = json.dumps(said, sort_keys=True, allow_nan=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
 

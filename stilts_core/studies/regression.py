@@ -33,7 +33,8 @@ def steps_of_pairs(pairs: Pairs, protocol: Protocol) -> tuple[np.ndarray, np.nda
     arm = pairs.contrast.treatment
     steps = {}
     for names in set(pairs.levels):
-        fields = merge_fields(protocol, arm, protocol.arms[arm], dict(zip(pairs.factors, names, strict=True)))
+        levels = dict(zip(pairs.factors, names, strict=True))
+        fields = merge_fields(protocol, arm, protocol.arms[arm], levels, pairs.contrast.target)
         values = [fields.get(name) for name in ("intermediate_steps", "target_steps")]
         if not all(isinstance(value, int) and value > 0 for value in values):
             raise StudyError(f"arm {arm!r} has no steps at {names}; set intermediate_steps and target_steps")

@@ -35,6 +35,7 @@ KINDS = {
     "results": "book/results.html",
     "target": "book/generated/targets/*.html",
     "recorded grid": "book/wide.html",
+    "recorded grid, real": "book/real.html",
     "transfer": "book/transfer.html",
     "run": "book/pairs/*-*.html",
     "published": "book/published.html",

@@ -12,6 +12,7 @@ from stilts_core.studies.design import change_protocol, expand
 from stilts_core.studies.fields import field_names, identify
 from stilts_core.studies.forecast import forecast, measuring_seconds
 from stilts_core.studies.protocol import read_protocol
+from stilts_core.studies.registration import read_registration
 
 PROTOCOLS = Path(__file__).parents[2] / "protocols"
 STEPS = [
@@ -60,6 +61,32 @@ def test_arm_keeps_to_its_own_targets_and_levels():
     arms = ARMS | {"ccg": {"intermediate": "ccg", "targets": ["panx"], "levels": {"steps": ["100:50"]}}}
     cells = [cell for cell in expand(crossed(arms=arms, targets=["udpos", "panx"])).cells if cell.arm == "ccg"]
     assert {(cell.target, cell.levels["steps"]) for cell in cells} == {("panx", "100:50")} and len(cells) == 2 * 12
+
+
+def test_fields_of_a_target_hold_on_it_alone_before_those_of_an_arm():
+    own = {"udpos": {"target_steps": 30, "test_examples": 7}, "panx": {"dev_examples": 9}}
+    arms = ARMS | {"longer": {"intermediate": "none", "target_steps": 900}}
+    base = {"target_steps": 50, "intermediate_steps": 5}
+    tables = {"targets": ["udpos", "panx"], "arms": arms, "factors": {}, "base": base}
+    protocol = crossed(per_target=own, **tables)
+    steps = {(cell.arm, cell.target): cell.config["target_steps"] for cell in expand(protocol).cells}
+    assert steps["mnli", "udpos"] == 30 and steps["mnli", "panx"] == 50
+    assert steps["more-target", "udpos"] == 35 and steps["longer", "udpos"] == 900
+    assert {cell.config.get("test_examples") for cell in expand(protocol).cells if cell.target == "panx"} == {None}
+    assert change_protocol(protocol, {"targets": "udpos"}).per_target == {"udpos": own["udpos"]}
+    changed = expand(change_protocol(protocol, {"target_steps": "9"})).cells
+    assert {cell.config["target_steps"] for cell in changed if cell.arm != "more-target"} == {9}
+    with pytest.raises(ConfigError, match="per_target: there is no 'xnli'; choose one of udpos, panx"):
+        crossed(per_target={"xnli": {"target_steps": 3}}, **tables)
+    with pytest.raises(ConfigError, match=r"per_target\.udpos: a run has no field 'steps'"):
+        crossed(per_target={"udpos": {"steps": 3}}, **tables)
+
+
+def test_protocol_without_fields_of_targets_keeps_its_digest_and_one_with_them_has_another():
+    for path in sorted((PROTOCOLS / "registered").glob("*.json")):
+        protocol = read_protocol(PROTOCOLS / f"{path.stem}.toml")
+        assert protocol.digest == read_registration(path).digest, path.stem
+    assert crossed(per_target={"udpos": {"target_steps": 3}}).digest != crossed().digest
 
 
 def test_sum_of_a_missing_field_is_an_error():

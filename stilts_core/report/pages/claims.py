@@ -56,7 +56,8 @@ REMARKS: Mapping[int, str] = {
     8: "The method, which every run of this book follows.",
     9: "The design. All nine are rows of the grids, some with stand-ins that the pages name.",
 }
-ARMS: Mapping[str, str] = {"wide": "laboratory"}  # from the page of a recorded grid to its name in the table
+# From the page of a recorded grid to its name in the table.
+ARMS: Mapping[str, str] = {"wide": "laboratory", "real": "real languages"}
 VERDICT_WORDS: Mapping[Verdict, str] = {
     "agrees": "agree",
     "disagrees": "disagree",
@@ -177,7 +178,7 @@ def _explain(recorded: Mapping[str, RecordedGrid]) -> str:
     absent = f" Not recorded yet: {' and '.join(missing)}." if missing else ""
     waiting = ""
     if any(entry.interim for entry in recorded.values()):
-        waiting = " A verdict is *pending* while encoders of its grid are missing: looks at each new one would not do."
+        waiting = " A verdict is *pending* while runs of its grid are missing: looks at each new one would not do."
     return (
         "Differences from no intermediate training, in points, paired by seed and encoder, with 95 % intervals. A gain "
         "*agrees* if it is clearly positive after Holm's correction over all differences on this page, and "

@@ -17,8 +17,8 @@ from stilts_core.report.pages.questions.wording import progress
 from stilts_core.report.tables.html import count
 
 # From the page of a recorded grid to the study whose table it shows.
-GRIDS: Mapping[str, str] = {"wide": "choice"}
-TITLES: Mapping[str, str] = {"wide": "Many encoders"}  # of these pages
+GRIDS: Mapping[str, str] = {"real": "grid", "wide": "choice"}
+TITLES: Mapping[str, str] = {"real": "Real languages", "wide": "Many encoders"}  # of these pages
 
 
 class RecordedGrid(NamedTuple):

@@ -115,6 +115,9 @@ def test_page_has_every_claim_and_its_numbers(tmp_path, grid):
     for row in rows:
         number = f"{abs(float(row['value'])):.1f}"
         assert number in page and row["verdict"] in page
+    assert "Not recorded yet: the grid of [real languages](real.md)." in page
+    page, rows = write(tmp_path, wide=grid, real=grid)
+    assert [row["arm"] for row in rows].count("real languages") == len(rows) / 2 == len(claims.PARTS)
     assert "Not recorded yet" not in page
 
 
@@ -137,7 +140,7 @@ def test_figure_shows_every_part_and_the_paper_s_numbers_and_its_title_counts_ve
 
 def test_verdicts_wait_for_a_grid_that_is_not_complete(tmp_path, grid):
     page, rows = write(tmp_path, interim=True, wide=grid)
-    assert {row["verdict"] for row in rows} == {"pending"} and "is *pending* while encoders" in page
+    assert {row["verdict"] for row in rows} == {"pending"} and "is *pending* while runs" in page
     assert not re.search(r"<b>(agrees|disagrees)</b>", page)
     assert re.match(r"!\[Of 10 parts of the paper's claims, \d+ have an interim estimate and none a verdict", page)
 
@@ -146,5 +149,6 @@ def test_page_without_grids_shows_the_claims_alone(tmp_path):
     page, rows = write(tmp_path)
     assert page.startswith("![The paper states gains of +5.4 to +8.7 points; this book has no recorded grid")
     assert "<dc:title>The paper states gains" in (tmp_path / "generated/claims.svg").read_text()
-    assert rows == [] and "Not recorded yet: the grid of [laboratory](wide.md)." in page
+    missing = "the grid of [laboratory](wide.md) and the grid of [real languages](real.md)"
+    assert rows == [] and f"Not recorded yet: {missing}." in page
     assert not re.search(r"<b>(agrees|disagrees)</b>", page)

@@ -97,18 +97,20 @@ def describe_design(chapter: Chapter) -> str:
                       protocol.factors.items())  # fmt: skip
     targets = ", ".join(short_title(target) for target in protocol.targets)
     settings = _settings(protocol.base)
+    own = "".join(f" On {short_title(name)}: {_settings(fields)}." for name, fields in protocol.per_target.items())
     done = f" ({progress(chapter)})" if chapter.table else ""
     return (
         f"**Design.** {count(len(protocol.arms), 'arm')}{factors}; targets: {targets}; "
         f"{_number_of_replicates(protocol)}{done}; "
-        f"{count(size.runs, 'run')}. {_replicates(protocol)} Fixed for all runs: {settings}. {_resolved(chapter)}"
+        f"{count(size.runs, 'run')}. {_replicates(protocol)} Fixed for all runs: {settings}.{own} {_resolved(chapter)}"
     )
 
 
 def _resolved(chapter: Chapter) -> str:
     """What the profile adds to the settings of the protocol: sizes that a reader needs to repeat the study."""
     config = RunConfig.from_dict(dict(chapter.study.design.configs[0])).resolved()
-    values = {name: getattr(config, name) for name in SIZES if name not in chapter.protocol.base}
+    fixed = set(chapter.protocol.base).union(*chapter.protocol.per_target.values())
+    values = {name: getattr(config, name) for name in SIZES if name not in fixed}
     return f"The profile sets: {_settings({name: value for name, value in values.items() if value is not None})}."
 
 

@@ -130,7 +130,7 @@ def _steps(chapter: Chapter, names: tuple[str, ...]) -> tuple[int, int]:
     protocol = chapter.protocol
     arm = protocol.primary.treatment
     levels = dict(zip(chapter.require_table().factors, names, strict=True))
-    fields = merge_fields(protocol, arm, protocol.arms[arm], levels)
+    fields = merge_fields(protocol, arm, protocol.arms[arm], levels, protocol.primary.target)
     return int(fields["intermediate_steps"]), int(fields["target_steps"])
 
 
