@@ -63,8 +63,8 @@ class Finding:
         """The finding in one sentence, with its interval and its verdict."""
         kind = "confirmatory" if self.confirmatory else "exploratory"
         return (
-            f"{self.name} ({self.target}, {self.group}): {self.value:+.2f} {self.unit_of_value} "
-            f"[{self.low:+.2f}, {self.high:+.2f}], {self.coverage:.0%} interval over {self.n} {self.unit}s, "
+            f"{self.name} ({self.target}, {self.group}): {self.value:+z.2f} {self.unit_of_value} "
+            f"[{self.low:+z.2f}, {self.high:+z.2f}], {self.coverage:.0%} interval over {self.n} {self.unit}s, "
             f"p = {self.p_adjusted:.3g} ({self.correction}); {self.verdict} ({kind}; smallest effect of interest "
             f"{self.sesoi:g}, power {self.power:.2f}, detectable {self.detectable:.2f})"
         )

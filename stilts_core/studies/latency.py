@@ -56,9 +56,9 @@ def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = N
     gate = check_gate(table, protocol)
     if not gate.passed:
         raise StudyError(
-            f"the measurement cannot be trusted: the control against itself differs by {gate.again.value:+.2f} % "
-            f"[{gate.again.low:+.2f}, {gate.again.high:+.2f}] (margin {gate.margin:g} %), and one layer more takes "
-            f"{gate.positive.value:+.2f} % ({describe_p(gate.positive.p)}); "
+            f"the measurement cannot be trusted: the control against itself differs by {gate.again.value:+z.2f} % "
+            f"[{gate.again.low:+z.2f}, {gate.again.high:+z.2f}] (margin {gate.margin:g} %), and one layer more takes "
+            f"{gate.positive.value:+z.2f} % ({describe_p(gate.positive.p)}); "
             "measure on an idle machine, or in more blocks"
         )
     contrasts = protocol.contrasts

@@ -58,8 +58,8 @@ class PrimaryDifferences:
             again, positive = self.gate.again, self.gate.positive
             return (
                 f"The check did not pass, so these times show nothing about the question. The control against itself "
-                f"differs by {again.value:+.2f} % [{again.low:+.2f}, {again.high:+.2f}], and one layer more by "
-                f"{positive.value:+.2f} % ({describe_p(positive.p)}). The first must lie within "
+                f"differs by {again.value:+z.2f} % [{again.low:+z.2f}, {again.high:+z.2f}], and one layer more by "
+                f"{positive.value:+z.2f} % ({describe_p(positive.p)}). The first must lie within "
                 f"±{self.gate.margin:g} %, and the second must be detected. A busy machine is the usual reason, and "
                 "the study itself measures in more blocks."
             )
@@ -68,8 +68,8 @@ class PrimaryDifferences:
         if finding.test in ("equivalence", "flat-slope"):
             test = f" (of equivalence within ±{finding.sesoi:g})"
         return (
-            f"{finding.name[:1].upper()}{finding.name[1:]}: {finding.value:+.2f} {finding.unit_of_value} "
-            f"[{finding.low:+.2f}, {finding.high:+.2f}], {100 * finding.coverage:.0f} % interval over {finding.n} "
+            f"{finding.name[:1].upper()}{finding.name[1:]}: {finding.value:+z.2f} {finding.unit_of_value} "
+            f"[{finding.low:+z.2f}, {finding.high:+z.2f}], {100 * finding.coverage:.0f} % interval over {finding.n} "
             f"{finding.unit}s, {describe_p(finding.p)}{test}. This is exploratory."
         )
 
