@@ -171,9 +171,10 @@ def _jobs_of_run(config: RunConfig, page: bool) -> list[Job]:
         seed, recipe = generated
         pretrain_options = ("--seed", str(seed), "--family", recipe.family, "--runs-dir", config.runs_dir)
         add("pretrain", f"pretraining of {resolved.encoder}", locate_lab_encoder(*generated), pretrain_options)
-    for phase in config.shared_phases:
+    for phase, done in zip(config.shared_phases, resolved.shared_phases, strict=True):
         title = f"{phase.row}{f', seed {config.seed}' * bool(config.seed)} (intermediate phase)"
-        add("intermediate", title, checkpoint_folder(phase.resolved()), options_of(phase))
+        # Named as a run names it: with the profile's values filled in before those without effect are dropped.
+        add("intermediate", title, checkpoint_folder(done), options_of(phase))
     # What a run writes last: the executed notebook, or the record.
     output = run_folder(resolved, run_checksums(resolved)) / (EXECUTED if page else RECORD)
     add("pair", f"{row} → {config.target}", output, options if page else [*options, "--no-page"])

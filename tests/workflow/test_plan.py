@@ -5,6 +5,7 @@ import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import toy_data
@@ -14,6 +15,7 @@ from record_fixture import synthetic_record, with_values
 from stilts_core import cli
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError
+from stilts_core.runs.inputs import checkpoint_folder
 from stilts_core.runs.record import RECORD, read_record, write_record
 from stilts_core.storage.atomic import write_whole
 from stilts_core.workflow.plan import (
@@ -161,6 +163,21 @@ def test_each_beginning_of_a_chain_is_a_job_that_the_next_needs(base):
     assert [shared[name].needs for name in names] == [(), tuple(outputs[:1]), tuple(outputs[:2])]
     needs = [list(job.needs) for job in jobs if job.kind == "pair"]
     assert needs == [outputs, outputs[:2], outputs[:1], outputs[:1]]
+
+
+@pytest.mark.parametrize("chain", ["mlm", "mlm>mnli", "mnli>mlm"])
+def test_planned_checkpoints_are_those_of_the_run_and_of_their_command_where_text_has_its_own_steps(
+    base, chain, monkeypatch
+):
+    config = replace(base, intermediate=chain, target="xnli", text_steps=3, text_lr=1e-4, intermediate_steps=5)
+    planned = [job.output for job in jobs_of([config]) if job.kind == "intermediate"]
+    assert planned == [checkpoint_folder(phase).absolute() for phase in config.resolved().shared_phases]
+    trained, phase = [], SimpleNamespace(dev={}, reused=False, checkpoint="")
+    monkeypatch.setattr("stilts_core.runs.pipeline.intermediate", lambda asked: trained.append(asked) or phase)
+    for job in jobs_of([config]):
+        if job.kind == "intermediate":
+            assert CliRunner().invoke(cli.main, ["intermediate", *job.options]).exit_code == 0
+    assert [checkpoint_folder(asked.resolved().shared_phases[-1]).absolute() for asked in trained] == planned
 
 
 def test_shell_reads_the_options_of_a_chain_as_one_word(base):
