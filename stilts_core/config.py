@@ -4,6 +4,7 @@ A RunConfig is what a user asks for; `resolved()` fills in the profile's values 
 ResolvedConfig, which the rest of the package works with.
 """
 
+import os
 from dataclasses import Field, dataclass, field, fields, replace
 from itertools import chain
 from typing import Any, ClassVar, Self
@@ -212,7 +213,10 @@ class RunConfig:
         values = self.to_dict()
         # The same run, however it was asked for, has one name.
         same = dict.fromkeys(f"{name}_seed" for name in Seeds._fields if values[f"{name}_seed"] == self.seed)
-        config = ResolvedConfig(**(values | profile_values(self.profile, values) | same))
+        values |= profile_values(self.profile, values) | same
+        if os.path.isdir(values["encoder"]):
+            values["encoder"] = os.path.normpath(values["encoder"])
+        config = ResolvedConfig(**values)
         config.check()
         return config
 

@@ -62,6 +62,8 @@ class PackedStates:
 
         A CPU computes hidden state `last` only at `used_positions`.
         """
+        if self.model.config.type_vocab_size == 1:
+            types = None
         states = self.model.embeddings(
             packing.pack(rows)[None],
             token_type_ids=None if types is None else packing.pack(types)[None],

@@ -135,8 +135,8 @@ def read_tokenizer(folder: Path) -> EncoderTokenizer:
     path = folder / "tokenizer.json"
     if not path.exists():
         raise EncoderError(
-            f"{folder} has no tokenizer.json; write it with transformers: "
-            f"AutoTokenizer.from_pretrained({str(folder)!r}).save_pretrained({str(folder)!r})"
+            f"{folder} has no tokenizer.json; copy it from the model that the encoder was trained from, or write it "
+            f"with transformers: AutoTokenizer.from_pretrained(THAT MODEL).save_pretrained({str(folder)!r})"
         )
     return EncoderTokenizer(path)
 

@@ -1,6 +1,6 @@
 """Add a language to the laboratory for the lifetime of a process: a class edits it, then pretrains an encoder on it."""
 
-from stilts_core.errors import DataError
+from stilts_core.errors import DataError, shown
 from stilts_core.laboratory import generator
 from stilts_core.laboratory.language.design import CLOSED, CLUSTERED, CODES, LANGUAGES, NASAL, OPEN, LabLanguage
 from stilts_core.laboratory.language.grammar import VALUES, Grammar
@@ -40,7 +40,7 @@ def _check(code: str, script: str, sounds: str, cognates: int, texts: int) -> No
     for parameter, value, choices in (("script", script, [*SCRIPTS]), ("sounds", sounds, [*SOUNDS])):
         if value not in choices:
             raise DataError(f"{parameter} is {value!r}; choose one of {', '.join(choices)}")
-    if not 0 <= cognates <= 100:
-        raise DataError(f"cognates is {cognates}; it is a percentage, from 0 to 100")
-    if texts < 0:
-        raise DataError(f"texts is {texts}; it must be 0 (never seen) or more")
+    if not (isinstance(cognates, int) and 0 <= cognates <= 100):
+        raise DataError(f"cognates is {shown(cognates)}; it is a percentage, a whole number from 0 to 100")
+    if not (isinstance(texts, int) and texts >= 0):
+        raise DataError(f"texts is {shown(texts)}; it must be a whole number, 0 (never seen) or more")

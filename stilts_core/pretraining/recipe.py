@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from stilts_core.encoders.cpu.kernels import find_deviation
-from stilts_core.errors import ConfigError
+from stilts_core.errors import ConfigError, shown
 from stilts_core.laboratory import generator
 from stilts_core.laboratory.edition import FIRST, Edition
 from stilts_core.laboratory.language.design import CODES, LabLanguage, redraw
@@ -60,7 +60,15 @@ class PretrainingRecipe:
 
     def count_texts(self, code: str) -> int:
         """The number of texts of a language that the encoder is trained on."""
-        return round(generator.LANGUAGES[code].texts * self.texts)
+        return round(_find_language(code).texts * self.texts)
+
+
+def _find_language(code: str) -> LabLanguage:
+    """The language with a code. Raises ConfigError if nobody has invented it."""
+    if code not in generator.LANGUAGES:
+        known = ", ".join(generator.LANGUAGES)
+        raise ConfigError(f"languages has {shown(code)}; choose among {known}, or invent it first")
+    return generator.LANGUAGES[code]
 
 
 RECIPE = PretrainingRecipe()
@@ -101,7 +109,7 @@ def lab_identity(seed: int, recipe: PretrainingRecipe = RECIPE) -> str:
     """The SHA-256 of everything that decides the encoder. It is known before the encoder is pretrained."""
     facts = {"format": WEIGHTS_VERSION, "seed": seed, "recipe": _deciding(recipe), "generator": generator.VERSION}
     # The generator's version covers neither the draw nor languages that were invented later.
-    languages = [redraw(generator.LANGUAGES[code], recipe.edition.draw) for code in recipe.languages]
+    languages = [redraw(_find_language(code), recipe.edition.draw) for code in recipe.languages]
     facts |= {"languages": [_describe_language(language) for language in languages]}
     if deviation := find_deviation():  # the kernels round differently from PyTorch's operations
         facts |= {"kernels": deviation}

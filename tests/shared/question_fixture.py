@@ -18,6 +18,7 @@ from stilts_core.studies.results import StudyTable, kept_table, make_frame, writ
 SOURCES = Path(__file__).parents[2] / "protocols"
 NAMES = ("ratio", "continued", "choice", "latency", "adversary")
 CLAIMS = ("retrieval", "retrieval-dose")  # studies of a claim of the paper
+GRID = "grid"  # the study of the recorded grid on real languages
 STATES = 13  # hidden states of the invented encoders, in studies of a claim
 ENCODERS = 4  # of the invented protocols
 COMMIT = "c" * 40
@@ -27,7 +28,7 @@ UNSEEN = np.array([in_group(code, "unseen") for code in CODES], float)
 def write_protocols(folder: Path, registered: bool = True) -> Path:
     """Write the committed protocols with ENCODERS encoders to a folder, with registrations, and return the folder."""
     folder.mkdir(parents=True)
-    for name in (*NAMES, *CLAIMS):
+    for name in (*NAMES, *CLAIMS, GRID):
         text = (SOURCES / f"{name}.toml").read_text()
         text = re.sub(r"(?m)^encoders = .*$", f"encoders = {[f'lab-wide-{k}' for k in range(ENCODERS)]}", text)
         text = re.sub(r"(?m)^seeds = .*$", "seeds = [0]", text)

@@ -223,10 +223,15 @@ def _is_grid_field(name: str) -> bool:
     return name in GRID_FIELDS or name.startswith(BESIDE_FIELDS)
 
 
-def _comparison_key(record: GridRun) -> tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """What two runs of a column must share to be comparable: source, other deciding fields, and scored languages."""
+def _comparison_key(record: GridRun) -> tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """What two runs of a column must share to be comparable.
+
+    These are the source, other deciding fields, scored languages, and the encoder's files: its folder may have been
+    overwritten between two runs.
+    """
     fields = record.config.deciding()
-    if match := fullmatch(r"(lab|lab-wide)-\d+", str(fields["encoder"])):
-        fields["encoder"] = match[1]  # the number is a pretraining seed
+    weights = record.encoder_fingerprint
+    if match := fullmatch(r"(lab|lab-wide)(-\d+)?", str(fields["encoder"])):
+        fields["encoder"], weights = match[1], ""  # a number is a pretraining seed
     settings = tuple(sorted((name, str(value)) for name, value in fields.items() if not _is_grid_field(name)))
-    return record.config.data_source, settings, tuple(sorted(record.scores))
+    return record.config.data_source, weights, settings, tuple(sorted(record.scores))

@@ -62,6 +62,11 @@ class KeptRun:
         return self.config.seed
 
     @property
+    def encoder_fingerprint(self) -> str:
+        """Nothing: all runs of a block of a kept table have the same encoder."""
+        return ""
+
+    @property
     def encoder_name(self) -> str:
         """The encoder, as the protocol names it."""
         return str(self.config.encoder)

@@ -9,6 +9,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
+from stilts_core.config import GridRow
 from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
 from stilts_core.report.analysis.grid_run import GridRun
 from stilts_core.report.analysis.measurement import Measurement
@@ -84,9 +85,12 @@ def draw_heat_map(grid: Grid, clear: Collection[tuple[str, str]] | None = None) 
 
 
 def heat_map_finding(grid: Grid, clear: Collection[tuple[str, str]] | None = None) -> str:
-    """The finding of a heat map in one sentence: its best row, and how many pairs gain or lose clearly."""
+    """The finding of a heat map in one sentence: its best row, and how many pairs gain or lose clearly.
+
+    A row of permuted labels is the best one only if there is no other.
+    """
     averages = _average_gains(grid)
-    best = max(averages, key=lambda row: averages[row].value)
+    best = max(averages, key=lambda row: (not GridRow.parse(row).sham, averages[row].value))
     differences = _differences(grid, averages)
     transfer = {key: value for key, value in differences.items() if not grid.cells[key].same_data}
     finding = f"{row_title(best)}: {format_signed(averages[best].value)} on average"

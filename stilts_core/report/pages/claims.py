@@ -111,7 +111,7 @@ def _figure(estimates: Estimates, recorded: Mapping[str, RecordedGrid], writer: 
     writer.write(FIGURE, draw_intervals(rows, title, axis, series=series))
     return [
         f"![{markdown_text(title)}]({FIGURE})",
-        "The number of the claim stands before what was measured. The paper's abstract states its numbers without "
+        "The number of the claim stands before what was measured. The paper states its numbers without "
         "intervals, and none for some claims; they are means over other encoders and other data, so compare signs and "
         "order. A row without an interval was not tested here yet.",
     ]

@@ -109,7 +109,7 @@ def build_page(grids: Mapping[str, Grid], writer: PageWriter) -> str:
         "its own page names. The mean comes first, then the languages by their distance to English.",
         *retrieval,
         THRESHOLD,
-        "## What does the paper's abstract claim?",
+        "## What does the paper claim?",
         "[What holds?](claims.md) sets these numbers beside this book's estimates.",
         markdown_table(["claim", "value", "unit", "source"], claims),
         _stand_ins([run for grid in real.values() for run in grid.records]),

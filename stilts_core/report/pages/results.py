@@ -224,7 +224,7 @@ def _centring(grid: Grid) -> list[str]:
 
 
 def _claims(grid: Grid) -> list[str]:
-    """The gains that the paper's abstract states, beside those of this grid."""
+    """The gains that the paper states, beside those of this grid."""
     rows = []
     for claim, (row, stated) in stated_gains().items():
         gain, targets = (grid.average(row), len(grid.counted_targets(row))) if row in grid.rows else (None, 0)
@@ -237,7 +237,7 @@ def _claims(grid: Grid) -> list[str]:
         return []
     return [
         "## Does the grid agree with the paper?",
-        "The paper's abstract {cite}`phang2020english` states these gains of XLM-R Large with full data. The gains in "
+        "The paper {cite}`phang2020english` states these gains of XLM-R Large with full data. The gains in "
         "the third column come from this book's grid, which has another encoder and other sizes, and counts no target "
         "that shares its data with the row. Compare their signs and their order; they are never averaged.",
         markdown_table(["claim", "paper", "here (95 %)", "targets here"], rows),

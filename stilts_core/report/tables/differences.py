@@ -7,7 +7,7 @@ PAIRS = (
 )
 OVER_REPLICATES = (
     "Where a difference has several pairs of runs, the interval is Student's over these paired differences: over "
-    "seeds, or over encoders if there are several. It says what other seeds would give on the same test items. "
+    "seeds, or over encoders if there are several. It says what other replicates would give on the same test items. "
 )
 ONE_SEED = (
     "One seed cannot tell an effect from chance. So nothing on this page is called clear, and the interval comes from "

@@ -162,8 +162,5 @@ PARTS = ChapterParts(
             "recognition of names",
             1,
         ),
-        "reversal harms raw retrieval": Published(
-            "Tanti et al. {cite}`tanti2021language` report that an adversary adds nothing to what fine-tuning does", 0
-        ),
     },
 )

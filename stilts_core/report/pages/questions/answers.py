@@ -62,7 +62,7 @@ def _figure(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], writer: 
         "The primary effects with their intervals (95 %, or 90 % where equivalence is tested), each divided by its own "
         "smallest effect of interest, so that they share an axis. Inside the band an effect is smaller than what the "
         "protocol calls interesting. Where a protocol expects no effect, an interval inside the band is the positive "
-        "result. A study without a result has no row.",
+        "result, unless the correction for several contrasts leaves it open. A study without a result has no row.",
     ]
 
 

@@ -68,6 +68,11 @@ class Chapter:
         return required_blocks(self.protocol, self.registration)
 
     @property
+    def stopped_early(self) -> bool:
+        """Whether an amendment ended the study before the last block of its protocol."""
+        return len(self.required) < len(self.protocol.blocks)
+
+    @property
     def is_interim(self) -> bool:
         """Whether there is a table, and blocks that the study requires are missing in it."""
         return self.table is not None and not {*self.required} <= {*self.blocks}

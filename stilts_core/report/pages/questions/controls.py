@@ -41,7 +41,7 @@ def build_controls(chapter: Chapter, controls: Controls) -> str:
             contrast_cell(contrast, html_text(control.explanation)),
             html_text(control.sign),
             value_cell(finding),
-            two_lines(html_text(_reading(chapter, contrast, finding)), status(chapter, finding)),
+            two_lines(html_text(_reading(chapter, contrast, control, finding)), status(chapter, finding)),
         ]
         for contrast, finding in chapter.pairs
         if (control := find_control(controls, contrast))
@@ -55,7 +55,7 @@ def build_controls(chapter: Chapter, controls: Controls) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _reading(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
+def _reading(chapter: Chapter, contrast: Contrast, control: Control, finding: Finding) -> str:
     """What the verdict of a control's test says."""
     if chapter.is_interim:
         return verdict(chapter, finding)
@@ -68,11 +68,18 @@ def _reading(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
         }[finding.verdict]
     sign = "positive" if finding.value > 0 else "negative"
     tested = {"greater": f"+{limit} or more", "less": f"−{limit} or less", "two-sided": f"±{limit} or beyond"}
-    return {
+    words = {
         "supported": sign,
         "not supported": f"excludes {tested[contrast.direction]}",
         "cannot tell": f"open: detectable effect {finding.detectable:.2f}",
     }[finding.verdict]
+    return words + _with_zero(control, finding)
+
+
+def _with_zero(control: Control, finding: Finding) -> str:
+    """That the other explanation remains possible, where it leads to zero and the interval contains zero."""
+    possible = control.sign.startswith("zero") and finding.low <= 0 <= finding.high
+    return ", but the other explanation is not excluded: the interval contains zero" * possible
 
 
 def _sensitivity(chapter: Chapter) -> list[str]:

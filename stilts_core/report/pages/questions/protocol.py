@@ -74,20 +74,17 @@ def _deviations(chapter: Chapter, registration: Registration) -> str:
             f"stop after {amendment.blocks}. {markdown_text(amendment.reason)}"
         )
     if registration.earlier:
-        parts.append(_replaced(chapter, registration))
+        parts.append(_replaced(registration))
     return f"Deviations: {' '.join(parts) or 'none.'}"
 
 
-def _replaced(chapter: Chapter, registration: Registration) -> str:
-    """The registrations that the last one replaced, and whether runs are older than it."""
+def _replaced(registration: Registration) -> str:
+    """The registrations that the last one replaced."""
     earlier = [
         f"{markdown_text(minute(str(old.get('time'))))} (digest {code_span(str(old.get('digest'))[:12])})"
         for old in registration.earlier
     ]
-    replaced = f"This registration replaced {count(len(earlier), 'earlier one')}, of {'; '.join(earlier)}."
-    if chapter.table is None or any("older" in reason for reason in chapter.standing.reasons):
-        return replaced
-    return f"{replaced} No run of the primary contrast is older than it."
+    return f"This registration replaced {count(len(earlier), 'earlier one')}, of {'; '.join(earlier)}."
 
 
 def describe_design(chapter: Chapter) -> str:
@@ -99,10 +96,17 @@ def describe_design(chapter: Chapter) -> str:
     settings = _settings(protocol.base)
     own = "".join(f" On {short_title(name)}: {_settings(fields)}." for name, fields in protocol.per_target.items())
     done = f" ({progress(chapter)})" if chapter.table else ""
+    runs = count(size.runs, "run")
+    if chapter.stopped_early and not chapter.is_interim:
+        ran = sum(
+            protocol.block_of(run["encoder"], run["seed"]) in chapter.required for run in chapter.study.design.configs
+        )
+        done = f", of which {len(chapter.required)} were run before the study was stopped (see *Deviations*)"
+        runs = f"{ran:,} of {runs}"
     return (
         f"**Design.** {count(len(protocol.arms), 'arm')}{factors}; targets: {targets}; "
         f"{_number_of_replicates(protocol)}{done}; "
-        f"{count(size.runs, 'run')}. {_replicates(protocol)} Fixed for all runs: {settings}.{own} {_resolved(chapter)}"
+        f"{runs}. {_replicates(protocol)} Fixed for all runs: {settings}.{own} {_resolved(chapter)}"
     )
 
 

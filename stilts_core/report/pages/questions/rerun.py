@@ -64,7 +64,8 @@ def _measured(chapter: Chapter) -> list[str]:
     revisions = [revision[:12] for revision in _distinct(blocks, "revisions")]
     return [
         f"Measured: {count(sum(int(block.get('records', 0)) for block in blocks.values()), 'record')} took "
-        f"{format_duration(seconds)} of wall-clock time, summed over the runs. "
+        f"{format_duration(seconds)} of wall-clock time, summed over the runs, without "
+        "the intermediate phases that runs share. "
         f"Processors: {'; '.join(map(markdown_text, processors))}. Revisions: {', '.join(map(code_span, revisions))}.",
         markdown_table(
             [chapter.protocol.block_noun, "records", "time", "first start (UTC)", "last end (UTC)", "fingerprint"], rows

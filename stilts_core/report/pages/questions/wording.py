@@ -16,6 +16,7 @@ from stilts_core.studies.protocol import Contrast, Protocol
 EQUIVALENCE = ("equivalence", "flat-slope")
 SLOPES = ("slope", "flat-slope")
 SMALLEST_P = 0.001
+ALPHA = 0.05  # the level of the corrected p values
 PENDING = "pending"
 NO_BREAK = "\u00a0"
 
@@ -44,14 +45,25 @@ def p_words(p: float) -> str:
 def status(chapter: Chapter, finding: Finding) -> str:
     """Whether a finding is confirmatory, interim (of the family, with encoders missing) or exploratory."""
     if finding.confirmatory:
-        return "confirmatory"
+        return "confirmatory, stopped early" if chapter.stopped_early else "confirmatory"
     return "interim" if chapter.is_interim else "exploratory"
 
 
 def explain_status(chapter: Chapter, finding: Finding) -> str:
     """The status of the primary finding in a sentence, with the reasons against a confirmatory one."""
     if finding.confirmatory:
-        return "This result is confirmatory: its contrast, test and smallest effect of interest were registered first."
+        amendment = chapter.registration.amendment if chapter.registration else None
+        early = ""
+        if chapter.stopped_early and amendment:
+            early = (
+                f" The study stopped early, at {amendment.blocks} of "
+                f"{count(len(chapter.protocol.blocks), chapter.protocol.block_noun)}; the results of {amendment.seen} "
+                "were known when that was decided (see *Registration*)."
+            )
+        return (
+            "This result is confirmatory: its contrast, test and smallest effect of interest were registered first."
+            f"{early}"
+        )
     if chapter.is_interim:
         rest = [reason for reason in finding.reasons if not reason.endswith("s are missing")]
         sentence = (
@@ -80,6 +92,8 @@ def answer(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
     """The finding in one sentence, with its number, its interval, and where it holds."""
     words = _long_words(chapter.protocol, contrast)
     coverage = f"{100 * finding.coverage:.0f} % interval over {count(finding.n, finding.unit)}"
+    if _open_by_correction(finding):
+        coverage += f"; inside the margin, but p = {p_words(finding.p_adjusted)} after correction"
     claim = _claim(chapter, words, contrast, finding)
     where = "" if chapter.is_interim else f"{place(chapter.protocol)}, "
     return f"{_capital(where + claim)}{_before_number(chapter)}{quantity(finding)} ({coverage})."
@@ -182,12 +196,18 @@ def explain_power(finding: Finding, *, final: bool = True) -> str:
 
 def _compare_with_margin(finding: Finding) -> str:
     """Why an interval inside the margin does not suffice, where only the correction says so."""
-    if finding.verdict != "cannot tell" or max(-finding.low, finding.high) >= finding.sesoi:
+    if not _open_by_correction(finding):
         return ""
     return (
         f"The interval lies inside the margin, but {finding.correction}'s correction for several contrasts leaves the "
         f"answer open (p before it {p_words(finding.p)}, after it {p_words(finding.p_adjusted)})."
     )
+
+
+def _open_by_correction(finding: Finding) -> bool:
+    """Whether the interval of a test of equivalence lies inside the margin, and only the correction leaves it open."""
+    inside = max(-finding.low, finding.high) < finding.sesoi
+    return finding.test in EQUIVALENCE and finding.verdict == "cannot tell" and inside
 
 
 def _compare_with_interest(finding: Finding) -> str:
@@ -196,9 +216,13 @@ def _compare_with_interest(finding: Finding) -> str:
     if finding.low < 0 < finding.high:
         return ""
     if near >= finding.sesoi:
-        return "The whole interval lies beyond the smallest effect of interest."
+        return "The whole interval, which is not corrected, lies beyond the smallest effect of interest."
     if far < finding.sesoi:
-        return "The whole interval lies below the smallest effect of interest: a clear effect, and a negligible one."
+        between = "The whole interval lies between zero and the smallest effect of interest"
+        if finding.p_adjusted < ALPHA:
+            return f"{between}: a clear effect, and a negligible one."
+        p = p_words(finding.p_adjusted)
+        return f"{between}: the effect is negligible. After correction it is not distinguished from zero (p = {p})."
     return "The smallest effect of interest lies inside the interval."
 
 

@@ -20,6 +20,7 @@ from stilts_core.report.pages.questions.wording import (
 )
 from stilts_core.studies.findings import Finding
 from stilts_core.studies.protocol import Contrast
+from stilts_core.studies.registration import Amendment
 
 FINDING = Finding(
     name="a", target="udpos", group="far", test="difference", value=1.5, low=1.0, high=2.0, coverage=0.95, p=0.001,
@@ -36,8 +37,21 @@ def chapter(present: int = 12) -> SimpleNamespace:
     protocol = invented()
     blocks = tuple(protocol.blocks)
     return SimpleNamespace(
-        protocol=protocol, blocks=blocks[:present], required=blocks, is_interim=present < len(blocks)
+        protocol=protocol,
+        blocks=blocks[:present],
+        required=blocks,
+        is_interim=present < len(blocks),
+        stopped_early=False,
+        registration=None,
     )
+
+
+def stopped() -> SimpleNamespace:
+    """A chapter of a study that was stopped after six of twelve encoders."""
+    amendment = Amendment("", "2026-01-01T00:00:00Z", blocks=6, seen=5, reason="It cost too much.")
+    early = chapter()
+    early.stopped_early, early.registration = True, SimpleNamespace(amendment=amendment)
+    return early
 
 
 def plain(words: str) -> str:
@@ -114,6 +128,12 @@ def test_status_says_why_a_result_is_not_confirmatory():
     assert "It will be exploratory, because the study was not registered" in words and "missing" not in words
 
 
+def test_study_that_was_stopped_early_says_so_wherever_it_is_called_confirmatory():
+    assert status(stopped(), FINDING) == "confirmatory, stopped early"
+    words = explain_status(stopped(), FINDING)
+    assert "stopped early, at 6 of 12 encoders; the results of 5 were known" in words
+
+
 def test_equivalence_that_only_the_correction_leaves_open_says_so():
     inside = replace(
         FINDING, test="equivalence", low=-0.3, value=0.1, high=0.45, p=0.03, p_adjusted=0.06, correction="Holm"
@@ -124,6 +144,18 @@ def test_equivalence_that_only_the_correction_leaves_open_says_so():
     for other in (inside, replace(left_open, high=0.55), replace(left_open, low=-0.55)):
         assert "correction" not in explain_power(other)
     assert "correction" not in explain_power(left_open, final=False)
+    told = [
+        plain(answer(chapter(), CONTRAST.model_copy(update={"test": "equivalence"}), one))
+        for one in (left_open, inside)
+    ]
+    assert "inside the margin, but p = 0.060 after correction" in told[0] and "correction" not in told[1]
+
+
+def test_negligible_effect_is_called_clear_only_after_correction():
+    small = replace(FINDING, low=0.1, value=0.2, high=0.4, sesoi=0.5)
+    assert "a clear effect, and a negligible one" in explain_power(replace(small, p_adjusted=0.01))
+    words = plain(explain_power(replace(small, p_adjusted=0.067)))
+    assert "not distinguished from zero (p = 0.067)" in words and "clear" not in words
 
 
 def test_power_is_stated_for_every_kind_of_test():
