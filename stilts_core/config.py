@@ -4,7 +4,6 @@ A RunConfig is what a user asks for; `resolved()` fills in the profile's values 
 ResolvedConfig, which the rest of the package works with.
 """
 
-import os
 from dataclasses import Field, dataclass, field, fields, replace
 from itertools import chain
 from typing import Any, ClassVar, Self
@@ -24,6 +23,7 @@ from stilts_core.parameters import (
     hashed_name,
     parameter,
     read_fields,
+    with_plain_path,
 )
 from stilts_core.tasks.auxiliaries import AUXILIARIES, LONG_TEXT, OWN_TEXT, REPLACED, rename_replaced
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, require_target
@@ -213,10 +213,7 @@ class RunConfig:
         values = self.to_dict()
         # The same run, however it was asked for, has one name.
         same = dict.fromkeys(f"{name}_seed" for name in Seeds._fields if values[f"{name}_seed"] == self.seed)
-        values |= profile_values(self.profile, values) | same
-        if os.path.isdir(values["encoder"]):
-            values["encoder"] = os.path.normpath(values["encoder"])
-        config = ResolvedConfig(**values)
+        config = ResolvedConfig(**with_plain_path(values | profile_values(self.profile, values) | same))
         config.check()
         return config
 

