@@ -54,6 +54,11 @@ class EncoderTokenizer:
         self._single: Template = single
         self._pair: Template = pair
         self.cls, self.sep, self.pad, self.mask, self.unk = self.specials = tuple(specials)
+        if id_count <= len(self.specials):
+            raise EncoderError(
+                f"{path} knows no word, only {id_count} special tokens; copy tokenizer.json from the model that the "
+                "encoder was trained from"
+            )
         self.single_overhead, self.pair_overhead = _count_specials(self._single), _count_specials(self._pair)
         first, ids, _ = self._single[0]
         self.text_start = len(ids) if first is None else 0

@@ -14,6 +14,14 @@ from stilts_core.pretraining.recipe import SPECIAL_TOKENS_ADDED, lab_identity, p
 from stilts_core.pretraining.train import pretrain_lab_encoder
 from stilts_core.tasks.catalogue import get_task
 
+# The sizes in config.json, in the order of EncoderSizes: first the usual name, then DistilBERT's.
+SIZE_NAMES = (
+    ("num_hidden_layers", "n_layers"),
+    ("hidden_size", "dim"),
+    ("intermediate_size", "hidden_dim"),
+    ("vocab_size",),
+    ("max_position_embeddings",),
+)
 LAYER_FIELDS = ("layer", "auxiliary_layer", "intermediate_frozen", "target_frozen")  # numbers of layers in a config
 HUB_FILES = ["config.json", "model*.safetensors", "model.safetensors.index.json", *TOKENIZER_FILES]
 
@@ -110,10 +118,11 @@ def read_sizes(name: str) -> EncoderSizes:
             f"of {', '.join(KNOWN_SIZES)}"
         )
     values = read_config(folder)
-    fields = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size", "max_position_embeddings")
-    if missing := [field for field in fields if not isinstance(values.get(field), int)]:
-        raise EncoderError(f"{folder / 'config.json'} has {missing[0]} {values.get(missing[0])!r}; it must be a number")
-    return EncoderSizes(*(values[field] for field in fields))
+    found = [next((values[name] for name in names if isinstance(values.get(name), int)), None) for names in SIZE_NAMES]
+    if None in found:
+        name = SIZE_NAMES[found.index(None)][0]
+        raise EncoderError(f"{folder / 'config.json'} has {name} {values.get(name)!r}; it must be a number")
+    return EncoderSizes(*(size for size in found if size is not None))
 
 
 def _cached_folder(name: str) -> Path | None:

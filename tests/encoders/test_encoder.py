@@ -67,6 +67,15 @@ def test_hidden_states_equal_those_of_transformers(folder, encoder):
         torch.testing.assert_close(encoder.hidden(ids, mask, types, layer=layer)[mask], states[mask])
 
 
+def test_token_types_of_a_tokenizer_are_ignored_by_an_encoder_that_has_one_type(tiny_xlmr):
+    encoder = load_encoder(str(tiny_xlmr))
+    ids = torch.randint(5, 50, (2, 7), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    types = torch.tensor([[0, 0, 0, 1, 1, 1, 1]] * 2)
+    assert encoder.model.config.type_vocab_size == 1
+    assert torch.equal(encoder.hidden(ids, mask, types), encoder.hidden(ids, mask))
+
+
 @torch.inference_mode()
 def test_padding_does_not_change_hidden_states(encoder):
     ids, mask, types = padded(encoder)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import XLMRobertaConfig, XLMRobertaModel
+from transformers import DistilBertConfig, XLMRobertaConfig, XLMRobertaModel
 
 from stilts_core.encoders.encoder import read_encoder
 from stilts_core.encoders.sizes import KNOWN_SIZES, TRAINING_BYTES, XLMR_BASE, XLMR_LARGE, EncoderSizes
@@ -112,6 +112,11 @@ def test_sizes_of_an_encoder_are_read_from_its_folder_or_known_by_name(tiny_xlmr
     )  # fmt: skip
     assert read_sizes("FacebookAI/xlm-roberta-large") == XLMR_LARGE == KNOWN_SIZES["FacebookAI/xlm-roberta-large"]
     assert read_sizes("lab") == EncoderSizes(3, 64, 128, 2500, 256)
+
+
+def test_sizes_of_a_distilbert_have_names_of_their_own(tmp_path):
+    DistilBertConfig(n_layers=2, dim=32, hidden_dim=64, n_heads=2, vocab_size=90).save_pretrained(tmp_path)
+    assert read_sizes(str(tmp_path)) == EncoderSizes(2, 32, 64, 90, 512)
 
 
 def test_encoder_of_unknown_sizes_is_an_error_that_names_the_remedy(tmp_path):

@@ -104,6 +104,14 @@ def test_folder_without_tokenizer_is_an_error_that_says_how_to_write_one(tmp_pat
         read_tokenizer(tmp_path)
 
 
+def test_tokenizer_that_knows_no_word_is_an_error(tmp_path):
+    names = ("<s>", "</s>", "<pad>", "<mask>", "<unk>")
+    backend = Tokenizer(models.WordLevel({name: place for place, name in enumerate(names)}, unk_token="<unk>"))
+    backend.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(EncoderError, match=r"knows no word, only 5 special tokens; copy tokenizer\.json"):
+        EncoderTokenizer(tmp_path / "tokenizer.json")
+
+
 def test_tokenizer_without_special_tokens_is_an_error_every_time(tmp_path):
     Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]")).save(str(tmp_path / "tokenizer.json"))
     for _ in range(2):

@@ -182,8 +182,10 @@ def _explain(recorded: Mapping[str, RecordedGrid]) -> str:
     return (
         "Differences from no intermediate training, in points, paired by seed and encoder, with 95 % intervals. A gain "
         "*agrees* if it is clearly positive after Holm's correction over all differences on this page, and "
-        "*disagrees* if it is clearly negative. A claim of no benefit agrees if the interval ends below "
-        f"{NEGLIGIBLE:g} point. Otherwise the data cannot tell. Targets that share their data with a task do not "
+        "*disagrees* if it is clearly negative. The page of a grid corrects over more differences, so that one may be "
+        "clear here and not there; it also shows which targets a mean rests on, such as retrieval. A claim of no "
+        f"benefit agrees if the interval ends below {NEGLIGIBLE:g} point. Otherwise the data cannot tell. Targets that "
+        "share their data with a task do not "
         f"count.{''.join(_describe(name, entry) for name, entry in recorded.items())}{absent}{waiting}"
     )
 

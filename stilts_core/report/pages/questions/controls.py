@@ -7,7 +7,7 @@ from stilts_core.report.escape import html_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.contrasts import contrast_cell, two_lines, value_cell
 from stilts_core.report.pages.questions.wording import EQUIVALENCE, NO_BREAK, interval, signed, status, verdict
-from stilts_core.report.tables.html import table
+from stilts_core.report.tables.html import CellValue, table
 from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.findings import Finding, evaluate
 from stilts_core.studies.protocol import Contrast
@@ -49,6 +49,7 @@ def build_controls(chapter: Chapter, controls: Controls) -> str:
     parts = [
         "Each row names another explanation, and the value that it would lead to. Values are those of the table above.",
         f"{table(['other explanation', 'if it were true', 'value', 'what the test says'], rows).data}\n",
+        *_beyond(chapter, controls),
         *_sensitivity(chapter),
         *_without_exclusions(chapter),
     ]
@@ -80,6 +81,30 @@ def _with_zero(control: Control, finding: Finding) -> str:
     """That the other explanation remains possible, where it leads to zero and the interval contains zero."""
     possible = control.sign.startswith("zero") and finding.low <= 0 <= finding.high
     return ", but the other explanation is not excluded: the interval contains zero" * possible
+
+
+def _beyond(chapter: Chapter, controls: Controls) -> list[str]:
+    """What the primary arm changes beyond every control that has its baseline, target, languages and test."""
+    protocol, rows = chapter.protocol, list[list[CellValue]]()
+    primary = protocol.primary
+    for contrast in protocol.contrasts if primary.treatment in protocol.arms and not protocol.latency else ():
+        same = all(getattr(contrast, name) == getattr(primary, name) for name in ("control", "target", "group", "test"))
+        control = find_control(controls, contrast)
+        if not same or control is None or not control.sign.startswith("that of"):
+            continue
+        beyond = primary.model_copy(update={"control": contrast.treatment, "direction": "two-sided"})
+        effect = evaluate(pair_runs(chapter.require_table(), beyond), protocol)
+        bounds = two_lines(signed(effect.value), interval(effect.low, effect.high))
+        rows.append([contrast_cell(beyond, html_text(control.explanation)), bounds, effect.n])
+    if not rows:
+        return []
+    return [
+        "### Is it more than its controls?",
+        "A control that shows no effect of its own need not differ from the treatment. So the treatment of the primary "
+        "contrast is also compared with the control itself. These comparisons were not in the protocol, and are "
+        "exploratory and not corrected:",
+        f"{table(['other explanation', 'beyond it', chapter.protocol.block_noun + 's'], rows).data}\n",
+    ]
 
 
 def _sensitivity(chapter: Chapter) -> list[str]:

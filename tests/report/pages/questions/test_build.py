@@ -3,19 +3,23 @@
 import csv
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from question_fixture import CLAIMS, COMMIT, ENCODERS, NAMES, SOURCES, STATES, keep_table, write_protocols
+from scipy import stats
 from study_fixture import CODES
 
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions import build as chapters
 from stilts_core.report.pages.questions.build import QUESTIONS, write_chapters
 from stilts_core.report.pages.questions.chapter import open_chapter
+from stilts_core.report.pages.questions.controls import Control, _with_zero
 from stilts_core.report.pages.questions.names import arm_words, measure_words, phase_words
+from stilts_core.report.pages.questions.wording import signed
 from stilts_core.studies.protocol import read_protocol
-from stilts_core.studies.results import kept_table, write_table
+from stilts_core.studies.results import kept_table, read_table, write_table
 
 STUDIES = (*NAMES, *CLAIMS)
 PARTS = ("question", "protocol", "answer", "contrasts", "controls", "mechanism", "real", "decision", "rerun")
@@ -116,6 +120,31 @@ def test_control_says_what_its_explanation_would_lead_to_and_a_contrast_can_be_l
         "never sees" in pages["adversary/controls"]
         and "confusion</code> − <code>lambda-0</code> · POS" not in pages["adversary/controls"]
     )
+
+
+def test_treatment_is_compared_with_the_control_itself_where_both_have_one_baseline(full):
+    folder, pages = full
+    frame = read_table(kept_table("adversary", folder)).frame
+    rows = frame.query("target == 'tatoeba' and metric == 'score' and language != 'en' and excluded == ''")
+    means = rows.groupby(["encoder", "arm"])["score"].mean().unstack()
+    difference = means["reversal"] - means["random-labels"]
+    numbers = [
+        difference.mean(),
+        *stats.t.interval(0.95, len(difference) - 1, difference.mean(), stats.sem(difference)),
+    ]
+    section = pages["adversary/controls"].split("### Is it more than its controls?")[1].split("###")[0]
+    assert "<code>reversal</code> − <code>random-labels</code>" in section
+    assert all(signed(number) in section for number in numbers)
+    shown = {name for name in NAMES if "### Is it more than its controls?" in pages[f"{name}/controls"]}
+    assert shown == {"adversary", "ratio"}
+
+
+def test_explanation_that_leads_to_zero_is_not_excluded_by_an_interval_with_zero(full, protocols):
+    finding = open_chapter("continued", full[0], protocols).primary
+    control = Control("Any training would do.", "zero or less")
+    assert "not excluded" in _with_zero(control, replace(finding, low=-1.0, high=2.0))
+    assert _with_zero(control, replace(finding, low=0.5, high=2.0)) == ""
+    assert _with_zero(Control("Labels.", "that of MNLI"), replace(finding, low=-1.0, high=2.0)) == ""
 
 
 def test_titles_of_figures_state_the_finding(full):
