@@ -178,6 +178,7 @@ def batch(file: Path) -> int:
 )
 @click.option("--keep", is_flag=True, help="also write the table to BOOK_DIR/results/studies, which the book shows")
 @click.option("--cores", type=click.IntRange(1), help="number of runs at once (default: the number of cores)")
+@click.option("--pages", is_flag=True, help="execute the notebook of every run, which makes a page of the book")
 @click.option("--protocols-dir", type=FOLDER, help="folder of protocols (default: protocols)")
 @runs_dir_option
 @book_dir_option
@@ -189,6 +190,7 @@ def study(
     blocks: str,
     keep: bool,
     cores: int | None,
+    pages: bool,
     protocols_dir: Path | None,
     runs_dir: Path,
     book_dir: Path,
@@ -221,11 +223,10 @@ def study(
         from stilts_core.workflow.sweep import sweep
 
         common = {"runs_dir": str(runs_dir), "quiet": True}
-        sweep([RunConfig.from_dict({**config, **common}) for config in configs], cores=cores, no_page=True)
+        sweep([RunConfig.from_dict({**config, **common}) for config in configs], cores=cores, no_page=not pages)
 
-    chosen = read_names("blocks", blocks) if blocks else ()
     kept = kept_table(name, book_dir)
-    table = conduct(opened, execute, runs_dir, blocks=chosen, kept=kept)
+    table = conduct(opened, execute, runs_dir, blocks=read_names("blocks", blocks) if blocks else (), kept=kept)
     if keep:
         click.echo(f"Table: {write_table(kept, table)}")
     for finding in conclude_study(opened, table):

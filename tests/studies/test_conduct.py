@@ -213,7 +213,8 @@ def test_study_whose_runs_failed_is_refused(protocols, tmp_path):
         conclude(open_study("invented", protocols), execute, tmp_path / "runs")
 
 
-def test_command_passes_the_runs_to_a_sweep(protocols, tmp_path, monkeypatch):
+@pytest.mark.parametrize("pages", [(), ("--pages",)])
+def test_command_passes_the_runs_to_a_sweep(protocols, tmp_path, monkeypatch, pages):
     seen = []
 
     def sweep(configs, *, cores, no_page):
@@ -223,10 +224,10 @@ def test_command_passes_the_runs_to_a_sweep(protocols, tmp_path, monkeypatch):
         )
 
     monkeypatch.setattr("stilts_core.workflow.sweep.sweep", sweep)
-    options = ["--protocols-dir", str(protocols), "--runs-dir", str(tmp_path / "runs"), "--cores", "1"]
+    options = ["--protocols-dir", str(protocols), "--runs-dir", str(tmp_path / "runs"), "--cores", "1", *pages]
     result = CliRunner().invoke(cli.main, ["study", "invented", *options], catch_exceptions=False)
     assert result.exit_code == 0 and "supported (confirmatory" in result.output
-    assert len(seen) == 8 and set(seen) == {(name, str(tmp_path / "runs"), True, 1) for name in ("none", "mnli")}
+    assert len(seen) == 8 and set(seen) == {(name, str(tmp_path / "runs"), not pages, 1) for name in ("none", "mnli")}
 
 
 def test_study_of_latency_measures_trained_encoders_once(protocols, tmp_path, monkeypatch):
