@@ -8,6 +8,7 @@ from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.absence import summarise_absence
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import list_words
+from stilts_core.report.pages.questions.rerun import computing_seconds
 from stilts_core.report.pages.questions.wording import PENDING, answer, quantity, status, verdict
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.studies.findings import Finding
@@ -30,7 +31,19 @@ def build_answers(chapters: Mapping[str, Chapter], shorts: Mapping[str, str], wr
     columns = ["chapter", "question", "answer", "value", "verdict", "status"]  # of the CSV file
     path = writer.write_csv("questions/answers", [*columns, "estimate", "low", "high", "sesoi"], csv_rows)
     table = markdown_table(["question", "answer", "verdict, status"], rows)
-    return "\n\n".join([f"{table}\n{{download}}`CSV <{path}>`", *_figure(chapters, shorts, writer)]) + "\n"
+    parts = [f"{table}\n{{download}}`CSV <{path}>`", *_figure(chapters, shorts, writer), *_cost(chapters)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cost(chapters: Mapping[str, Chapter]) -> list[str]:
+    """What the recorded results took to compute."""
+    seconds = sum(sum(computing_seconds(chapter)) for chapter in chapters.values())
+    if not seconds:
+        return []
+    return [
+        f"All recorded results of this table took {seconds / 3600:.1f} hours of one core (wall-clock time beside other "
+        "work, with the phases that runs share counted once, and without the time of measuring latency)."
+    ]
 
 
 def _cells(chapter: Chapter, finding: Finding | None) -> list[str]:

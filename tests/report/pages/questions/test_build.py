@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from question_fixture import CLAIMS, COMMIT, ENCODERS, NAMES, SOURCES, STATES, keep_table, write_protocols
 from scipy import stats
@@ -17,6 +18,7 @@ from stilts_core.report.pages.questions.build import QUESTIONS, write_chapters
 from stilts_core.report.pages.questions.chapter import open_chapter
 from stilts_core.report.pages.questions.controls import Control, _with_zero
 from stilts_core.report.pages.questions.names import arm_words, measure_words, phase_words
+from stilts_core.report.pages.questions.rerun import computing_seconds
 from stilts_core.report.pages.questions.wording import signed
 from stilts_core.studies.protocol import read_protocol
 from stilts_core.studies.results import kept_table, read_table, write_table
@@ -137,6 +139,20 @@ def test_treatment_is_compared_with_the_control_itself_where_both_have_one_basel
     assert all(signed(number) in section for number in numbers)
     shown = {name for name in NAMES if "### Is it more than its controls?" in pages[f"{name}/controls"]}
     assert shown == {"adversary", "ratio"}
+
+
+def test_shared_phases_count_once_in_the_time_that_the_studies_took(full, protocols):
+    folder, _ = full
+    table = read_table(kept_table("adversary", folder))
+    phases = [("lab-wide-0", 0, 50.0), ("lab-wide-0", 0, 50.0), ("lab-wide-0", 0, 7.0), ("lab-wide-1", 0, 50.0)]
+    rows = [
+        {**table.frame.iloc[0], "encoder": encoder, "seed": seed, "metric": "seconds:intermediate", "score": score}
+        for encoder, seed, score in phases
+    ]
+    frame = pd.concat([table.frame[~table.frame["metric"].str.startswith("seconds:")], pd.DataFrame(rows)])
+    chapter = replace(open_chapter("adversary", folder, protocols), table=replace(table, frame=frame))
+    assert computing_seconds(chapter) == (ENCODERS * 90.0, 107.0)
+    assert computing_seconds(replace(chapter, table=None)) == (0.0, 0.0)
 
 
 def test_explanation_that_leads_to_zero_is_not_excluded_by_an_interval_with_zero(full, protocols):
