@@ -1,7 +1,8 @@
 """An encoder by its name: packaged, pretrained in the laboratory, a local folder, or from the hub."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stilts_core.config import ResolvedConfig
 from stilts_core.encoders.encoder import Encoder, read_encoder
@@ -14,7 +15,7 @@ from stilts_core.pretraining.recipe import SPECIAL_TOKENS_ADDED, lab_identity, p
 from stilts_core.pretraining.train import pretrain_lab_encoder
 from stilts_core.tasks.catalogue import get_task
 
-# The sizes in config.json, in the order of EncoderSizes: first the usual name, then DistilBERT's.
+# The sizes in config.json, in the order of EncoderSizes: first the usual name, then DistilBERT's (XLM's layers, too).
 SIZE_NAMES = (
     ("num_hidden_layers", "n_layers"),
     ("hidden_size", "dim"),
@@ -94,10 +95,12 @@ def read_limits(name: str) -> EncoderLimits:
         return EncoderLimits(generated[1].layers, *SPECIAL_TOKENS_ADDED)
     folder = resolve_encoder(name)
     config, tokenizer = read_config(folder), read_tokenizer(folder)
-    layers = config.get("num_hidden_layers", config.get("n_layers"))  # XLM's and DistilBERT's name
-    return EncoderLimits(
-        layers if isinstance(layers, int) else None, tokenizer.single_overhead, tokenizer.pair_overhead
-    )
+    return EncoderLimits(_find_size(config, SIZE_NAMES[0]), tokenizer.single_overhead, tokenizer.pair_overhead)
+
+
+def _find_size(values: Mapping[str, Any], names: Sequence[str]) -> int | None:
+    """The first number under one of these names in a config.json; None if there is none."""
+    return next((values[name] for name in names if isinstance(values.get(name), int)), None)
 
 
 def read_sizes(name: str) -> EncoderSizes:
@@ -118,7 +121,7 @@ def read_sizes(name: str) -> EncoderSizes:
             f"of {', '.join(KNOWN_SIZES)}"
         )
     values = read_config(folder)
-    found = [next((values[name] for name in names if isinstance(values.get(name), int)), None) for names in SIZE_NAMES]
+    found = [_find_size(values, names) for names in SIZE_NAMES]
     if None in found:
         name = SIZE_NAMES[found.index(None)][0]
         raise EncoderError(f"{folder / 'config.json'} has {name} {values.get(name)!r}; it must be a number")

@@ -5,6 +5,7 @@ All words are plain text, which is not escaped.
 
 from typing import NamedTuple
 
+from stilts_core.report.analysis.multiplicity import LEVEL
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import arm_label, arm_words, levels_words, measure_words, short_measure
 from stilts_core.report.tables.grid import with_minus_signs
@@ -16,7 +17,6 @@ from stilts_core.studies.protocol import Contrast, Protocol
 EQUIVALENCE = ("equivalence", "flat-slope")
 SLOPES = ("slope", "flat-slope")
 SMALLEST_P = 0.001
-ALPHA = 0.05  # the level of the corrected p values
 PENDING = "pending"
 NO_BREAK = "\u00a0"
 
@@ -219,7 +219,7 @@ def _compare_with_interest(finding: Finding) -> str:
         return "The whole interval, which is not corrected, lies beyond the smallest effect of interest."
     if far < finding.sesoi:
         between = "The whole interval lies between zero and the smallest effect of interest"
-        if finding.p_adjusted < ALPHA:
+        if finding.p_adjusted < LEVEL:
             return f"{between}: a clear effect, and a negligible one."
         p = p_words(finding.p_adjusted)
         return f"{between}: the effect is negligible. After correction it is not distinguished from zero (p = {p})."
