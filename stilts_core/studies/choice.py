@@ -60,18 +60,22 @@ class Choice:
 
 
 def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = None) -> list[Finding]:
-    """Return the findings of the study, the primary one first. Raises StudyError if arms are missing."""
+    """Return the findings of the study, the primary one first; with one encoder they are over its seeds.
+
+    Raises StudyError if arms are missing.
+    """
+    unit, replicates = "seed" if _has_one_encoder(table) else "encoder", encoders_or_seeds(table)
     tasks = candidate_arms(protocol)
     require_arms(table, protocol, [_need(arm, target) for arm in tasks for target in protocol.targets])
     require_arms(table, protocol, protocol.contrasts)
-    maps = {target: map_effects(table, target, tasks, CONTROL, group="all") for target in protocol.targets}
+    maps = {target: map_effects(replicates, target, tasks, CONTROL, group="all") for target in protocol.targets}
     effects: list[Effect] = []
     every: list[Pairs | None] = []
     for contrast in protocol.contrasts:
         of_arms = contrast.treatment in protocol.arms
         every.append(pair_runs(table, contrast) if of_arms else None)
         effects.append(evaluate(every[-1], protocol) if every[-1] else _judge_rules(table, contrast, maps))
-    return judge_effects(protocol.contrasts, effects, every, standing)
+    return judge_effects(protocol.contrasts, effects, every, standing, unit)
 
 
 def _judge_rules(table: StudyTable, contrast: Contrast, maps: Mapping[str, EffectMap]) -> Effect:
@@ -82,6 +86,21 @@ def _judge_rules(table: StudyTable, contrast: Contrast, maps: Mapping[str, Effec
         for rule in (contrast.treatment, contrast.control)
     )
     return compare_rules(contrast, treatment, control)
+
+
+def encoders_or_seeds(table: StudyTable) -> StudyTable:
+    """Return a table of several encoders unchanged; of one encoder, a table in which each seed replaces an encoder.
+
+    The analysis then generalises to other seeds of this encoder, and not to other encoders.
+    """
+    if not _has_one_encoder(table):
+        return table
+    names = table.frame["encoder"].astype(str) + " seed " + table.frame["seed"].astype(str)
+    return StudyTable(table.frame.assign(encoder=names), table.provenance)
+
+
+def _has_one_encoder(table: StudyTable) -> bool:
+    return table.frame["encoder"].nunique() == 1
 
 
 def candidate_arms(protocol: Protocol) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, StudyError
 from stilts_core.runs.record import find_records
-from stilts_core.studies import choice, latency, ratio
+from stilts_core.studies import choice, latency
 from stilts_core.studies.collection import collect
 from stilts_core.studies.design import Design, change_protocol, expand
 from stilts_core.studies.fields import identify
@@ -36,15 +36,6 @@ from stilts_core.studies.transferability import read_measures_and_scores
 # Executes runs, given by the fields that differ from the defaults; finished ones are reused.
 Execute = Callable[[Sequence[Mapping[str, Any]]], None]
 SHORT = 0.1  # core-hours; the forecast of a shorter study is in minutes
-Analyse = Callable[[StudyTable, Protocol, Standing | None], list[Finding]]
-
-ANALYSES: dict[str, Analyse] = {
-    "ratio": ratio.analyse,
-    "continued": conclude,
-    "choice": choice.analyse,
-    "latency": latency.analyse,
-    "adversary": conclude,
-}
 
 
 # The pages of a book ask for the same ones several times.
@@ -178,8 +169,12 @@ def conclude_study(study: Study, table: StudyTable) -> list[Finding]:
 
 
 def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = None) -> list[Finding]:
-    """Return the findings of a study by its own analysis, or by the contrasts alone if it has none."""
-    return ANALYSES.get(protocol.name, conclude)(table, protocol, standing)
+    """Return the findings of a study: measured times and rules of choice have an analysis of their own."""
+    if protocol.latency:
+        return latency.analyse(table, protocol, standing)
+    if protocol.selectors:
+        return choice.analyse(table, protocol, standing)
+    return conclude(table, protocol, standing)
 
 
 def gather(study: Study, runs_dir: Path) -> StudyTable:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from stilts_core.studies.differences import Pairs, pair_runs
-from stilts_core.studies.findings import Finding, conclude
 from stilts_core.studies.groups import in_group, language_distances, language_sizes
 from stilts_core.studies.inference import Effect, adjust, compare_means
 from stilts_core.studies.protocol import Contrast, Protocol
-from stilts_core.studies.registration import Standing
 from stilts_core.studies.regression import (
     LackOfFit,
     lack_of_fit,
@@ -50,11 +48,6 @@ class RatioModel:
     by_distance: Effect
     by_size: Effect
     cells: tuple[CellEffect, ...]
-
-
-def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = None) -> list[Finding]:
-    """Return the findings of the study, the primary one first. Raises StudyError if arms are missing."""
-    return conclude(table, protocol, standing)
 
 
 def fit_ratio(table: StudyTable, protocol: Protocol, contrast: Contrast) -> RatioModel:

@@ -9,7 +9,7 @@ import numpy as np
 from stilts_core.errors import ConfigError, shown
 from stilts_core.notebooks.reader import READER_SIZES
 from stilts_core.studies.choice import analyse as analyse_choice
-from stilts_core.studies.choice import compare_rules, tabulate_choices
+from stilts_core.studies.choice import compare_rules, encoders_or_seeds, tabulate_choices
 from stilts_core.studies.conduct import Study, open_study
 from stilts_core.studies.design import expand
 from stilts_core.studies.differences import Pairs, pair_runs
@@ -139,25 +139,13 @@ def _by_steps(pairs: Pairs, protocol: Protocol) -> dict[str, Effect]:
     return {" ".join(cell.levels[place] for place in varied): cell.effect for cell in cells}
 
 
-def with_seeds_as_encoders(table: StudyTable) -> StudyTable:
-    """Return a table of one encoder in which every seed takes the place of an encoder.
-
-    An analysis over encoders then generalises to other seeds of this encoder, and not to other encoders.
-    """
-    names = table.frame["encoder"].astype(str) + " seed " + table.frame["seed"].astype(str)
-    return StudyTable(table.frame.assign(encoder=names), table.provenance)
-
-
 def _of_choice(protocol: Protocol, table: StudyTable) -> PrimaryDifferences:
-    """The gains of the rules of choice; with one encoder its seeds take the place of encoders."""
+    """The gains of the rules of choice."""
     primary = protocol.primary
-    one = table.frame["encoder"].nunique() == 1
-    table = with_seeds_as_encoders(table) if one else table
     contrast = primary.model_copy(update={"test": "difference", "direction": "two-sided"})
-    choices = tabulate_choices(table, protocol, primary.target, primary.group)
+    choices = tabulate_choices(encoders_or_seeds(table), protocol, primary.target, primary.group)
     parts = {choice.rule: compare_rules(contrast, choice.gains, np.zeros_like(choice.gains)) for choice in choices}
-    finding = analyse_choice(table, protocol)[0]
-    return PrimaryDifferences(replace(finding, unit="seed") if one else finding, "rule of choice", parts)
+    return PrimaryDifferences(analyse_choice(table, protocol)[0], "rule of choice", parts)
 
 
 def _of_latency(protocol: Protocol, table: StudyTable) -> PrimaryDifferences:

@@ -9,6 +9,7 @@ import pytest
 from study_fixture import CODES, Simulation, rejection_bounds
 
 from stilts_core.errors import StudyError
+from stilts_core.studies import conduct
 from stilts_core.studies.choice import (
     CONTROL,
     analyse,
@@ -27,7 +28,8 @@ from stilts_core.studies.protocol import make_protocol, read_protocol
 from stilts_core.studies.results import StudyTable
 from stilts_core.studies.transferability import SELECTOR
 
-FULL = read_protocol(Path(__file__).parents[2] / "protocols" / "choice.toml")
+PROTOCOLS = Path(__file__).parents[2] / "protocols"
+FULL = read_protocol(PROTOCOLS / "choice.toml")
 # The committed protocol on one target.
 PROTOCOL = make_protocol(
     FULL.model_dump()
@@ -239,3 +241,13 @@ def test_missing_candidate_is_refused(arm):
     table = Simulation(PROTOCOL, lambda cell: 0.0).table()
     with pytest.raises(StudyError, match=f"no results of {arm} on udpos"):
         analyse(StudyTable(table.frame[table.frame["arm"] != arm], {}), PROTOCOL)
+
+
+def test_with_one_encoder_a_rule_learns_from_other_seeds():
+    protocol = read_protocol(PROTOCOLS / "choice-real.toml")
+    gains = dict(zip(candidate_arms(protocol), range(1, 10), strict=True))
+    findings = conduct.analyse(
+        Simulation(protocol, lambda cell: gains.get(cell.arm, 0.0), encoder=0.0, score=0.1).table(), protocol
+    )
+    assert {(finding.n, finding.unit) for finding in findings} == {(3, "seed")}
+    assert findings[0].value == pytest.approx(0, abs=0.1)

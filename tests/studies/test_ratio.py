@@ -15,7 +15,7 @@ from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.findings import conclude
 from stilts_core.studies.power import power_of_difference, power_of_equivalence
 from stilts_core.studies.protocol import read_protocol
-from stilts_core.studies.ratio import analyse, fit_ratio
+from stilts_core.studies.ratio import fit_ratio
 from stilts_core.studies.regression import lack_of_fit, ratio_and_size, slopes_by_unit, steps_of_pairs
 from stilts_core.studies.results import StudyTable
 
@@ -145,11 +145,11 @@ def test_models_recover_the_planted_law():
 def test_missing_arm_of_the_committed_protocol_is_refused():
     protocol = read_protocol(Path(__file__).parents[2] / "protocols" / "ratio.toml")
     table = Simulation(protocol, lambda cell: 0.0, run=1.0).table()
-    assert analyse(table, protocol)[0].name == protocol.primary.name
+    assert conclude(table, protocol)[0].name == protocol.primary.name
     for arm in ("sham", "more-target"):
         without = StudyTable(table.frame[table.frame["arm"] != arm], {})
         with pytest.raises(StudyError, match=f"no results of {arm} on"):
-            analyse(without, protocol)
+            conclude(without, protocol)
 
 
 def test_steps_that_do_not_vary_have_no_slope():

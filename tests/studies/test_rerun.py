@@ -12,11 +12,11 @@ from study_fixture import Simulation
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError
 from stilts_core.notebooks.reader import READER_SIZES
-from stilts_core.studies.choice import tabulate_choices
+from stilts_core.studies.choice import encoders_or_seeds, tabulate_choices
 from stilts_core.studies.conduct import Study
 from stilts_core.studies.latency_blocks import LatencyRequest, measure_blocks
 from stilts_core.studies.protocol import read_protocol
-from stilts_core.studies.rerun import compare_designs, open_rerun, primary_differences, with_seeds_as_encoders
+from stilts_core.studies.rerun import compare_designs, open_rerun, primary_differences
 from stilts_core.studies.results import StudyTable
 
 
@@ -99,7 +99,7 @@ def test_seeds_take_the_place_of_encoders_in_the_choice():
 def test_a_choice_between_two_tasks_has_no_regret_after_three():
     study = open_rerun("choice", "arms=direct,mnli,ccg")
     table = Simulation(study.protocol, lambda cell: float(len(cell.arm)), encoder=0.0).table()
-    random = tabulate_choices(with_seeds_as_encoders(table), study.protocol, "udpos", "little-text")[0]
+    random = tabulate_choices(encoders_or_seeds(table), study.protocol, "udpos", "little-text")[0]
     assert random.rule == "random" and random.regret_3 == pytest.approx(0) and random.regret_1 == pytest.approx(0.5)
 
 
