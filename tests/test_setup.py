@@ -99,13 +99,21 @@ def test_make_pdf_publishes_the_built_book_first(tmp_path):
     assert places == sorted(places)
 
 
-def test_make_book_runs_no_pairs_of_real_data_if_records_are_in_the_book(tmp_path):
-    commands = planned(tmp_path, "book", "PROFILE=small")
-    assert "stilts run --profile small" in commands and "stilts sweep --profile lab" not in commands
-    (tmp_path / "book/results/small").mkdir(parents=True)
-    (tmp_path / "book/results/small/kept.json").touch()
-    commands = planned(tmp_path, "book", "PROFILE=small")
-    assert "stilts run" not in commands and "stilts report --profile small" in commands
+def test_make_book_on_real_data_repeats_a_part_of_the_recorded_grid(tmp_path):
+    commands = planned(tmp_path, "book", "PROFILE=small", "COLUMNS=xnli")
+    steps = ("stilts study grid --set arms=direct,", "--set targets=xnli ", "stilts study grid --compare")
+    places = [commands.index(step) for step in (*steps, "stilts report --profile small")]
+    assert places == sorted(places) and "stilts sweep" not in commands
+
+
+def test_make_book_of_another_profile_needs_its_runs(tmp_path):
+    planned(tmp_path, "book", "PROFILE=paper")
+    call = ["make", "recorded", "PROFILE=paper"]
+    done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and "start it yourself, with stilts sweep --profile paper" in done.stdout
+    (tmp_path / "book/results/paper").mkdir(parents=True)
+    (tmp_path / "book/results/paper/kept.json").touch()
+    subprocess.run(call, cwd=tmp_path, check=True)
 
 
 def test_citation_is_valid_against_the_schema_of_its_format():

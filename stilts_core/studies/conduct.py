@@ -14,6 +14,7 @@ from stilts_core.runs.record import find_records
 from stilts_core.studies import choice, latency
 from stilts_core.studies.collection import collect
 from stilts_core.studies.design import Design, change_protocol, expand
+from stilts_core.studies.differences import TooFewPairs
 from stilts_core.studies.fields import identify
 from stilts_core.studies.findings import Finding, conclude
 from stilts_core.studies.forecast import Forecast, forecast
@@ -166,6 +167,19 @@ def conclude_study(study: Study, table: StudyTable) -> list[Finding]:
     """Return the findings of a study from its table. Raises StudyError if arms are missing."""
     standing = judge(study.protocol, study.registration, table, changed=study.changed)
     return analyse(table, study.protocol, standing)
+
+
+def describe_findings(study: Study, table: StudyTable) -> str:
+    """Return the findings of a study in words; if blocks that it needs are missing, say what is too few.
+
+    Raises StudyError as `conclude_study` does.
+    """
+    try:
+        return "\n".join(finding.sentence for finding in conclude_study(study, table))
+    except TooFewPairs as error:
+        if set(study.protocol.blocks) <= set(table.provenance["blocks"]):
+            raise
+        return f"No findings yet: {error}"
 
 
 def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = None) -> list[Finding]:

@@ -14,7 +14,7 @@ from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, StiltsError, StudyError
 from stilts_core.runs.record import write_record
 from stilts_core.studies import registration
-from stilts_core.studies.conduct import conclude_study, conduct, describe, gather, open_study
+from stilts_core.studies.conduct import conclude_study, conduct, describe, describe_findings, gather, open_study
 from stilts_core.studies.design import expand
 from stilts_core.studies.forecast import forecast
 from stilts_core.studies.latency_blocks import measure_blocks
@@ -155,6 +155,16 @@ def test_blocks_are_done_in_parts_and_the_kept_table_joins_them(protocols, tmp_p
     assert finding.confirmatory and finding.n == whole[0].n == 4
     with pytest.raises(ConfigError, match="there is no block 'lab-9'; choose from the encoders lab, lab-1"):
         conduct(study, execute, tmp_path / "runs", blocks=["lab-9"])
+
+
+def test_first_blocks_have_no_findings_yet(protocols, tmp_path):
+    study = open_study("invented", protocols)
+    table = conduct(study, fake_runs(tmp_path / "runs"), tmp_path / "runs", blocks=["lab", "lab-1"])
+    assert describe_findings(study, table).startswith("No findings yet: contrast 'MNLI against direct' on xnli has 2")
+    study = open_study("invented", protocols, {"encoders": "lab,lab-1"})
+    table = conduct(study, fake_runs(tmp_path / "runs"), tmp_path / "runs")
+    with pytest.raises(StudyError, match="at least 3 are needed"):  # more blocks will not come
+        describe_findings(study, table)
 
 
 def test_table_of_another_protocol_is_not_joined(protocols, tmp_path):
