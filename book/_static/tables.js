@@ -1,8 +1,9 @@
 // Tables can be sorted: a button in each column's header sorts the rows of each body by themselves. A table with an
 // unnamed column is a list of facts, and in one with an unnamed row several rows belong together: both keep their order.
 const value = (cell) => {
-  const number = parseFloat(cell.dataset.value ?? cell.textContent.trim().replaceAll(",", "").replace("−", "-"));
-  return Number.isNaN(number) ? cell.textContent.trim() : number;
+  const text = cell.textContent.trim();
+  const number = parseFloat(cell.dataset.value ?? text.replace("[", "").replaceAll(",", "").replace("−", "-"));
+  return Number.isNaN(number) ? text : number;
 };
 const compare = (a, b) => {
   if (typeof a === typeof b) return typeof a === "number" ? a - b : a.localeCompare(b);

@@ -138,7 +138,7 @@ def test_marks_are_drawn_at_the_height_of_their_values_and_say_them(report):
         heights = [view["heights"][index] for index in order]
         assert heights == sorted(heights) and heights[0] < heights[-1]
         for value, label in zip(values, view["labels"], strict=True):
-            assert f"{abs(value):.2f} (" in label
+            assert f"{abs(value):.2f} [" in label
 
 
 @needs_chromium

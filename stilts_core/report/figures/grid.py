@@ -28,8 +28,8 @@ from stilts_core.report.figures.style import (
     styled_figure,
     to_svg,
 )
-from stilts_core.report.tables.grid import format_signed
 from stilts_core.report.tables.html import metric_name
+from stilts_core.report.tables.numbers import signed
 from stilts_core.report.tables.titles import row_title, short_title
 from stilts_core.tasks.catalogue import get_task
 
@@ -61,7 +61,7 @@ def draw_heat_map(grid: Grid, clear: Collection[tuple[str, str]] | None = None) 
                 [entry((row, target)) if (row, target) in differences else missing for target in grid.targets]
                 for row in rows
             ],
-            [f"{short_title(row)}  {format_signed(averages[row].value)}" for row in rows],
+            [f"{short_title(row)}  {signed(averages[row].value, 1)}" for row in rows],
             [short_title(target) for target in grid.targets],
         )
 
@@ -70,7 +70,7 @@ def draw_heat_map(grid: Grid, clear: Collection[tuple[str, str]] | None = None) 
         axes.grid(False)
         seaborn.heatmap(
             tabulate(lambda key: transfer[key].value if key in transfer else 0.0, np.nan),
-            annot=tabulate(lambda key: format_signed(differences[key].value), ""),
+            annot=tabulate(lambda key: signed(differences[key].value, 1), ""),
             fmt="", annot_kws={"fontsize": digits}, vmin=-limit, vmax=limit, cbar=False, ax=axes,
             cmap=ListedColormap([np.array(difference_colour(value, 1)) / 255 for value in np.linspace(-1, 1, 201)]),
         )  # fmt: skip
@@ -93,7 +93,7 @@ def heat_map_finding(grid: Grid, clear: Collection[tuple[str, str]] | None = Non
     best = max(averages, key=lambda row: (not GridRow.parse(row).sham, averages[row].value))
     differences = _differences(grid, averages)
     transfer = {key: value for key, value in differences.items() if not grid.cells[key].same_data}
-    finding = f"{row_title(best)}: {format_signed(averages[best].value)} on average"
+    finding = f"{row_title(best)}: {signed(averages[best].value, 1)} on average"
     if clear is None:
         return f"{finding}. {ONE_SEED}"
     gains = sum(key in clear and value.value > 0 for key, value in transfer.items())
@@ -139,7 +139,7 @@ def gains_finding(grid: Grid, target: str) -> str:
         return f"{title}: every row that was run shares the target's data"
     best_cell, best_gain = gains[0]
     family = correct_column(grid, target)
-    best = f"{title}: {short_title(best_cell.row)} is the best row, {format_signed(best_gain.value)}"
+    best = f"{title}: {short_title(best_cell.row)} is the best row, {signed(best_gain.value, 1)}"
     if not family.size:
         return f"{best}. {ONE_SEED}"
     helpful = sum(family.is_clear(cell.row) and gain.value > 0 for cell, gain in gains)

@@ -13,7 +13,7 @@ from stilts_core.report.figures.style import (
     styled_figure,
     to_svg,
 )
-from stilts_core.report.tables.grid import with_minus_signs
+from stilts_core.report.tables.numbers import interval, signed
 from stilts_core.report.tables.rerun import part_name
 from stilts_core.studies.rerun import PrimaryDifferences
 
@@ -49,5 +49,5 @@ def rerun_finding(differences: PrimaryDifferences) -> str:
     finding = differences.finding
     if differences.gate and not differences.gate.passed:
         return "The check did not pass: these times show nothing"
-    numbers = f"{finding.value:+.1f} {finding.unit_of_value} [{finding.low:+.1f}, {finding.high:+.1f}]"
-    return f"{finding.name[0].upper()}{finding.name[1:]}: {with_minus_signs(numbers)}"
+    numbers = f"{signed(finding.value, 1)} {finding.unit_of_value} {interval(finding.low, finding.high, 1)}"
+    return f"{finding.name[0].upper()}{finding.name[1:]}: {numbers}"

@@ -9,7 +9,8 @@ from stilts_core.report.analysis.measurement import Measurement
 from stilts_core.report.analysis.replicates import average_parts, compare, summarise
 from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.tables import grid as grid_table
-from stilts_core.report.tables.grid import MISSING_CELL, Link, format_signed, number_cell
+from stilts_core.report.tables.grid import MISSING_CELL, Link, number_cell
+from stilts_core.report.tables.numbers import signed
 from stilts_core.report.tables.titles import short_title
 from stilts_core.tasks.catalogue import get_task
 
@@ -97,7 +98,7 @@ def _mean_score_cell(cells: Sequence[Cell]) -> str:
 
 
 def _gain_cell(gain: Measurement) -> str:
-    return number_cell(gain, format_signed(gain.value))
+    return number_cell(gain, signed(gain.value, 1))
 
 
 def _mean_row(grid: Grid, choices: dict[str, _Choice]) -> str:

@@ -21,10 +21,10 @@ from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedI
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.contrasts import two_lines
 from stilts_core.report.pages.questions.names import list_words
-from stilts_core.report.pages.questions.wording import NO_BREAK, PENDING
+from stilts_core.report.pages.questions.wording import PENDING
 from stilts_core.report.pages.recorded import RecordedGrid
-from stilts_core.report.tables.grid import format_interval, format_signed
 from stilts_core.report.tables.html import CellValue, table
+from stilts_core.report.tables.numbers import interval, signed
 from stilts_core.report.tables.titles import short_title
 from stilts_core.tasks.catalogue import get_task
 from stilts_core.tasks.facts import read_facts
@@ -120,7 +120,7 @@ def _figure(estimates: Estimates, recorded: Mapping[str, RecordedGrid], writer: 
 def _finding(estimates: Estimates, recorded: Mapping[str, RecordedGrid]) -> str:
     """What the figure shows, in one sentence: the verdicts of each grid, or why there is none."""
     if not recorded:
-        low, high = (format_signed(end(STATED.values())) for end in (min, max))
+        low, high = (signed(end(STATED.values()), 1) for end in (min, max))
         return f"The paper states gains of {low} to {high} points; this book has no recorded grid to compare yet"
     clauses = []
     for name, entry in recorded.items():
@@ -135,7 +135,7 @@ def _finding(estimates: Estimates, recorded: Mapping[str, RecordedGrid]) -> str:
 
 
 def _paper(part: ClaimPart) -> str:
-    return "–" if part.paper is None else format_signed(part.paper)
+    return "–" if part.paper is None else signed(part.paper, 1)
 
 
 def _claim_cell(number: int, claim: str) -> str:
@@ -151,8 +151,7 @@ def _cell(recorded: RecordedGrid | None, estimate: ClaimEstimate | None) -> str:
         return estimate.verdict
     verdict = _verdict(estimate, recorded)
     words = f"<b>{verdict}</b>" if verdict in ("agrees", "disagrees") else verdict
-    bounds = format_interval(estimate.value).replace(" ", NO_BREAK)
-    return two_lines(f"{format_signed(estimate.value.value)} [{bounds}]", words)
+    return two_lines(f"{signed(estimate.value.value, 1)} {interval(*estimate.value.interval, 1)}", words)
 
 
 def _verdict(estimate: ClaimEstimate, recorded: RecordedGrid) -> str:

@@ -23,15 +23,9 @@ from stilts_core.report.colours import TEXT, difference_colour, to_css
 from stilts_core.report.escape import code_span, html_text, markdown_text
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.names import list_words
-from stilts_core.report.tables.grid import (
-    MISSING_CELL,
-    build_table,
-    format_half_width,
-    format_signed,
-    header_cell,
-    table_row,
-)
+from stilts_core.report.tables.grid import MISSING_CELL, build_table, header_cell, table_row
 from stilts_core.report.tables.html import count, markdown_table, metric_name
+from stilts_core.report.tables.numbers import half_width, signed
 from stilts_core.report.tables.titles import short_title
 from stilts_core.tasks.catalogue import TARGET_TASKS, get_task
 from stilts_core.tasks.facts import read_facts
@@ -203,7 +197,7 @@ def _own_cell(scores: PublishedScores, score: OwnScore | None, column: Column, l
         return MISSING_CELL
     value = score.measured.value
     style = "" if score.departures else _style(scores, column, value, limits[column])
-    small = [f"± {format_half_width(score.measured)}"] * score.has_interval + list(score.departures)
+    small = [f"± {half_width(*score.measured.interval)}"] * score.has_interval + list(score.departures)
     lines = "".join(f"<small>{html_text(line)}</small>" for line in small)
     return f'<td data-value="{value:.4f}"{style}>{value:.1f}{lines}</td>'
 
@@ -223,7 +217,7 @@ def _scale(limit: float) -> str:
         return "<td></td>"
     ends = (
         f'<small><span class="swatch" style="background: {to_css(difference_colour(end, limit))}"></span> '
-        f"{format_signed(end)}</small>"
+        f"{signed(end, 1)}</small>"
         for end in (-limit, limit)
     )
     return f'<td class="fact">{"".join(ends)}</td>'

@@ -16,15 +16,9 @@ from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.tables import grid as grid_table
 from stilts_core.report.tables.centring import centring_table
 from stilts_core.report.tables.differences import explain_differences
-from stilts_core.report.tables.grid import (
-    MISSING_CELL,
-    Link,
-    format_interval,
-    format_signed,
-    header_cell,
-    number_cell,
-)
+from stilts_core.report.tables.grid import MISSING_CELL, Link, header_cell, number_cell
 from stilts_core.report.tables.html import markdown_table, metric_name
+from stilts_core.report.tables.numbers import interval, signed
 from stilts_core.report.tables.titles import short_title
 from stilts_core.tasks.catalogue import get_task
 
@@ -166,7 +160,7 @@ def _average_cell(grid: Grid, family: CorrectedFamily[Key], row: str, average: A
         return number_cell(score, f"{score.value:.1f}", mark=SCORE_ONLY) if score else MISSING_CELL
     if row == BASELINE:
         return number_cell(value, f"{value.value:.1f}")
-    text = format_signed(value.value)
+    text = signed(value.value, 1)
     text = f"<b>{text}</b>" if family.is_clear((row, AVERAGE, average)) else text
     return number_cell(value, text, gain=value.value, colour_limit=limit)
 
@@ -231,8 +225,8 @@ def _claims(grid: Grid) -> list[str]:
         if row == CHOICE:
             gain, targets = choice.mean_gain_on_dev(grid)
         if gain:
-            here = f"{format_signed(gain.value)} ({format_interval(gain)})"
-            rows.append([claim, format_signed(stated), here, targets])
+            here = f"{signed(gain.value, 1)} {interval(*gain.interval, 1)}"
+            rows.append([claim, signed(stated, 1), here, targets])
     if not rows:
         return []
     return [

@@ -24,8 +24,8 @@ from stilts_core.report.figures.transfer import DISTANCE_STEP, draw_factor
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import pretraining
 from stilts_core.report.pages.csv_numbers import format_columns, name_columns
-from stilts_core.report.tables.grid import format_half_width, with_minus_signs
 from stilts_core.report.tables.html import count, markdown_table
+from stilts_core.report.tables.numbers import half_width, interval, signed, with_minus_signs
 
 # For each factor, the step for which its slope is reported: its size and its name.
 STEPS: Mapping[str, tuple[float, str]] = {
@@ -149,7 +149,7 @@ def _scale(slope: Slope) -> tuple[float, float, float]:
 
 def _format_slope(slope: Slope) -> str:
     value, low, high = _scale(slope)
-    return with_minus_signs(f"{value:+.2f} ({low:+.2f} to {high:+.2f})")
+    return f"{signed(value)} {interval(low, high)}"
 
 
 def _language_table(baseline: _Analysis, all_rows: _Analysis, source: str, writer: PageWriter) -> str:
@@ -159,7 +159,7 @@ def _language_table(baseline: _Analysis, all_rows: _Analysis, source: str, write
         scores = [baseline.scores.get(code), score]
         name, distance = get_language(code).name, distance_to_english(code)
         linked = f"[{name}](generated/languages/{code}.md)" if source == LABORATORY else name
-        printed = [f"{value.value:.1f} ± {format_half_width(value)}" if value else "–" for value in scores]
+        printed = [f"{value.value:.1f} ± {half_width(*value.interval)}" if value else "–" for value in scores]
         rows.append([linked, f"{distance:.2f}", format_size(code, source), *printed])
         size = f"{pretraining_size(code, source):g}"
         csv_rows.append([code, f"{distance:.4f}", size, *chain.from_iterable(map(format_columns, scores))])

@@ -10,7 +10,7 @@
   const signed = (value) => (value > 0 ? "+" : "") + number(value);
   const isolate = (text) => `\u2068${text}\u2069`; // a name keeps its direction to itself
   const format = (show, value) => (show === "difference" ? signed(value) : number(value));
-  const withInterval = (show, [value, low, high]) => `${format(show, value)} (${number(low)} to ${number(high)})`;
+  const withInterval = (show, [value, low, high]) => `${format(show, value)} [${format(show, low)}, ${format(show, high)}]`;
   const count = (amount, noun) => `${amount} ${noun}${amount === 1 ? "" : "s"}`;
   const size = (value) => value.toLocaleString("en");
 

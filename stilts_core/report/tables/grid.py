@@ -1,6 +1,5 @@
 """Tables of a grid as HTML: every number has its interval, its colour, and links to the runs that it comes from."""
 
-import re
 from collections.abc import Callable, Sequence
 
 from stilts_core.report.analysis.grid import Cell
@@ -8,8 +7,8 @@ from stilts_core.report.analysis.grid_run import GridRun
 from stilts_core.report.analysis.measurement import Measurement
 from stilts_core.report.colours import TEXT, difference_colour, to_css
 from stilts_core.report.escape import html_text
+from stilts_core.report.tables.numbers import half_width, signed
 
-_MINUS = re.compile(r"(?<!\w)-(?=\d)")
 MISSING_CELL = '<td class="missing" aria-label="not run">–</td>'
 WIDE_PAGE = "---\nhtml_theme.sidebar_secondary.remove: true\n---\n"  # front matter that gives a table the whole width
 Link = Callable[[GridRun], str]  # from a run to the address of its page; "" if it has none
@@ -56,7 +55,7 @@ def number_cell(
     """
     background = f"background: {_css_colour(gain, colour_limit)}; color: {to_css(TEXT)}" if gain is not None else ""
     style = f' style="{background}"' if background else ""
-    small_print = f"{f'{mark} ' * bool(mark)}± {format_half_width(value)}"
+    small_print = f"{f'{mark} ' * bool(mark)}± {half_width(*value.interval)}"
     inner = f"{_linked(content, links)}<small>{small_print}</small>{_numbered(links)}"
     return f'<td data-value="{value.value:.4f}"{style}>{inner}</td>'
 
@@ -66,12 +65,12 @@ def difference_cell(value: Measurement, cell: Cell, link: Link, colour_limit: fl
 
     A cell with the same data is marked and has neither colour nor bold numbers.
     """
-    links, content = cell_links(cell, link), format_signed(value.value)
+    links, content = cell_links(cell, link), signed(value.value, 1)
     if not cell.same_data:
         content = f"<b>{content}</b>" if clear else content
         return number_cell(value, content, links=links, gain=value.value, colour_limit=colour_limit)
     return (
-        f'<td data-value="{value.value:.4f}" class="same" title="± {format_half_width(value)}">'
+        f'<td data-value="{value.value:.4f}" class="same" title="± {half_width(*value.interval)}">'
         f"{_linked(content, links)}<small>same</small>{_numbered(links)}</td>"
     )
 
@@ -85,32 +84,10 @@ def colour_key(colour_limit: float) -> str:
     """A note that explains the colours."""
     ends = (
         f'<span class="swatch" style="background: {_css_colour(sign * colour_limit, colour_limit)}"></span> '
-        f"{format_signed(sign * colour_limit)}"
+        f"{signed(sign * colour_limit, 1)}"
         for sign in (-1, 1)
     )
     return f'<p class="stilts-note">Colour: {" and below to ".join(ends)} and above.</p>\n\n'
-
-
-def format_signed(value: float) -> str:
-    """A difference with its sign; zero has none."""
-    return with_minus_signs(f"{value:+.1f}") if abs(value) >= 0.05 else "0.0"
-
-
-def format_half_width(value: Measurement) -> str:
-    """Half the width of the 95 % interval."""
-    low, high = value.interval
-    return f"{(high - low) / 2:.1f}"
-
-
-def format_interval(value: Measurement) -> str:
-    """The 95 % interval as `low to high`: a dash between them could be taken for a minus sign."""
-    low, high = value.interval
-    return with_minus_signs(f"{low:.1f} to {high:.1f}")
-
-
-def with_minus_signs(text: str) -> str:
-    """Replace the hyphens before numbers by minus signs, which are as wide as a plus sign."""
-    return _MINUS.sub("−", text)
 
 
 def _css_colour(difference: float, limit: float) -> str:

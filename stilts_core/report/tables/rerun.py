@@ -6,8 +6,8 @@ from IPython.display import HTML
 
 from stilts_core.laboratory.languages import get_language
 from stilts_core.report.escape import html_text
-from stilts_core.report.tables.grid import with_minus_signs
 from stilts_core.report.tables.html import table, text
+from stilts_core.report.tables.numbers import interval, signed, with_minus_signs
 from stilts_core.studies.conduct import Study
 from stilts_core.studies.rerun import PrimaryDifferences, compare_designs
 
@@ -30,12 +30,12 @@ def difference_table(differences: PrimaryDifferences) -> HTML:
     finding = differences.finding
     replicates = f"{finding.n} {finding.unit}s"
     rows = [
-        [text(part_name(differences, name)), _signed(effect.value), _between(effect.low, effect.high), replicates]
+        [text(part_name(differences, name)), signed(effect.value), interval(effect.low, effect.high), replicates]
         for name, effect in differences.parts.items()
     ]
-    value = _signed(finding.value) + f" {finding.unit_of_value}" * differences.is_slope
-    interval = _between(finding.low, finding.high) + " (90 %)" * (finding.coverage < 0.94)
-    rows.append([f"<b>{text(finding.name)}</b>", value, interval, replicates])
+    value = signed(finding.value) + f" {finding.unit_of_value}" * differences.is_slope
+    bounds = interval(finding.low, finding.high) + " (90 %)" * (finding.coverage < 0.94)
+    rows.append([f"<b>{text(finding.name)}</b>", value, bounds, replicates])
     columns = [differences.kind, f"difference, {differences.unit}", "95 % interval", "over"]
     return table(columns, rows, totals=1)
 
@@ -54,11 +54,3 @@ def tries_table(tries: Mapping[str, str]) -> HTML:
 
 def _paragraph(sentence: str) -> str:
     return f'<p class="mathjax_ignore">{html_text(sentence)}</p>'
-
-
-def _between(low: float, high: float) -> str:
-    return f"{_signed(low)} to {_signed(high)}"
-
-
-def _signed(value: float) -> str:
-    return with_minus_signs(f"{value:+.2f}") if abs(value) >= 0.005 else "0.00"

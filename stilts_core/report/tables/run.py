@@ -20,7 +20,8 @@ from stilts_core.report.tables.html import (
     minute,
     table,
 )
-from stilts_core.runs.record import DevScore, Interval, Record
+from stilts_core.report.tables.numbers import score_interval
+from stilts_core.runs.record import DevScore, Record
 
 MISSING = "–"  # in place of a score, where there is none
 WHEN: tuple[When, ...] = ("before", "after")
@@ -167,7 +168,7 @@ def _language_row(record: Record, code: str, metrics: list[str]) -> list[CellVal
     return [
         html_text(f"{language.name} ({code})"),
         *(score.metrics.get(metric, MISSING) for metric in metrics),
-        _format_interval(score),
+        score_interval(score.low, score.high),
         score.n,
         html_text(language.family),
         f"{language.syntax_distance_en:.2f}",
@@ -190,7 +191,7 @@ def _mean_rows(record: Record, metrics: list[str]) -> list[list[CellValue]]:
         [
             f"{name}, {mean.languages} languages",
             *(mean.score if metric == record.metric else None for metric in metrics),
-            _format_interval(mean),
+            score_interval(mean.low, mean.high),
             None,
             None,
             None,
@@ -209,10 +210,6 @@ def _list_checksums(files: dict[str, str]) -> str:
 
 def _format_dev(dev: DevScore | None) -> str:
     return html_text(metric_name(dev.metric)) + f" {dev.score:.1f} (n = {dev.n:,})" if dev else "none"
-
-
-def _format_interval(score: Interval) -> str:
-    return f"{score.low:.1f} – {score.high:.1f}"
 
 
 def _truncation_notes(record: Record) -> list[str]:

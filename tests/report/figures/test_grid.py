@@ -6,7 +6,7 @@ from statsmodels.stats.multitest import multipletests
 
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.figures import grid as figures
-from stilts_core.report.tables.grid import format_signed
+from stilts_core.report.tables.numbers import signed
 from stilts_core.report.tables.titles import short_title
 
 
@@ -22,7 +22,7 @@ def is_svg(text: str) -> bool:
 def test_heat_map_prints_the_difference_of_every_cell(grid):
     svg = figures.draw_heat_map(grid)
     rows = [row for row in grid.rows if row != "none"]
-    differences = [format_signed(grid.difference(row, target).value) for row in rows for target in grid.targets]
+    differences = [signed(grid.difference(row, target).value, 1) for row in rows for target in grid.targets]
     assert is_svg(svg) and all(svg.count(f"<!-- {text} -->") >= differences.count(text) for text in set(differences))
 
 

@@ -29,7 +29,9 @@ def lab(tmp_path_factory):
 
 def test_slopes_are_given_in_words_and_in_numbers_with_intervals(lab):
     # The records were built with 30 points for the whole distance and 3 for tenfold text.
-    slopes = re.findall(r"(a tenth of distance|ten times as much pretraining text) \| (\S+) \((\S+) to (\S+)\)", lab[1])
+    slopes = re.findall(
+        r"(a tenth of distance|ten times as much pretraining text) \| (\S+) \[(\S+),\u00a0(\S+)\]", lab[1]
+    )
     assert len(slopes) == 6  # the baseline, all rows, and with the other factors of the design
     for name, *numbers in slopes:
         value, low, high = (float(number.replace("−", "-")) for number in numbers)

@@ -1,9 +1,8 @@
-import pytest
 from record_fixture import grid_records
 
 from stilts_core.report.analysis.grid import Cell
 from stilts_core.report.analysis.measurement import Measurement
-from stilts_core.report.tables.grid import build_table, difference_cell, format_interval, format_signed, number_cell
+from stilts_core.report.tables.grid import build_table, difference_cell, number_cell
 from stilts_core.runs.record import Record
 
 
@@ -13,15 +12,6 @@ def link(record: Record) -> str:
 
 def cell_of(row: str, target: str, seeds: tuple[int, ...] = (0,)) -> Cell:
     return Cell(row, target, tuple(grid_records(rows=(row,), targets=(target,), seeds=seeds)))
-
-
-@pytest.mark.parametrize("value, text", [(3.21, "+3.2"), (-3.21, "−3.2"), (0.04, "0.0"), (-0.04, "0.0")])
-def test_differences_have_a_sign_unless_they_round_to_zero(value, text):
-    assert format_signed(value) == text
-
-
-def test_intervals_use_minus_signs_and_no_dash():
-    assert format_interval(Measurement(0.0, 1.0, bootstrap_interval=(-1.5, 2.5))) == "−1.5 to 2.5"
 
 
 def test_a_cell_of_one_run_links_to_it_and_a_cell_of_several_to_each():

@@ -37,7 +37,7 @@ def test_scores_show_metrics_interval_and_n_of_every_language():
     html = tables.scores(record).data
     for score in record.scores.values():
         assert f">{score.metrics['f1']:.1f}<" in html and f">{score.metrics['accuracy']:.1f}<" in html
-        assert f"{score.low:.1f} – {score.high:.1f}" in html
+        assert f"[{score.low:.1f},\u00a0{score.high:.1f}]" in html
         assert f">{score.n}<" in html
 
 

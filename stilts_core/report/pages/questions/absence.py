@@ -3,7 +3,7 @@
 from stilts_core.report.escape import markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.wording import progress
-from stilts_core.report.tables.grid import with_minus_signs
+from stilts_core.report.tables.numbers import with_minus_signs
 
 
 def explain_absence(chapter: Chapter) -> str:

@@ -17,15 +17,9 @@ from stilts_core.report.pages.questions.parts import ChapterParts
 from stilts_core.report.pages.questions.protocol import build_protocol
 from stilts_core.report.pages.questions.real_arm import build_real_arm
 from stilts_core.report.pages.questions.rerun import build_rerun
-from stilts_core.report.pages.questions.wording import (
-    answer,
-    decision_rule,
-    explain_power,
-    explain_status,
-    headline,
-    interval,
-)
+from stilts_core.report.pages.questions.wording import answer, decision_rule, explain_power, explain_status, headline
 from stilts_core.report.tables.html import count
+from stilts_core.report.tables.numbers import interval
 from stilts_core.studies.protocol import Contrast
 
 QUESTIONS: Mapping[str, ChapterParts] = {

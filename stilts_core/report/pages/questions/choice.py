@@ -9,9 +9,9 @@ from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.controls import Control
 from stilts_core.report.pages.questions.names import arm_label, group_words, list_words
 from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
-from stilts_core.report.pages.questions.wording import NO_BREAK, estimate
-from stilts_core.report.tables.grid import with_minus_signs
+from stilts_core.report.pages.questions.wording import estimate
 from stilts_core.report.tables.html import markdown_table
+from stilts_core.report.tables.numbers import NO_BREAK, with_minus_signs
 from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.choice import (
     CONTROL,

@@ -10,8 +10,9 @@ from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.arm_costs import describe_costs
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import levels_words, place_words
-from stilts_core.report.pages.questions.wording import EQUIVALENCE, NO_BREAK, interval, p_words, signed, status, verdict
+from stilts_core.report.pages.questions.wording import EQUIVALENCE, p_words, status, verdict
 from stilts_core.report.tables.html import CellValue, markdown_table, table
+from stilts_core.report.tables.numbers import NO_BREAK, interval, signed
 from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.differences import pair_runs, replicate
 from stilts_core.studies.findings import Finding, evaluate

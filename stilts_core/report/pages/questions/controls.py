@@ -6,8 +6,9 @@ from typing import NamedTuple
 from stilts_core.report.escape import html_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.contrasts import contrast_cell, two_lines, value_cell
-from stilts_core.report.pages.questions.wording import EQUIVALENCE, NO_BREAK, interval, signed, status, verdict
+from stilts_core.report.pages.questions.wording import EQUIVALENCE, status, verdict
 from stilts_core.report.tables.html import CellValue, table
+from stilts_core.report.tables.numbers import NO_BREAK, interval, signed
 from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.findings import Finding, evaluate
 from stilts_core.studies.protocol import Contrast

@@ -3,16 +3,9 @@
 from stilts_core.report.escape import markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.protocol import build_protocol
-from stilts_core.report.pages.questions.wording import (
-    answer,
-    decision_rule,
-    explain_power,
-    explain_status,
-    interval,
-    p_words,
-    signed,
-)
+from stilts_core.report.pages.questions.wording import answer, decision_rule, explain_power, explain_status, p_words
 from stilts_core.report.tables.html import markdown_table
+from stilts_core.report.tables.numbers import interval, signed
 from stilts_core.studies.conduct import Study, conclude_study
 from stilts_core.studies.results import StudyTable
 

@@ -9,8 +9,9 @@ from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
 from stilts_core.report.pages.questions.contrasts import contrast_cell, two_lines, value_cell
 from stilts_core.report.pages.questions.protocol import describe_design, describe_registration
-from stilts_core.report.pages.questions.wording import EQUIVALENCE, NO_BREAK, PENDING, status, verdict
+from stilts_core.report.pages.questions.wording import EQUIVALENCE, PENDING, status, verdict
 from stilts_core.report.tables.html import CellValue, count, table
+from stilts_core.report.tables.numbers import NO_BREAK
 from stilts_core.studies.conduct import has_study
 from stilts_core.studies.findings import Finding
 from stilts_core.studies.protocol import Contrast

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from stilts_core.report.analysis.multiplicity import LEVEL
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import arm_label, arm_words, levels_words, measure_words, short_measure
-from stilts_core.report.tables.grid import with_minus_signs
 from stilts_core.report.tables.html import count
+from stilts_core.report.tables.numbers import NO_BREAK, interval, signed
 from stilts_core.studies.findings import Finding
 from stilts_core.studies.inference import Effect
 from stilts_core.studies.protocol import Contrast, Protocol
@@ -18,18 +18,6 @@ EQUIVALENCE = ("equivalence", "flat-slope")
 SLOPES = ("slope", "flat-slope")
 SMALLEST_P = 0.001
 PENDING = "pending"
-NO_BREAK = "\u00a0"
-
-
-def signed(value: float) -> str:
-    """A difference with its sign and two decimals; what rounds to zero has no sign."""
-    text = f"{value:+.2f}"
-    return "0.00" if float(text) == 0 else with_minus_signs(text)
-
-
-def interval(low: float, high: float) -> str:
-    """The two bounds of an interval, between which no line breaks."""
-    return f"[{signed(low)},{NO_BREAK}{signed(high)}]"
 
 
 def estimate(effect: Finding | Effect) -> str:

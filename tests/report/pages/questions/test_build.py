@@ -19,7 +19,7 @@ from stilts_core.report.pages.questions.chapter import open_chapter
 from stilts_core.report.pages.questions.controls import Control, _with_zero
 from stilts_core.report.pages.questions.names import arm_words, measure_words, phase_words
 from stilts_core.report.pages.questions.rerun import computing_seconds
-from stilts_core.report.pages.questions.wording import signed
+from stilts_core.report.tables.numbers import signed
 from stilts_core.studies.protocol import read_protocol
 from stilts_core.studies.results import kept_table, read_table, write_table
 

@@ -13,8 +13,6 @@ from stilts_core.report.pages.questions.wording import (
     explain_power,
     explain_status,
     headline,
-    interval,
-    signed,
     status,
     verdict,
 )
@@ -191,8 +189,3 @@ def test_answer_says_whether_its_languages_are_real_and_which_levels_it_is_limit
 
 def test_one_point_is_singular():
     assert "is 1 point." in plain(explain_power(replace(FINDING, sesoi=1.0)))
-
-
-def test_numbers_have_signs_and_zero_has_none():
-    assert [signed(value) for value in (1.234, -1.234, 0.001, -0.001)] == ["+1.23", "−1.23", "0.00", "0.00"]
-    assert interval(-0.5, 1) == "[−0.50,\u00a0+1.00]"
