@@ -160,6 +160,7 @@ def check_encoder(config: ResolvedConfig, encoder: Encoder | None = None) -> Non
                 f"{field} is {layers}, which freezes the whole encoder, and {headless[0]} has no head that could be "
                 f"trained; choose from 0 to {layers - 1}"
             )
+    _check_auxiliary_layer(config, layers)
     families = {get_task(task).family for task in (config.target, *config.intermediate_tasks)}
     special = limits.pair if families - {"tagging", "retrieval"} else limits.single
     if config.max_length is not None and config.max_length <= special:
@@ -167,3 +168,18 @@ def check_encoder(config: ResolvedConfig, encoder: Encoder | None = None) -> Non
             f"max_length is {config.max_length}; {name} adds {special} special tokens to every input, "
             f"choose {special + 1} or more"
         )
+
+
+def _check_auxiliary_layer(config: ResolvedConfig, layers: int | None) -> None:
+    """Raise ConfigError where an auxiliary other than masked LM reads a hidden state that its phase does not train."""
+    state = layers if config.auxiliary_layer is None else config.auxiliary_layer
+    if config.auxiliary in ("", "mlm") or state is None:
+        return
+    for number, tasks in enumerate(config.links, start=1):
+        field = "target_frozen" if config.mixed and number == len(config.links) else "intermediate_frozen"
+        frozen = getattr(config, field)
+        if tasks and frozen is not None and state <= frozen:
+            raise ConfigError(
+                f"auxiliary_layer is {state}, and {field} {frozen} freezes it, so {config.auxiliary} cannot change the "
+                f"encoder; choose auxiliary_layer above {frozen} or freeze fewer layers"
+            )

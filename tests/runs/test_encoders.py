@@ -50,6 +50,28 @@ def test_name_on_the_hub_is_found_in_the_local_cache_offline(tiny_bert, tmp_path
 
 
 WRONG_SIZES = [({"max_length": 3}, "max_length is 3; .* choose 4 or more"), ({"layer": 13}, "layer is 13; .* to 3")]
+UNTRAINED = {"intermediate": "mlm>mnli", "auxiliary": "mmd"}
+WRONG_SIZES += [
+    (UNTRAINED | {"intermediate_frozen": 3}, "auxiliary_layer is 3, and intermediate_frozen 3 freezes it, so mmd"),
+    (UNTRAINED | {"intermediate_frozen": 0, "auxiliary_layer": 0}, "choose auxiliary_layer above 0 or freeze fewer"),
+    (UNTRAINED | {"target_frozen": 2, "auxiliary_layer": 1, "mixed": True}, "1, and target_frozen 2 freezes it"),
+    (
+        {"intermediate": "qqp>mnli", "auxiliary": "reversal", "auxiliary_layer": 1}
+        | {"intermediate_frozen": 1, "target_frozen": 0, "mixed": True},
+        "intermediate_frozen 1 freezes it, so reversal cannot change",
+    ),
+]
+TRAINED_LAYERS = [
+    {"auxiliary": "mlm", "intermediate_frozen": 3},
+    {"auxiliary": "mmd", "intermediate_frozen": 2},
+    {"auxiliary": "mmd", "auxiliary_layer": 1, "target_frozen": 2},
+    {"auxiliary": "mmd", "auxiliary_layer": 1, "intermediate": "mlm>mnli", "mixed": True, "intermediate_frozen": 2},
+]
+
+
+@pytest.mark.parametrize("values", TRAINED_LAYERS, ids=str)
+def test_auxiliary_may_read_a_state_that_its_own_phase_trains(values):
+    check_encoder(RunConfig(**{"intermediate": "mnli"} | values).resolved())
 
 
 @pytest.mark.parametrize("values, message", WRONG_SIZES)
