@@ -9,7 +9,7 @@ import numpy as np
 
 from stilts_core.encoders.architectures import FAST_TYPES, TESTED_TYPES
 from stilts_core.encoders.files import TOKENIZER_FILES, fingerprint_encoder
-from stilts_core.encoders.mlm_heads import read_head
+from stilts_core.encoders.mlm_heads import NEW_HEAD, is_readable, read_head
 from stilts_core.encoders.tensors import locate_tensors, read_tensor
 from stilts_core.encoders.tokenizer import EncoderTokenizer, read_tokenizer
 from stilts_core.encoders.weights import load_model
@@ -82,7 +82,9 @@ class Encoder:
 
             self.first_position = padded.find_first_position(model)
             self._states = padded.PaddedStates(model, self.first_position)
-            self.notes = padded.describe_losses(name, model, folder)
+            self.notes = padded.describe_losses(name, folder)
+        if not is_readable(config):
+            self.notes.append(NEW_HEAD.format(name=name))
         self.max_length = config.max_position_embeddings - self.first_position
         self.vocabulary_size: int = config.vocab_size
         self.parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -312,9 +314,7 @@ class Encoder:
 
         None if the checkpoint has no head with GELU whose decoder's matrix is the word embeddings.
         """
-        config = self.model.config
-        known = getattr(config, "tie_word_embeddings", True) and getattr(config, "hidden_act", "gelu") == "gelu"
-        return read_head(self.folder) if self.fast or known else None
+        return read_head(self.folder) if is_readable(self.model.config) else None
 
     def save(self, folder: Path, unused_scale: float = 1.0) -> None:
         """Write the encoder with its full vocabulary as a Hugging Face folder, which appears whole or not at all.

@@ -8,6 +8,12 @@ from stilts_core.encoders.tensors import locate_tensors, read_tensor
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PretrainedConfig
+
+NEW_HEAD = (
+    "Masked language modelling of {name} starts from a new head: a checkpoint's own head is read only if it has GELU "
+    "and its output matrix is the input embeddings."
+)
 
 
 class HeadNames(NamedTuple):
@@ -38,6 +44,12 @@ HEADS = (
     HeadNames("generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head.bias"),  # ELECTRA
     HeadNames(None, None, "pred_layer.proj.bias"),  # XLM
 )
+
+
+def is_readable(config: "PretrainedConfig") -> bool:
+    """Whether a masked-LM head of this type has GELU, and the word embeddings as the decoder's matrix."""
+    has_gelu = config.model_type in ("roberta", "xlm-roberta") or getattr(config, "hidden_act", "gelu") == "gelu"
+    return has_gelu and getattr(config, "tie_word_embeddings", True)
 
 
 def read_head(folder: Path) -> "dict[str, torch.Tensor] | None":

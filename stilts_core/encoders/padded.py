@@ -28,10 +28,6 @@ LANGUAGES_LEFT_OUT = (
     "{name} was pretrained with an embedding of each text's language, which is left out here, because inputs carry no "
     "language: its scores may be lower than published ones."
 )
-NEW_MLM_HEAD = (
-    "The output matrix of {name}'s masked-LM head is not its input embeddings, so masked language modelling starts "
-    "from a new head on the input embeddings."
-)
 TOLERANCE = 1e-3  # of a hidden state relative to its largest value, when padding is added to a batch
 
 
@@ -162,13 +158,10 @@ class PaddedStates:
         return self.model(input_ids=rows, attention_mask=mask.long(), return_dict=True, **options, **more)
 
 
-def describe_losses(name: str, model: "PreTrainedModel", folder: Path) -> list[str]:
+def describe_losses(name: str, folder: Path) -> list[str]:
     """What an encoder loses here beside its publication, in words."""
-    losses = {
-        LANGUAGES_LEFT_OUT: any("lang_embeddings." in tensor for tensor in locate_tensors(folder)),
-        NEW_MLM_HEAD: not getattr(model.config, "tie_word_embeddings", True),
-    }
-    return [text.format(name=name) for text, is_lost in losses.items() if is_lost]
+    is_lost = any("lang_embeddings." in tensor for tensor in locate_tensors(folder))
+    return [LANGUAGES_LEFT_OUT.format(name=name)] if is_lost else []
 
 
 @torch.inference_mode()

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -5,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from stilts_core.encoders.cpu.layer import CpuLayer
 from stilts_core.errors import EncoderError
+from stilts_core.families.mlm import MLMHead
 from stilts_core.runs.encoders import load_encoder
 
 TEXTS = ["Who built the bridge?", "夜里河水上涨，早晨老桥已经不见了。", "Der Fluss", "a"]
@@ -190,18 +192,23 @@ def test_saving_does_not_replace_an_encoder(encoder, tmp_path):
         encoder.save(tmp_path / "saved")
 
 
-@torch.inference_mode()
-def test_mlm_head_computes_the_logits_of_transformers(folder, encoder):
+HEADS = {"as it is": {}, "relu": {"hidden_act": "relu"}, "untied": {"tie_word_embeddings": False}}
+
+
+@pytest.mark.parametrize("changed", HEADS.values(), ids=HEADS)
+@torch.no_grad()
+def test_mlm_head_computes_the_logits_of_transformers_or_is_a_new_one(folder, tmp_path, changed):
+    theirs = AutoModelForMaskedLM.from_config(AutoConfig.from_pretrained(folder, **changed)).eval()
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    theirs.save_pretrained(tmp_path)
+    encoder = load_encoder(str(tmp_path), dropout=0.0)
+    is_new = encoder.read_mlm_head() is None
+    assert is_new == (changed != {} and (changed != HEADS["relu"] or encoder.kind == "bert"))
+    assert is_new == any("starts from a new head" in note for note in encoder.notes)
     ids, mask, types = padded(encoder)
-    head = encoder.read_mlm_head()
-    states = encoder.hidden(ids, mask, types)
-    states = torch.nn.functional.gelu(torch.nn.functional.linear(states, head["dense.weight"], head["dense.bias"]))
-    eps = encoder.model.config.layer_norm_eps
-    states = torch.nn.functional.layer_norm(states, states.shape[-1:], head["norm.weight"], head["norm.bias"], eps)
-    logits = torch.nn.functional.linear(states, encoder.model.embeddings.word_embeddings.weight, head["bias"])
-    theirs = AutoModelForMaskedLM.from_pretrained(folder)
+    logits = MLMHead(encoder)(encoder.hidden(ids, mask, types), None)
     expected = theirs(input_ids=ids, attention_mask=mask.long(), token_type_ids=types).logits
-    torch.testing.assert_close(logits[mask], expected[mask])
+    assert torch.allclose(logits[mask], expected[mask], rtol=1e-4, atol=1e-5) == (not is_new)
 
 
 def test_mlm_head_of_an_encoder_without_one_is_none(encoder, tmp_path):
