@@ -141,7 +141,9 @@ def _text_parts(config: ResolvedConfig) -> list[TextPart]:
     origin = config.target if config.text_source == OWN_TEXT else config.text_source
     codes, wanted = _text_languages(config, origin), config.text_examples or 0
     generated = {code: source.text_size(code, origin=origin) for code in codes}
-    sizes = {code: wanted or generated[code] for code in codes}
+    sizes = {code: wanted or size for code, size in generated.items()}
+    if config.text_source == OWN_TEXT and config.source == LABORATORY:  # a dev part has no more inputs
+        sizes = {code: min(size, generated[code]) for code, size in sizes.items()}
     weights = {code: sizes[code] ** config.text_alpha for code in codes}
     visited = _visited_texts(config)
     visits = {code: visited / max(1, sum(weights.values())) * weight for code, weight in weights.items()}
@@ -149,7 +151,8 @@ def _text_parts(config: ResolvedConfig) -> list[TextPart]:
         code: min(size, math.ceil(visits[code])) if visited and generated[code] else size
         for code, size in sizes.items()
     }
-    return [TextPart(source, code, limits[code], origin, config.seeds.selection, sizes[code]) for code in codes]
+    counted = {code: size if generated[code] else 0 for code, size in sizes.items()}  # a file may have fewer texts
+    return [TextPart(source, code, limits[code], origin, config.seeds.selection, counted[code]) for code in codes]
 
 
 def _visited_texts(config: ResolvedConfig) -> float:

@@ -99,6 +99,17 @@ def test_laboratory_shares_the_steps_among_languages_by_alpha():
     assert data.text_sizes == list(sizes.values())
 
 
+def test_shares_of_languages_count_only_texts_that_exist(data):
+    (data / "text/sw.txt").write_text("moja\nmbili\n")
+    fields = {"text_languages": "en,sw", "text_examples": 5, "text_alpha": 0.5}
+    assert read_intermediate(config(intermediate="mlm", **fields)).text_sizes == [5, 2]
+    own = {"source": "laboratory", "text_source": "target", "text_examples": 5000, "text_languages": "en,qbe"}
+    fields |= own | {"intermediate_steps": 10_000}
+    read = read_intermediate(config(intermediate="mlm", target="mlqa", **fields))
+    assert read.text_sizes == [generator.SIZES["dev"]] * 2
+    assert Counter(text.language for text in read.texts) == dict(zip(("en", "qbe"), read.text_sizes, strict=True))
+
+
 def test_language_that_pretraining_left_out_has_text_if_it_is_named_and_not_otherwise():
     usual = read_intermediate(RunConfig(intermediate="mlm", intermediate_examples=100).resolved())
     assert not {"qal", "qes", "qil", "qme"} & {text.language for text in usual.texts}
