@@ -49,7 +49,8 @@ class LanguageMeter:
     def __init__(self, config: ResolvedConfig, languages: list[str], states: list[int], compute: Compute):
         self.texts = _read_texts(find_source(config), list(dict.fromkeys(["en", *languages])))
         self.states, self.compute = sorted(set(states)), compute
-        self.held_out = config.source == LABORATORY or not config.reads_text
+        is_read = any(phase.reads_text for phase in (*config.shared_phases, config))
+        self.held_out = config.source == LABORATORY or not is_read
 
     def compare(self, before: LanguageMeasures, after: LanguageMeasures) -> Languages:
         """What a record stores."""

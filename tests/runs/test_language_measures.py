@@ -94,6 +94,14 @@ def test_measures_of_the_pretrained_encoder_are_taken_once(encoder, meter, monke
     assert meter.measure_pretrained(encoder) == first
 
 
+@pytest.mark.parametrize("intermediate, held_out", [("mlm>mnli", False), ("mnli>mlm", False), ("mnli>qqp", True)])
+def test_text_of_any_phase_of_a_chain_is_not_held_out(intermediate, held_out, tmp_path, monkeypatch):
+    monkeypatch.setenv("STILTS_DATA", str(tmp_path))
+    for mixed in (False, True):
+        config = RunConfig(profile="small", intermediate=intermediate, mixed=mixed).resolved()
+        assert LanguageMeter(config, ["de"], [0], Compute()).held_out == held_out
+
+
 def test_source_without_text_has_no_measures(tmp_path, monkeypatch):
     monkeypatch.setenv("STILTS_DATA", str(tmp_path))
     assert LanguageMeter(RunConfig(profile="small").resolved(), ["de"], [0], Compute()).texts == {}
