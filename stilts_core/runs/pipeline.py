@@ -131,6 +131,8 @@ class _Run:
             facts = facts.with_those_of(joint.facts)
         head, phase = self._target_phase(encoder, target, joint, compute)
         phases += [phase] if phase else []
+        if config.keep_checkpoint and distributed.rank() == 0:
+            _save_model(self.folder / "model", encoder, head, self.unused_scale)
         self.stopwatch.end_stage("target")
         evaluation = self._evaluate(encoder, head, target, data, features, compute)
         self.stopwatch.end_stage("evaluation")
@@ -166,10 +168,8 @@ class _Run:
             )
         else:
             record, heads, phase = train_phase("target", encoder, [target], schedule, compute, checkpoints)
-        head, self.unused_scale = heads[self.config.target], phase.unused_scale
-        if self.config.keep_checkpoint and distributed.rank() == 0:
-            _save_model(self.folder / "model", encoder, head, phase.unused_scale)
-        return head, record
+        self.unused_scale = phase.unused_scale
+        return heads[self.config.target], record
 
     def _evaluate(
         self,

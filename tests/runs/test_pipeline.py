@@ -144,6 +144,13 @@ def test_saved_model_can_be_used_as_an_encoder(do):
     }
 
 
+def test_model_of_a_target_without_training_is_saved(do):
+    record = do(target="tatoeba", keep_checkpoint=True)
+    folder = Path(record.folder) / "model"
+    assert do(encoder=str(folder), intermediate="none", target="tatoeba").scores == record.scores
+    assert load_file(folder / "head.safetensors") == {}
+
+
 def test_masked_language_modelling_is_trained_beside_the_intermediate_task(do):
     curve = do(auxiliary="mlm", auxiliary_weight=0.5).phases[0].curve
     assert {point["task"] for point in curve} == {"mnli", "mlm"}
