@@ -27,6 +27,7 @@ from stilts_core.runs.measure_cache import cached_measure
 from stilts_core.runs.measures import LanguageMeasures, Languages
 from stilts_core.runs.prediction import TOKEN_BUDGETS, Predictor
 from stilts_core.sources.parts import Source
+from stilts_core.sources.unlabelled import TEMPLATES
 from stilts_core.tasks.examples import TextExample
 from stilts_core.training.batching import split_within_budget
 from stilts_core.training.compute import Compute
@@ -35,7 +36,8 @@ TEXTS = 200  # of each language; the probe learns from every other one and is te
 SEED = 1  # of generated texts that no encoder is pretrained on, and of the masks
 MAX_LENGTH = 128  # sub-words of a text
 RIDGE = 1.0  # penalty of the probe, whose inputs have variance 1
-VERSION = "1"  # raise it when the same encoder and texts would give other measures
+EXPECTED = f"expected files: {TEMPLATES[''].format(language='LANGUAGE')}"
+VERSION = "2"  # raise it when the same encoder and texts would give other measures
 
 Texts = Mapping[str, list[TextExample]]
 
@@ -43,11 +45,14 @@ Texts = Mapping[str, list[TextExample]]
 class LanguageMeter:
     """Measures encoders on the texts of one run's languages: the scored ones and English, if they have text.
 
-    `states` are the hidden states that the probe reads.
+    `states` are the hidden states that the probe reads. `note` names the languages without text, if any.
     """
 
     def __init__(self, config: ResolvedConfig, languages: list[str], states: list[int], compute: Compute):
-        self.texts = _read_texts(find_source(config), list(dict.fromkeys(["en", *languages])))
+        asked = list(dict.fromkeys(["en", *languages]))
+        self.texts = _read_texts(find_source(config), asked)
+        missing = ", ".join(code for code in asked if code not in self.texts)
+        self.note = f"No language measures without unlabelled text: {missing} ({EXPECTED})." if missing else None
         self.states, self.compute = sorted(set(states)), compute
         is_read = any(phase.reads_text for phase in (*config.shared_phases, config))
         self.held_out = config.source == LABORATORY or not is_read
@@ -76,7 +81,10 @@ class LanguageMeter:
         }
         predictor = Predictor(encoder, RetrievalHead(), self.compute)
         stream = predictor.stream(list(features.values()), self.states)
-        outputs = dict(zip(features, stream, strict=True))
+        outputs = {
+            code: rows[np.unique(columns.example, return_index=True)[1]]  # the first sequence of each text
+            for (code, columns), rows in zip(features.items(), stream, strict=True)
+        }
         probe = {
             str(state): probe_accuracy({code: one[:, place] for code, one in outputs.items()})
             for place, state in enumerate(self.states)

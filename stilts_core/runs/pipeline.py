@@ -259,6 +259,7 @@ def _language_meter(
         return None
     state = task_setting(config.target, config, encoder).layer
     meter = LanguageMeter(config, list(data.tests), [encoder.layers, state or 0], compute)
+    data.facts.note(meter.note)
     return meter if meter.texts else None
 
 

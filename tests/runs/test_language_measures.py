@@ -102,9 +102,22 @@ def test_text_of_any_phase_of_a_chain_is_not_held_out(intermediate, held_out, tm
         assert LanguageMeter(config, ["de"], [0], Compute()).held_out == held_out
 
 
-def test_source_without_text_has_no_measures(tmp_path, monkeypatch):
+def test_source_without_text_has_no_measures_and_a_note(tmp_path, monkeypatch):
     monkeypatch.setenv("STILTS_DATA", str(tmp_path))
-    assert LanguageMeter(RunConfig(profile="small").resolved(), ["de"], [0], Compute()).texts == {}
+    config = RunConfig(profile="small").resolved()
+    meter = LanguageMeter(config, ["de"], [0], Compute())
+    assert meter.texts == {} and "en, de (expected files: text/LANGUAGE.txt)" in meter.note
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text/de.txt").write_text("a\nb\n")
+    assert "without unlabelled text: en (" in LanguageMeter(config, ["de"], [0], Compute()).note
+
+
+def test_probe_reads_one_sequence_of_each_text(encoder, meter, monkeypatch):
+    seen = []
+    monkeypatch.setattr(language_measures, "MAX_LENGTH", 8)
+    monkeypatch.setattr(language_measures, "probe_accuracy", lambda states: seen.append(states) or 0.0)
+    meter.measure(encoder)
+    assert all(len(own) == 12 for states in seen for own in states.values()) and len(seen) == 2
 
 
 def test_record_has_the_measures_only_where_the_configuration_asks(tiny_xlmr, tmp_path, monkeypatch, one_thread):
