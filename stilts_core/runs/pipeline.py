@@ -113,6 +113,8 @@ class _Run:
         data = read_target(config)
         if data.unscored and distributed.rank() == 0:
             Progress("data", 1, quiet=compute.quiet).note(data.facts.notes[-1])
+        if config.max_length and config.max_length > encoder.max_length:
+            data.facts.note(f"max_length is {config.max_length}; {encoder.name} takes {encoder.max_length}.")
         self.stopwatch.end_stage("data")
         before = _pretrained_scores(config, data, encoder, compute)
         meter = _language_meter(config, data, encoder, compute)

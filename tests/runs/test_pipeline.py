@@ -85,6 +85,12 @@ def test_layer_or_length_that_the_encoder_lacks_is_an_error_before_data_are_read
         do(what, **fields)
 
 
+def test_length_above_the_limit_of_the_encoder_is_noted(do, tiny_xlmr):
+    fields, limit = {"intermediate": "none", "target": "tatoeba"}, load_encoder(str(tiny_xlmr)).max_length
+    assert f"max_length is 5000; {tiny_xlmr} takes {limit}." in do(max_length=5000, **fields).notes
+    assert not any("max_length" in note for note in do(max_length=limit, **fields).notes)
+
+
 def test_unlabelled_text_in_an_unknown_language_is_an_error_at_once():
     config = RunConfig(intermediate="mlm", text_languages="qbe,xx", quiet=True).resolved()
     with pytest.raises(ConfigError, match="text_languages is 'qbe,xx'; there is no unlabelled text in xx; available"):
