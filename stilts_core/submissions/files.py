@@ -145,11 +145,6 @@ class Labels:
     ids: list[str] | None = None
 
 
-def read_labels(path: Path, task: Task) -> list[str]:
-    """One label an example. Raises what `read_label_file` raises."""
-    return read_label_file(path, task).values
-
-
 def read_label_file(path: Path, task: Task) -> Labels:
     """One label an example, and the ids if any.
 

@@ -17,7 +17,7 @@ from stilts_core.sources.publishers import available_languages, load
 from stilts_core.submissions.files import (
     read_answers,
     read_gold_answers,
-    read_labels,
+    read_label_file,
     read_tags,
     write_gold,
     write_predictions,
@@ -294,7 +294,7 @@ def test_written_files_are_read_back_and_have_the_scores_of_the_predictions(tmp_
         if get_task(name).family == "tagging":
             assert [tuple(tags) for tags in read_tags(path, get_task(name))] == predictions
         elif get_task(name).family in ("pair", "choice"):
-            assert read_labels(path, get_task(name)) == [str(label) for label in predictions]
+            assert read_label_file(path, get_task(name)).values == [str(label) for label in predictions]
         elif get_task(name).family == "span":
             assert read_answers(path) == {example.id: text for example, text in zip(examples, predictions, strict=True)}
 
@@ -353,7 +353,7 @@ def test_xcopa_is_read_as_json_lines_and_as_plain_labels(tmp_path):
     objects = write_predictions(tmp_path, "xcopa", "et", examples, predictions)
     labels = tmp_path / "test-et.tsv"
     labels.write_text("".join(f"{label}\n" for label in predictions))
-    assert read_labels(objects, get_task("xcopa")) == read_labels(labels, get_task("xcopa"))
+    assert read_label_file(objects, get_task("xcopa")).values == read_label_file(labels, get_task("xcopa")).values
 
 
 @pytest.mark.parametrize(
