@@ -2,8 +2,9 @@
 
 Every process knows the whole batch of every step and computes its share of it. A loss is a sum over features, divided
 by a count that every process knows, so the sum of the processes' gradients is the gradient of the whole batch. All
-processes therefore hold the same weights at any time, and only the main process (rank 0) writes files. A process that
-torchrun did not start works alone, and nothing is sent.
+processes therefore hold the same weights at any time. Only the main process (rank 0) writes checkpoints and the record;
+every process writes the same predictions and cache entries, each file whole. A process that torchrun did not start
+works alone, and nothing is sent.
 """
 
 import os
