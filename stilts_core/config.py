@@ -145,7 +145,7 @@ class RunConfig:
         "", "languages of the unlabelled text (default: all that pretraining had)", decides="checkpoint", names=True
     )
     text_source: str = parameter(
-        "", "unlabelled text: running text (default), long (more of it), or target (inputs of the target's dev part)",
+        "", "unlabelled text: running (default), long (more of it), or target (inputs of the target's dev part)",
         decides="checkpoint", choices=("", LONG_TEXT, OWN_TEXT),
     )  # fmt: skip
     text_examples: int | None = parameter(
@@ -176,7 +176,7 @@ class RunConfig:
         decides="checkpoint", choices=("first", "mean"),
     )  # fmt: skip
     layer: int | None = parameter(
-        None, "hidden state used for retrieval, 0 = embeddings (default: 14/24 of the depth)",
+        None, "hidden state used for retrieval without training, 0 = embeddings (default: 14/24 of the depth)",
         decides="run", bounds=NOT_NEGATIVE,
     )  # fmt: skip
     pos_metric: str = parameter(

@@ -36,6 +36,8 @@ def test_parameters_are_the_fields_of_run_config_with_their_defaults(notebook):
     defaults = {field.name: field.default for field in fields(RunConfig)}
     assert list(parameters) == list(defaults)
     assert parameters == defaults | {"quiet": True}  # a page needs no progress bars
+    helps = [field.metadata["help"].replace("0 = ", "0: ") for field in fields(RunConfig)]
+    assert [text for text in helps if f"  # {text}\n" not in f"{cell.source}\n"] == []
 
 
 def test_papermill_finds_every_parameter_without_a_warning(notebook, caplog):
