@@ -108,37 +108,46 @@ def letter(row: Row, column: str, letters: list[str]) -> int | None:
     return letters.index(value)
 
 
-def copa(row: Row, task: Task, language: str) -> ChoiceExample:
+def copa(
+    row: Row,
+    task: Task,
+    language: str,
+    asked: str = "question",
+    alternatives: tuple[str, str] = ("choice1", "choice2"),
+    id: str = "idx",
+) -> ChoiceExample:
     """COPA and XCOPA. The question is in English in every language, because the files only say cause or effect.
 
-    The group is the number of the item, because items are parallel in all languages.
+    The group is the number of the item, because items are parallel in all languages. The last arguments are names of
+    columns.
     """
-    kind = row["question"]
+    kind = row[asked]
     if not isinstance(kind, str) or kind not in _COPA_QUESTIONS:
-        raise DataError(f"{row.where}: 'question' is {shown(kind)}; expected cause or effect")
-    choices = [row.text("choice1"), row.text("choice2")]
-    number, label = row.id("idx"), row.choice("label", 2)
+        raise DataError(f"{row.where}: '{asked}' is {shown(kind)}; expected cause or effect")
+    choices = [row.text(column) for column in alternatives]
+    number, label = row.id(id, required=True), row.choice("label", 2)
     return ChoiceExample(number, language, row.text("premise"), _COPA_QUESTIONS[kind], tuple(choices), label, number)
 
 
 def tagged(row: Row, task: Task, language: str) -> TaggingExample:
-    """A tagged sentence of UD, PAN-X (whose original files write 'en:word'), CCGbank or Brown.
-
-    Raises DataError for a tag that the task does not have.
-    """
+    """A tagged sentence of UD, PAN-X, CCGbank or Brown. Raises DataError for a tag that the task does not have."""
     words, tags = tuple(row.array("words")), _tags(row)
     if not all(isinstance(word, str) for word in words):
         raise DataError(f"{row.where}: {shown(list(words))} are not all texts; restore the words of the sentence")
-    if all(word.startswith(f"{language}:") for word in words):
-        words = tuple(word.removeprefix(f"{language}:") for word in words)
     if not words or not all(word.strip() for word in words):
-        raise EmptyText(f"{row.where}: empty word in the sentence {' '.join(words)!r}; remove it with its tag")
+        raise EmptyText(f"{row.where}: empty word in the sentence {shown(' '.join(words))}; remove it with its tag")
     if tags is not None and task.labels and not set(tags) <= set(task.labels):
         unknown = next(tag for tag in tags if tag not in task.labels)
-        raise DataError(f"{row.where}: unknown tag {unknown!r} in the sentence; expected {', '.join(task.labels)}")
+        raise DataError(f"{row.where}: unknown tag {shown(unknown)} in the sentence; expected {', '.join(task.labels)}")
     if tags is not None and len(tags) != len(words):
         raise DataError(f"{row.where}: {len(words)} words and {len(tags)} tags; every word must have one tag")
     return TaggingExample(row.id(), language, words, tags, " ".join(words))
+
+
+def panx(row: Row, task: Task, language: str) -> TaggingExample:
+    """A sentence of PAN-X, whose words may say which language they are of."""
+    row.check_language(language)
+    return tagged(row, task, language)
 
 
 def _tags(row: Row) -> tuple[str, ...] | None:

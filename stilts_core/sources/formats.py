@@ -5,25 +5,31 @@ from functools import partial
 from typing import NamedTuple
 
 from stilts_core.sources import english, lowres, reasoning, retrieval, xtreme
-from stilts_core.sources.rows import Row, comma_separated, json_lines, tagged_sentences, tsv
+from stilts_core.sources.rows import Row, comma_separated, json_lines, tsv
+from stilts_core.sources.tagged_files import tagged_sentences, wikiann_sentences
 from stilts_core.tasks.catalogue import Task
-from stilts_core.tasks.examples import Example
+from stilts_core.tasks.examples import Example, TaggingExample
 
 
 class Format(NamedTuple):
     """`rows(text, name)` cuts a file into rows; `example(row, task, language)` turns one row into an example.
 
-    `labels` is the name of the file beside it that holds the labels, one a line, by the name of a file, where the
-    publisher keeps them apart.
+    `separator` stands between word and tag in a tagged file. `labels` is the name of the file beside it that holds the
+    labels, one a line, by the name of a file, where the publisher keeps them apart.
     """
 
     rows: Callable[[str, str], Iterable[Row]]
     example: Callable[[Row, Task, str], Example]
     labels: Callable[[str], str] | None = None
+    separator: str = "\t"
 
 
 def _cosmosqa_rows(text: str, name: str) -> Iterable[Row]:
     return comma_separated(text, name) if name.endswith(".csv") else json_lines(text, name)
+
+
+def _with_spaces(example: Callable[[Row, Task, str], TaggingExample]) -> Format:
+    return Format(partial(tagged_sentences, separator=" "), example, separator=" ")
 
 
 _squad_rows = partial(xtreme.squad_rows, repeats_ids=False)
@@ -55,7 +61,7 @@ FORMATS: dict[str, Format] = {
     "xtreme/xnli": Format(partial(tsv, columns=xtreme.XNLI_COLUMNS), xtreme.xnli),
     "xtreme/pawsx": Format(partial(tsv, columns=xtreme.PAWSX_COLUMNS), xtreme.pawsx),
     "xtreme/udpos": Format(tagged_sentences, english.tagged),
-    "xtreme/panx": Format(tagged_sentences, english.tagged),
+    "xtreme/panx": Format(wikiann_sentences, english.panx),
     "xtreme/xquad": Format(_squad_rows, xtreme.span),
     "xtreme/lareqa": Format(_squad_rows, xtreme.span),
     "xtreme/mlqa": Format(_squad_rows, xtreme.span),
@@ -64,7 +70,7 @@ FORMATS: dict[str, Format] = {
     "lowres/americasnli": Format(tsv, lowres.americasnli),
     "lowres/xnli": Format(partial(tsv, columns=xtreme.XNLI_COLUMNS), xtreme.xnli),
     "lowres/udpos": Format(tagged_sentences, english.tagged),
-    "lowres/masakhapos": Format(partial(tagged_sentences, separator=" "), english.tagged),
-    "lowres/masakhaner2": Format(partial(tagged_sentences, separator=" "), lowres.masakhaner),
+    "lowres/masakhapos": _with_spaces(english.tagged),
+    "lowres/masakhaner2": _with_spaces(lowres.masakhaner),
     "lowres/xcopa": Format(json_lines, english.copa),
 }

@@ -199,6 +199,10 @@ class HubRow(Row):
             f"{_remedy(self.name)}"
         )
 
+    def id(self, column: str | None = None, *, required: bool = False) -> str:
+        """The publisher's id, or the row's number, because some copies on the hub have no ids."""
+        return super().id(column)
+
 
 def _remedy(address: str) -> str:
     """How to get a split in the form that is read."""

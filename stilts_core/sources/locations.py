@@ -1,5 +1,6 @@
 """Where the files of a task are: under the data root, else on the hub."""
 
+import errno
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -10,7 +11,7 @@ from pathlib import Path
 from stilts_core.errors import DataError, DataNotFound
 from stilts_core.sources import hub
 from stilts_core.sources.formats import FORMATS
-from stilts_core.sources.rows import Row, checksum, read_text, with_labels
+from stilts_core.sources.rows import Row, checksum, read_items, read_text, with_labels
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import Example
 from stilts_core.tasks.languages import get_language, languages
@@ -68,8 +69,12 @@ class SourceFile:
         return (self.low, self.high) == (0, 100)
 
     def text(self) -> str:
-        """The text of the file. Raises DataNotFound where it is missing."""
-        return read_text(self.path, self.address)
+        """The text of the file. Raises DataNotFound where it is missing, and DataError where it is empty.
+
+        A file of gold pairs may be empty: that of a blind part.
+        """
+        read = read_text if self.address.endswith(".gold") else read_items
+        return read(self.path, self.address)
 
     def rows(self, language: str) -> tuple[Iterable[Row], str]:
         """The rows, and the SHA-256 of what is read."""
@@ -142,9 +147,27 @@ def find_languages(root: Path, template: str, layout: Layout) -> list[str]:
     """The languages for which a file exists; a file without a language in its name counts as English."""
     path = without_share(template)
     if "{" not in path:
-        return ["en"] if (root / path).is_file() else []
+        return ["en"] if _is_there(root / path) else []
     fixed = (root / path.partition("{")[0]).parent  # a data root that lacks this folder has none of the files
-    if not fixed.is_dir():
+    if not _is_there(fixed):
         return []
     codes = [code for code in languages() if not layout.places or code in layout.places]
-    return [code for code in codes if (root / _fill(path, code, layout)).exists()]
+    return [code for code in codes if _is_there(root / _fill(path, code, layout))]
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a file or folder exists. Raises DataError for a link that leads nowhere, and where it cannot be known."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise DataError(f"{path} is a link to a file that is not there; fetch it, or remove the link") from None
+        return False
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DataError(f"{path} is a link that leads back to itself; fetch the file, or remove the link") from None
+        raise DataError(
+            f"{path.parent} cannot be read ({error.strerror}); change its permissions, or set STILTS_DATA to another "
+            "folder"
+        ) from None
+    return True

@@ -10,10 +10,9 @@ DATES = ("B-DATE", "I-DATE")
 
 def americasnli(row: Row, task: Task, language: str) -> PairExample:
     """AmericasNLI: XNLI's columns after an id, which the languages share; some languages lack some items."""
-    id = row.id("id")
-    return PairExample(
-        id, language, row.text("premise"), row.text("hypothesis"), row.label("label", task.labels), group=id
-    )
+    row.check_language(language)
+    premise, hypothesis, id = row.text("premise"), row.text("hypothesis"), row.id("id", required=True)
+    return PairExample(id, language, premise, hypothesis, row.label("label", task.labels), group=id)
 
 
 def masakhaner(row: Row, task: Task, language: str) -> TaggingExample:

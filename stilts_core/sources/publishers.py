@@ -14,11 +14,11 @@ from pathlib import Path
 from stilts_core.errors import DataError, DataNotFound
 from stilts_core.sources import unlabelled as text_files
 from stilts_core.sources import xtreme
-from stilts_core.sources.known_faults import KNOWN_DEFECTS, UNDECIDED, UNDECIDED_LABELS
+from stilts_core.sources.file_examples import forget_files, read_examples
 from stilts_core.sources.locations import SourceFile, find_languages, find_layout
 from stilts_core.sources.retrieval_sets import mewslix_languages, read_retrieval_sets
-from stilts_core.sources.rows import Defect, LeftOut, checksum, lines, normalize, percentile, read_text
-from stilts_core.sources.scored_sentences import scored_sentences
+from stilts_core.sources.rows import checksum, percentile, read_text
+from stilts_core.sources.scored_sentences import comparable, scored_sentences
 from stilts_core.tasks.catalogue import HeldOut, Task, get_task
 from stilts_core.tasks.examples import Example, ExampleSet, TaggingExample, has_label, texts_of_inputs
 from stilts_core.tasks.layouts import Layout
@@ -129,13 +129,13 @@ def _scored_files(held_out: HeldOut, data: Path | str | None) -> list[tuple[str,
 def _scored_texts(held_out: HeldOut, data: Path | str | None) -> set[str]:
     """The normalised texts of a held-out part. Raises DataNotFound where it is not there."""
     if not held_out.every_language:
-        return {normalize(_text(item)) for item in load(held_out.task, held_out.split, data=data).items}
+        return {comparable(_text(item)) for item in load(held_out.task, held_out.split, data=data).items}
     texts: set[str] = set()
     for code, file in _scored_files(held_out, data):
         if file.root and (file.is_whole or code != "en"):  # a share is taken in English alone
             texts |= scored_sentences(file, code)
         else:
-            texts |= {normalize(_text(item)) for item in load(held_out.task, held_out.split, code, data=data).items}
+            texts |= {comparable(_text(item)) for item in load(held_out.task, held_out.split, code, data=data).items}
     return texts
 
 
@@ -158,21 +158,18 @@ def _read_files(
     files = _files_of(layout, split, language, root)
     unlabelled: list[str] = []
     for file in files:
-        whole = replace(file, low=0, high=100)
-        prefix = f"{Path(file.address).stem}:" if len(files) > 1 else ""
-        version = file.checksum(language) if file.root else None
-        make = _examples_of if file.root else _examples_of.__wrapped__
-        examples, defects, checksums[file.address], places = make(whole, task, language, prefix, version)
+        found = read_examples(file, task, language, f"{Path(file.address).stem}:" if len(files) > 1 else "")
+        examples, checksums[file.address] = found.items, found.checksum
         if groups:
             examples = [replace(example, group=groups.get(example.id, example.group)) for example in examples]
         if not file.is_whole and (language == "en" or task.parallel):
             examples = [example for example in examples if file.low <= percentile(example.group) < file.high]
         if split == "test":
-            _check_unique(examples, file)
-        if places:
-            unlabelled += [places[example.id] for example in examples if example.id in places]
+            found.check_unique(examples)
+        if found.unlabelled:
+            unlabelled += [found.unlabelled[example.id] for example in examples if example.id in found.unlabelled]
         items += _with_own_ids(examples, {item.id for item in items}, file.address)
-        dropped.update(defects)
+        dropped.update(found.defects)
     if unlabelled and split != INPUTS and (split != "test" or len(unlabelled) < len(items)):
         raise DataError(_missing_labels(unlabelled, items, split))
     return items, checksums, dropped
@@ -194,66 +191,6 @@ def _missing_labels(places: list[str], items: list, split: str) -> str:
     return f"{places[0]}: {count}, and the {split} part needs one for each item; restore it or remove the item"
 
 
-def _check_unique(examples: list, file: SourceFile) -> None:
-    """Raises DataError for an id that two items of a test part have: their predictions could not be told apart."""
-    seen: set[str] = set()
-    for example in examples:
-        if example.id in seen:
-            raise DataError(f"{file.address}: the id {example.id!r} is duplicated; give each item an id of its own")
-        seen.add(example.id)
-
-
-@lru_cache(maxsize=8)
-def _examples_of(
-    file: SourceFile, task: Task, language: str, prefix: str, version: str | None
-) -> tuple[list, Counter, str, dict[str, str]]:
-    """All examples of one file or hub split, its defects by reason, its checksum, and where labels are missing, by id.
-
-    The train and dev parts of a task are often shares of the same files, which are read once while `version`, their
-    checksum, stays the same.
-    """
-    rows, digest = file.rows(language)
-    make_example = file.example
-    examples: list[Example] = []
-    defects: Counter[str] = Counter()
-    unlabelled: dict[str, str] = {}
-    faults = 0
-    for row in rows:
-        row.prefix = prefix
-        try:
-            example = make_example(row, task, language)
-        except Defect as defect:
-            defects[defect.reason] += 1
-            faults += not isinstance(defect, LeftOut)
-            if faults > KNOWN_DEFECTS.get(file.address, 0):
-                raise
-            continue
-        examples.append(example)
-        if not has_label(example) and not (file.folder in UNDECIDED and row.get("gold_label") in UNDECIDED_LABELS):
-            unlabelled[example.id] = row.where
-    if task.parallel and file.root:
-        _check_parallel(file, len(examples) + defects.total(), language)
-    return examples, defects, digest, unlabelled
-
-
-def forget_files() -> None:
-    """Free the memory of the files that were read last."""
-    _examples_of.cache_clear()
-
-
-def _check_parallel(file: SourceFile, count: int, language: str) -> None:
-    """Raises DataError where a parallel file has more or fewer lines than the English file beside it."""
-    english = file.path.with_name(file.path.name.replace(f"-{language}.tsv", "-en.tsv"))
-    if english == file.path or not english.is_file():
-        return
-    expected = len(lines(read_text(english, english.name)))
-    if expected != count:
-        raise DataError(
-            f"{file.address} has {count} items and {english.name} has {expected}; the languages are parallel, so one "
-            "of the files is cut off: download both again"
-        )
-
-
 def _trainable(task: Task, split: str, items: list, dropped: Counter, data: Path | str | None) -> list:
     """The items that have a gold label and no held-out text; `dropped` counts the others.
 
@@ -261,13 +198,13 @@ def _trainable(task: Task, split: str, items: list, dropped: Counter, data: Path
     """
     labelled = [item for item in items if has_label(item)]
     _count(dropped, "no gold label", items, labelled)
-    normalized = lru_cache(maxsize=1)(normalize)  # the questions of a paragraph follow one another
+    compared = lru_cache(maxsize=1)(comparable)  # the questions of a paragraph follow one another
     for held_out in task.held_out:
         if (held_out.task, held_out.split) == (task.name, split):
             continue
         with suppress(DataNotFound):
             scored = _scored_texts(held_out, data)
-            remaining = [item for item in labelled if normalized(_text(item)) not in scored]
+            remaining = [item for item in labelled if compared(_text(item)) not in scored]
             _count(dropped, held_out.reason, labelled, remaining)
             labelled = remaining
     return labelled

@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 
 from stilts_core.errors import DataError, shown
 from stilts_core.sources.english import choice_example, copa, letter
-from stilts_core.sources.rows import LeftOut, Row, parse_json
+from stilts_core.sources.rows import EmptyText, LeftOut, Row, parse_json
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import ChoiceExample
 
 LETTERS = "ABCDEFG"
 CODAH_COLUMNS = ("category", "prompt", "answer0", "answer1", "answer2", "answer3", "label")
-_OPTION = re.compile(r"([A-G])\)\s+(.*)", re.DOTALL)
+_OPTION = re.compile(r"([A-G])\)\s+(\S.*)", re.DOTALL)
 _TRUTH = {"True": 0, "False": 1, "Unknown": 2, "Uncertain": 2}  # FOLIO's parts name the third label differently
 _TWIN = 1000  # the twin of Balanced COPA's item i has the id 1000 + i
 _VALIDATION = range(401, 501)  # Balanced COPA's items that are XCOPA's validation part
@@ -47,6 +47,7 @@ def passage_questions(text: str, name: str) -> Iterator[Row]:
 
 def ar_lsat(row: Row, task: Task, language: str) -> ChoiceExample:
     """AR-LSAT: a passage with a question that has four or five options; the answer is a letter."""
+    row.id("id", required=True)
     row.place = f"question {row['id']}"
     options = row.texts("options")
     label = letter(row, "answer", list(LETTERS[: len(options)]))
@@ -58,7 +59,9 @@ def logic_llm(row: Row, task: Task, language: str) -> ChoiceExample:
     options = [_OPTION.fullmatch(option) for option in row.texts("options")]
     letters = [option[1] if option else None for option in options]
     if letters != list(LETTERS[: len(letters)]):
-        raise DataError(f"{row.where}: the options are {shown(row['options'])}; expected them to begin with A), B), …")
+        raise DataError(
+            f"{row.where}: the options are {shown(row['options'])}; expected them to begin with A), B), … and a text"
+        )
     texts = [option[2] for option in options if option]
     label = letter(row, "answer", list(LETTERS[: len(texts)]))
     return choice_example(row, language, row.text("context"), row.text("question"), texts, label, "id")
@@ -72,6 +75,8 @@ def folio(row: Row, task: Task, language: str) -> ChoiceExample:
     if not isinstance(premises, list) or not all(isinstance(premise, str) for premise in premises):
         raise DataError(f"{row.where}: 'premises' is {shown(row['premises'])}; expected a list of texts")
     context = " ".join(premise.strip() for premise in premises if premise.strip())
+    if not context:
+        raise EmptyText(f"{row.where}: 'premises' is empty ({shown(premises)}); restore the text or remove the item")
     value = row["label"]
     if value not in (None, "") and (not isinstance(value, str) or value not in _TRUTH):
         raise DataError(f"{row.where}: 'label' is {shown(value)}; expected {', '.join(_TRUTH)}")
@@ -84,18 +89,16 @@ def folio(row: Row, task: Task, language: str) -> ChoiceExample:
 
 def ecare(row: Row, task: Task, language: str) -> ChoiceExample:
     """e-CARE, which has COPA's form under other names."""
-    renamed = {"question": "ask-for", "choice1": "hypothesis1", "choice2": "hypothesis2", "idx": "index"}
-    return copa(
-        Row(row | {ours: row[theirs] for ours, theirs in renamed.items()}, row.name, row.line, row.prefix, row.place),
-        task,
-        language,
-    )
+    return copa(row, task, language, "ask-for", ("hypothesis1", "hypothesis2"), "index")
 
 
 def copa_items(text: str, name: str) -> Iterator[Row]:
-    """The items of a COPA corpus in XML, with XCOPA's names of the fields."""
+    """The items of a COPA corpus in XML, with XCOPA's names of the fields.
+
+    The encoding that the file declares is ignored, because `text` is decoded. Markup inside a text is removed.
+    """
     try:
-        corpus = ElementTree.fromstring(text.encode())
+        corpus = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise DataError(f"{name}, line {error.position[0]}: {error}; download the file again") from None
     for number, item in enumerate(corpus.iter("item"), start=1):
@@ -104,9 +107,9 @@ def copa_items(text: str, name: str) -> Iterator[Row]:
         if answer not in ("1", "2"):
             raise DataError(f"{name}, {place}: most-plausible-alternative is {shown(answer)}; expected 1 or 2")
         fields = {"idx": id, "question": item.get("asks-for"), "label": int(answer) - 1}
-        fields |= {
-            ours: item.findtext(theirs) for ours, theirs in (("premise", "p"), ("choice1", "a1"), ("choice2", "a2"))
-        }
+        for ours, theirs in (("premise", "p"), ("choice1", "a1"), ("choice2", "a2")):
+            element = item.find(theirs)
+            fields[ours] = None if element is None else "".join(element.itertext())
         yield Row(fields, name, number, place=place)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from stilts_core.errors import DataError, shown
 from stilts_core.sources.rows import EmptyText, Row, lines, parse_json, percentile
+from stilts_core.sources.xtreme import check_answer
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import Passage, RetrievalExample, RetrievalSet
 
@@ -32,11 +33,20 @@ def tatoeba(language: str, texts: Sequence[str], names: Sequence[str]) -> Retrie
 def bucc(language: str, texts: Sequence[str], names: Sequence[str], low: int = 0, high: int = 100) -> RetrievalSet:
     """BUCC 2018: two monolingual sides (id TAB sentence) and the gold pairs hidden in them.
 
-    With bounds, the share of both sides whose hash lies in [low, high). A gold pair is hashed by its foreign id, so
-    that it stays together; every other sentence is hashed by its own id. Disjoint shares have no sentence in common.
+    With bounds, the share of both sides whose hash lies in [low, high). Gold pairs that share a sentence are hashed by
+    the foreign id of the first of them, so that they stay together; every other sentence is hashed by its own id.
+    Disjoint shares have no sentence in common.
     """
     sides = [_numbered(text, name) for text, name in zip(texts[:2], names[:2], strict=True)]
     gold: dict[str, set[str]] = {}
+    first: dict[str, str] = {}  # the first query of a candidate
+    earlier: dict[str, str] = {}  # a query of the same group
+
+    def group(query: str) -> str:
+        while query in earlier:
+            query = earlier[query]
+        return query
+
     for i, line in enumerate(lines(texts[2]), start=1):
         query, candidate = _cells(line, names[2], i)
         if query not in sides[0] or candidate not in sides[1]:
@@ -45,9 +55,11 @@ def bucc(language: str, texts: Sequence[str], names: Sequence[str], low: int = 0
                 "columns swapped? download the files again"
             )
         gold.setdefault(query, set()).add(candidate)
-    pair_of = {candidate: query for query, right in gold.items() for candidate in right}
+        if (ours := group(query)) != (other := group(first.setdefault(candidate, query))):
+            earlier[ours] = other
     queries, candidates = (
-        tuple(Passage(i, s) for i, s in side.items() if low <= percentile(pair_of.get(i, i)) < high) for side in sides
+        tuple(Passage(i, s) for i, s in side.items() if low <= percentile(group(first.get(i, i))) < high)
+        for side in sides
     )
     inside = [{passage.id for passage in side} for side in (queries, candidates)]
     right_inside = {query: frozenset(right & inside[1]) for query, right in gold.items() if query in inside[0]}
@@ -57,7 +69,7 @@ def bucc(language: str, texts: Sequence[str], names: Sequence[str], low: int = 0
 def _cells(line: str, name: str, number: int) -> list[str]:
     cells = line.split("\t")
     if len(cells) != 2 or not all(cell.strip() for cell in cells):
-        raise DataError(f"{name}, line {number}: {line!r} is not two columns separated by a tab")
+        raise DataError(f"{name}, line {number}: {shown(line)} is not two columns separated by a tab")
     return cells
 
 
@@ -67,9 +79,9 @@ def _numbered(text: str, name: str) -> dict[str, str]:
     for number, line in enumerate(lines(text), start=1):
         id, cell = _cells(line, name, number)
         if id != id.strip():
-            raise DataError(f"{name}, line {number}: the id {id!r} begins or ends with a blank; remove it")
+            raise DataError(f"{name}, line {number}: the id {shown(id)} begins or ends with a blank; remove it")
         if id in numbered:
-            raise DataError(f"{name}, line {number}: the id {id!r} is duplicated; download the file again")
+            raise DataError(f"{name}, line {number}: the id {shown(id)} is duplicated; download the file again")
         numbered[id] = cell
     return numbered
 
@@ -86,35 +98,46 @@ def lareqa(language: str, text: str, name: str) -> RetrievalSet:
     unanswered: list[str] = []
     root = Row({"file": parse_json(text, name)}, name, 1, place="at its top")
     paragraphs = [p for article in root.nested("file").nested_array("data") for p in article.nested_array("paragraphs")]
+    asked: set[str] = set()
     for number, paragraph in enumerate(paragraphs):
-        context, breaks = paragraph.text("context"), _breaks(paragraph)
+        paragraph.place = f"paragraph {number + 1}"
+        context = paragraph.text("context")
+        breaks = _breaks(paragraph, len(context))
         candidates += [Passage(f"{number}.{i}", f"{context[a:b]} {context}") for i, (a, b) in enumerate(breaks)]
         for item in paragraph.nested_array("qas"):
-            id = item.id("id")
+            id = item.id("id", required=True)
             item.place = f"question {id}"
+            if id in asked:
+                raise DataError(f"{item.where}: the id is duplicated in {paragraph.place}; download the file again")
+            asked.add(id)
             queries.append(Passage(id, item.text("question")))
-            answers = item.nested_array("answers") if item.get("answers") else []
+            answers = [] if item.get("answers") is None else item.nested_array("answers")
             if not answers:
                 unanswered.append(id)
                 continue
+            for answer in answers:
+                check_answer(item.where, context, answer["answer_start"], answer["text"])
             start = answers[0]["answer_start"]
-            if isinstance(start, bool) or not isinstance(start, int):
-                raise DataError(f"{name}, question {id}: answer_start is {shown(start)}; expected a whole number")
             inside = [i for i, (low, high) in enumerate(breaks) if low <= start < high]
             if not inside:
-                raise DataError(f"{name}, question {id}: its answer at {start} is in no sentence")
+                raise DataError(f"{item.where}: its answer at {start} is in no sentence; restore the sentence breaks")
             gold[id] = frozenset({f"{number}.{inside[0]}"})
     if gold and unanswered:
         raise DataError(f"{name}, question {unanswered[0]}: no answer, but other questions have one; restore it")
     return RetrievalSet(language, tuple(queries), tuple(candidates), gold)
 
 
-def _breaks(paragraph: Row) -> list[tuple[int, int]]:
-    """Where the sentences of an XQuAD-R paragraph begin and end."""
-    breaks = []
+def _breaks(paragraph: Row, length: int) -> list[tuple[int, int]]:
+    """Where the sentences of an XQuAD-R paragraph begin and end, ascending and inside its `length` characters."""
+    breaks: list[tuple[int, int]] = []
     for pair in paragraph.array("sentence_breaks"):
         if not (isinstance(pair, list) and len(pair) == 2 and all(type(bound) is int for bound in pair)):
-            raise DataError(f"{paragraph.name}: the sentence break {shown(pair)} is not a pair of whole numbers")
+            raise DataError(f"{paragraph.where}: the sentence break {shown(pair)} is not a pair of whole numbers")
+        if not (breaks[-1][1] if breaks else 0) <= pair[0] < pair[1] <= length:
+            raise DataError(
+                f"{paragraph.where}: the sentence break {shown(pair)} is not after the one before it, or outside "
+                f"the {length} characters of the context; download the file again"
+            )
         breaks.append((pair[0], pair[1]))
     return breaks
 
@@ -177,7 +200,9 @@ def _mention(context: Row, mention: Row) -> str:
         )
     text, name, start, end = context.text("text"), span.text("text"), _number(span, "start"), _number(span, "end")
     if text[start:end] != name:
-        raise DataError(f"{context.where}: mention {mention.id('example_id')}, {name!r}, is not at its offset {start}")
+        raise DataError(
+            f"{context.where}: mention {mention.id('example_id')}, {shown(name)}, is not at its offset {start}"
+        )
     bounds = [(_number(s, "start"), _number(s, "end")) for s in context.nested_array("sentence_spans")]
     low, high = next(((low, high) for low, high in bounds if low <= start < high), (0, len(text)))
     sentence = f"{text[low:start]} {{ {name} }} {text[end : max(high, end)]}"
@@ -189,12 +214,19 @@ def mewslix_pair(row: Row, task: Task, language: str) -> RetrievalExample:
     contextual, entity = row.nested("contextual_mention"), row.nested("entity")
     context, mention = contextual.nested("context"), contextual.nested("mention")
     query = _mention(context, mention)
-    return RetrievalExample(mention.id("example_id"), language, query, _description(entity), entity.id("entity_id"))
+    ids = mention.id("example_id", required=True), entity.id("entity_id", required=True)
+    return RetrievalExample(ids[0], language, query, _description(entity), ids[1])
 
 
 def mewslix_entities(rows: Iterable[Row]) -> tuple[Passage, ...]:
     """The candidates of all languages (`candidate_set_entities.jsonl`), about a million in the publisher's file."""
-    return tuple(Passage(row.id("entity_id"), _description(row)) for row in rows)
+    entities: dict[str, Passage] = {}
+    for row in rows:
+        id = row.id("entity_id", required=True)
+        if id in entities:
+            raise DataError(f"{row.where}: the entity {id} is duplicated; download the file again")
+        entities[id] = Passage(id, _description(row))
+    return tuple(entities.values())
 
 
 def mewslix_sets(rows: Iterable[Row], entities: tuple[Passage, ...]) -> dict[str, RetrievalSet]:
@@ -203,16 +235,18 @@ def mewslix_sets(rows: Iterable[Row], entities: tuple[Passage, ...]) -> dict[str
     A language in which no mention has an entity (a blind test part) has no gold.
     """
     known = {entity.id for entity in entities}
-    if len(known) < len(entities):
-        raise DataError("candidate_set_entities.jsonl has an entity twice; download the file again")
     queries: dict[str, list[Passage]] = {}
     gold: dict[str, dict[str, frozenset[str]]] = {}
     unlinked: dict[str, str] = {}
+    mentioned: set[str] = set()
     for row in rows:
         context = row.nested("context")
         language = context.text("language")
         for mention in row.nested_array("mentions"):
-            id = mention.id("example_id")
+            id = mention.id("example_id", required=True)
+            if id in mentioned:
+                raise DataError(f"{row.where}: the mention {id} is duplicated; download the file again")
+            mentioned.add(id)
             queries.setdefault(language, []).append(Passage(id, _mention(context, mention)))
             of_language = gold.setdefault(language, {})
             if mention.get("entity_id") is None:

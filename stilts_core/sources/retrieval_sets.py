@@ -7,7 +7,7 @@ from pathlib import Path
 from stilts_core.errors import DataNotFound
 from stilts_core.sources import retrieval
 from stilts_core.sources.locations import SourceFile, find_languages
-from stilts_core.sources.rows import checksum, json_lines, read_text
+from stilts_core.sources.rows import checksum, json_lines, read_items
 from stilts_core.tasks.catalogue import Task
 from stilts_core.tasks.examples import RetrievalSet
 from stilts_core.tasks.layouts import Layout
@@ -84,5 +84,5 @@ def mewslix_languages(layout: Layout, root: Path) -> list[str]:
 @lru_cache(maxsize=1)
 def _mewslix(root: Path, mentions: str, entities: str, *versions: str) -> dict[str, RetrievalSet]:
     """Mewsli-X in all languages at once, because they share a million candidates; cached for these file versions."""
-    candidates = retrieval.mewslix_entities(json_lines(read_text(root / entities, entities), entities))
-    return retrieval.mewslix_sets(json_lines(read_text(root / mentions, mentions), mentions), candidates)
+    candidates = retrieval.mewslix_entities(json_lines(read_items(root / entities, entities), entities))
+    return retrieval.mewslix_sets(json_lines(read_items(root / mentions, mentions), mentions), candidates)

@@ -20,6 +20,11 @@ from stilts_core.errors import DataError, DataNotFound, shown
 from stilts_core.storage.cache import checksum as file_checksum
 
 _SURROGATE = re.compile(r"\\u[dD][89abABcdefCDEF]")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # its byte-order marks
+_POINTERS = {
+    b"version https://git-lfs.github.com/spec/": "a Git LFS pointer, not the file; fetch the file (git lfs pull)",
+    b"/annex/objects/": "a git-annex pointer, not the file; fetch the file (git annex get)",
+}
 
 
 class Defect(DataError):
@@ -76,6 +81,8 @@ class Row(dict):
         return f"{self.name}, {self.place or f'line {self.line}'}"
 
     def __missing__(self, column: str) -> None:
+        if [*self.values()] == [""]:
+            raise BrokenLine(f"{self.where}: the line is empty; remove it")
         raise BrokenLine(
             f"{self.where}: no column '{column}', only {', '.join(map(str, self))}; is the line cut off, or is this "
             "not the publisher's file?"
@@ -115,9 +122,11 @@ class Row(dict):
             raise DataError(f"{self.where}: '{column}' is {shown(value)}; expected {expected}")
         return value
 
-    def id(self, column: str | None = None) -> str:
-        """The publisher's id where the file has one; else the line number."""
+    def id(self, column: str | None = None, *, required: bool = False) -> str:
+        """The publisher's id where the file has one; else the line number, or DataError where an id is `required`."""
         value = self.get(column) if column else None
+        if value is None and required:
+            raise DataError(f"{self.where}: no id in '{column}'; restore it, because items are matched by their ids")
         if value is None:
             return f"{self.prefix}{self.line}"
         if isinstance(value, bool) or not isinstance(value, str | int):
@@ -126,6 +135,11 @@ class Row(dict):
         if text != text.strip() or not text or not text.isprintable():
             raise DataError(f"{self.where}: the id '{column}' is {shown(value)}; remove its blanks or give it a name")
         return f"{self.prefix}{text}"
+
+    def check_language(self, language: str) -> None:
+        """Raises DataError where the row says that it is in another language."""
+        if (other := self.get("language", language)) != language:
+            raise DataError(f"{self.where}: the language is {shown(other)}; put the file of '{language}' in its place")
 
     def label(self, column: str, names: Sequence[str]) -> str | None:
         """A label, given by name or by number; None where there is no gold label ('-', '' or -1)."""
@@ -182,22 +196,45 @@ def checksum(path: Path, name: str) -> str:
 
 
 def read_text(path: Path, name: str) -> str:
-    """The text of a UTF-8 file, without its byte-order mark and with '\\n' as the only line end; `.gz` is unpacked.
+    """The text of a UTF-8 file, without its byte-order marks and with '\\n' as the only line end; `.gz` is unpacked.
 
-    Raises DataNotFound where the file is missing, and DataError where it cannot be read or is not UTF-8.
+    Raises DataNotFound where the file is missing, and DataError where it cannot be read, is not UTF-8, or is no text.
     """
     with opened_file(name):
         data = path.read_bytes()
+    for start, what in _POINTERS.items():
+        if data.startswith(start):
+            raise DataError(f"{name} is {what}")
     if name.endswith(".gz"):
         data = _unpack(data, name)
+    if data.startswith(_UTF_16):
+        raise DataError(f"{name} is UTF-16; convert the file (iconv -f utf-16 -t utf-8)")
+    if (place := data.find(b"\0")) >= 0:
+        line = data.count(b"\n", 0, place) + 1
+        raise DataError(
+            f"{name}, line {line}: a NUL byte; if the file is UTF-16, convert it "
+            "(iconv -f utf-16le -t utf-8), else download it again"
+        )
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        text = data.decode("utf-8-sig").lstrip("\ufeff").replace("\r\n", "\n")
     except UnicodeDecodeError as error:  # its positions do not count a byte-order mark
         line = error.object.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{name}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8; convert the file "
             f"(iconv -f latin1 -t utf-8) or download it again"
         ) from None
+    if "\r" in text and "\n" not in text:
+        raise DataError(f"{name}: its lines end in carriage returns alone; write line feeds (tr '\\r' '\\n')")
+    if text[:100].lstrip().lower().startswith(("<!doctype html", "<html")):
+        raise DataError(f"{name} is a web page, such as an error message of the publisher's server; download it again")
+    return text
+
+
+def read_items(path: Path, name: str) -> str:
+    """The text of a file that has items; as `read_text`, but raises DataError for an empty file, too."""
+    if text := read_text(path, name):
+        return text
+    raise DataError(f"{name}: the file is empty; download it again")
 
 
 def _unpack(data: bytes, name: str) -> bytes:
@@ -278,6 +315,7 @@ def with_labels(rows: Sequence[Row], text: str, name: str) -> Iterator[Row]:
         )
     for row, label in zip(rows, labels, strict=True):
         row["label"] = label.strip()
+        row.place = f"line {row.line}, labelled in {name}"
         yield row
 
 
@@ -321,38 +359,6 @@ def parse_json(text: str, name: str, line: int = 1) -> Any:
     except ValueError:  # Python refuses integers of thousands of digits
         fail("a number has too many digits", "is this the right file?")
     return value
-
-
-def tagged_sentences(text: str, name: str, separator: str = "\t") -> Iterator[Row]:
-    """Sentences of a file with one word and its tag a line, and an empty line between sentences.
-
-    `separator`, a tab or a space, stands between word and tag. In a file without any tags (a blind test part) the tags
-    are None. Raises DataError where the tags seem to be there,
-    but after spaces instead of tabs.
-    """
-    start = 1
-    words: list[str] = []
-    tags: list[str] = []
-    blind = not re.search(separator + r"[^\S\n]*\S", text)  # no separator has something after it in its line
-    if blind and separator == "\t":
-        written = [(number, line) for number, line in enumerate(lines(text), start=1) if line.strip()]
-        if written and all(" " in line.strip() for _, line in written):
-            number, line = written[0]
-            raise DataError(f"{name}, line {number}: {shown(line)} has a space where a tab belongs; restore the tabs")
-    for number, line in enumerate([*lines(text), ""], start=1):
-        if line.strip():
-            word, *tag = line.split(separator)
-            if blind:
-                tag = [cell for cell in tag if cell.strip()]
-            if not word.strip() or len(tag) != (not blind) or not all(cell.strip() for cell in tag):
-                between = "tab" if separator == "\t" else "space"
-                raise DataError(f"{name}, line {number}: {line!r} is not a word, a {between} and a tag")
-            start = start if words else number
-            words.append(word)
-            tags += tag
-        elif words:
-            yield Row({"words": words, "tags": None if blind else tags}, name, start)
-            words, tags = [], []
 
 
 def percentile(group: str) -> int:

@@ -72,7 +72,18 @@ def squad_rows(text: str, name: str, *, repeats_ids: bool = True) -> Iterator[Ro
                     answers = [(node.get("answer_start"), node.get("text")) for node in nodes]
                 fields = {"id": f"{id}{repeat}" if repeat else item.get("id"), "question": item.get("question")}
                 fields |= {"context": context, "group": group, "answers": answers}
-                yield Row(fields, name, seen.total(), place=f"question {id}")
+                row = Row(fields, name, seen.total(), place=f"question {id}")
+                _check_impossible(item.value.get("is_impossible"), row)
+                yield row
+
+
+def _check_impossible(impossible: Any, row: Row) -> None:
+    """Raises DataError where SQuAD 2 says both that a question has an answer and that it has none."""
+    if impossible is not None and row["answers"] is not None and bool(impossible) == bool(row["answers"]):
+        raise DataError(
+            f"{row.where}: is_impossible is {shown(impossible)}, and 'answers' is {shown(row['answers'])}; correct one "
+            "of the two"
+        )
 
 
 class _Node:
@@ -108,7 +119,7 @@ def span(row: Row, task: Task, language: str) -> SpanExample:
     where an answer is not at its offset.
     """
     row.place = f"question {row['id']}"
-    id, where = row.id("id"), row.where
+    id, where = row.id("id", required=True), row.where
     question, context, group = row["question"], row["context"], row.get("group")
     for column in ("question", "context"):
         if row[column] is not None and not isinstance(row[column], str):
@@ -130,16 +141,19 @@ def _answers(row: Row, where: str) -> tuple[tuple[int, str], ...] | None:
     if not isinstance(answers, list):
         raise DataError(f"{where}: 'answers' is {shown(answers)}; expected a list of objects")
     for start, text in answers:
-        if isinstance(start, bool) or not isinstance(start, int):
-            raise DataError(
-                f"{where}: answer_start is {shown(start)}; expected a whole number, without quotation marks"
-            )
-        if not isinstance(text, str):
-            raise DataError(f"{where}: the text of an answer is {shown(text)}; expected a text")
-        found = context[start : start + len(text)] if start >= 0 else ""
-        if not text or found != text:
-            raise MisplacedAnswer(
-                f"{where}: the answer {text!r} is not at its offset {start}, where the context has {found!r}; "
-                "correct answer_start (in characters, not bytes) or remove the question"
-            )
+        check_answer(where, context, start, text)
     return tuple(answers)
+
+
+def check_answer(where: str, context: str, start: Any, text: Any) -> None:
+    """Raises DataError for an answer that is no text with a whole number, MisplacedAnswer for one not at its offset."""
+    if isinstance(start, bool) or not isinstance(start, int):
+        raise DataError(f"{where}: answer_start is {shown(start)}; expected a whole number, without quotation marks")
+    if not isinstance(text, str):
+        raise DataError(f"{where}: the text of an answer is {shown(text)}; expected a text")
+    found = context[start : start + len(text)] if start >= 0 else ""
+    if not text or found != text:
+        raise MisplacedAnswer(
+            f"{where}: the answer {shown(text)} is not at its offset {start}, where the context has {shown(found)}; "
+            "correct answer_start (in characters, not bytes) or remove the question"
+        )

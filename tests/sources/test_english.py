@@ -181,6 +181,25 @@ def test_language_prefix_of_original_wikiann_words_is_stripped(put):
     assert [e.words for e in load("panx", "train", data=root).items] == [("New", "York"), ("en:",)]
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("de:New\tB-LOC\nde:York\tI-LOC\n", r"line 1: the language is 'de'; put the file of 'en' in its place"),
+        ("en:I\tO\n\nen:New\tB-LOC\nYork\tI-LOC\n", r"line 3: 'York' does not begin with 'en:', as most words"),
+    ],
+)
+def test_panx_words_of_another_language_or_without_its_prefix_are_named(put, content, message):
+    put("xtreme/panx/dev-en.tsv", "Old\tB-LOC\n")
+    with pytest.raises(DataError, match=f"panx/train-en.tsv, {message}"):
+        load("panx", "train", data=put("xtreme/panx/train-en.tsv", content))
+
+
+def test_few_panx_words_with_a_colon_are_unchanged(put):
+    put("xtreme/panx/dev-en.tsv", "Old\tB-LOC\n\nTown\tO\n")
+    root = put("xtreme/panx/train-en.tsv", "see\tO\nen:Town\tB-LOC\n")
+    assert load("panx", "train", data=root).items[0].words == ("see", "en:Town")
+
+
 def test_ud_words_that_look_like_a_language_prefix_are_unchanged(put):
     for part in ("train-en", "dev-en", "test-en"):
         root = put(f"xtreme/udpos/{part}.tsv", "see\tVERB\nen:this\tX\n")

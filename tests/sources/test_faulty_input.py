@@ -1,14 +1,18 @@
 """Faulty files of every kind: each gives a DataError that names the file and the place, and never a wrong example."""
 
 import json
+import time
 
 import pytest
 
 from stilts_core.errors import DataError, DataNotFound
 from stilts_core.sources import rows
-from stilts_core.sources.publishers import load
+from stilts_core.sources.locations import find_languages
+from stilts_core.sources.publishers import available_languages, load
 from stilts_core.sources.repair import repaired_questions
-from stilts_core.sources.rows import Row, comma_separated, json_lines, parse_json, read_text, tagged_sentences
+from stilts_core.sources.rows import Row, comma_separated, json_lines, parse_json, read_text
+from stilts_core.sources.tagged_files import tagged_sentences
+from stilts_core.tasks.layouts import FILES
 
 XQUAD, XCOPA = "xtreme/xquad/xquad.th.json", "xtreme/xcopa/test.th.jsonl"
 ANSWER = {"text": "Berlin", "answer_start": 0}
@@ -33,25 +37,33 @@ def squad(context="Berlin is big", **fields) -> str:
         (squad(question=["Where?"]), r"question a: 'question' is \['Where\?'\]; expected a text"),
         (squad(context=None), r"question a: the question or its context is empty"),
         (squad(id=" a"), r"the id 'id' is ' a'; remove its blanks"),
-        (squad(id=None), r"xquad.th.json, "),
+        (squad(id=None), r"xquad.th.json, question None: no id in 'id'"),
         ("[" * 100_000, r"xquad.th.json, line 1: invalid JSON \(nested too deeply\)"),
         ('{"data": NaN}', r"xquad.th.json, line 1: invalid JSON \(NaN is not a JSON number\)"),
         ('{"data": [], "data": []}', r"the name 'data' occurs twice in one object"),
         ('{"data": "\\ud83d"}', r"half a surrogate pair"),
         ('{"data": ' + "9" * 5000 + "}", r"a number has too many digits"),
-        ("", r"xquad.th.json, line 1: invalid JSON"),
-        (b"\xff\xfe{\x00", r"xquad.th.json, line 1: byte 0xff is not UTF-8"),
+        ("", r"xquad.th.json: the file is empty; download it again"),
+        (b"\xff\xfe{\x00", r"xquad.th.json is UTF-16; convert the file \(iconv -f utf-16"),
+        (b"{\n\x00}\x00", r"xquad.th.json, line 2: a NUL byte; .*iconv -f utf-16le"),
+        ("{\r}", r"xquad.th.json: its lines end in carriage returns alone"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", r"xquad.th.json is a Git LFS pointer"),
+        ("/annex/objects/SHA256E-s1--0.json\n", r"xquad.th.json is a git-annex pointer"),
+        ("\n<!doctype HTML>\n<title>404</title>", r"xquad.th.json is a web page"),
+        (squad(answers=[], is_impossible=False), r"question a: is_impossible is False, and 'answers' is \[\]"),
+        (squad(is_impossible=True), r"question a: is_impossible is True, and 'answers' is \[\(0, 'Berlin'\)\]"),
+        (squad(answers=[ANSWER | {"text": "x" * 9999}]), r"question a: the answer 'x{79}… is not at its offset 0"),
         (b"\xef\xbb\xbf{\n\xe9}", r"xquad.th.json, line 2: byte 0xe9 is not UTF-8"),
     ],
 )
 def test_faulty_question_is_named(put, content, message):
     with pytest.raises(DataError, match=message):
-        if (items := load("xquad", "test", "th", data=put(XQUAD, content)).items)[0].id == "1":
-            raise DataError(f"{XQUAD}, {items}")  # an id of null is the number of the question
+        load("xquad", "test", "th", data=put(XQUAD, content))
 
 
-def test_byte_order_mark_before_json_is_no_fault(put):
-    assert len(load("xquad", "test", "th", data=put(XQUAD, b"\xef\xbb\xbf" + squad().encode())).items) == 1
+@pytest.mark.parametrize("count", [1, 2])
+def test_byte_order_marks_before_json_are_no_fault(put, count):
+    assert len(load("xquad", "test", "th", data=put(XQUAD, b"\xef\xbb\xbf" * count + squad().encode())).items) == 1
 
 
 @pytest.mark.parametrize("answers", [[], None, "missing"])
@@ -113,9 +125,37 @@ def test_first_of_some_missing_labels_is_named(put):
         load("xcopa", "test", "th", data=root)
 
 
+@pytest.mark.parametrize("fields", [{"idx": None}, {}])
+def test_missing_id_never_becomes_a_line_number(put, fields):
+    content = json.dumps({name: value for name, value in CHOICES.items() if name != "idx"} | fields)
+    with pytest.raises(DataError, match=r"test.th.jsonl, line 1: no id in 'idx'; restore it"):
+        load("xcopa", "test", "th", data=put(XCOPA, content))
+
+
+def test_link_that_leads_nowhere_is_an_error(put):
+    root = put(XCOPA, json.dumps(CHOICES))
+    link = root / XCOPA.replace(".th", ".et")
+    for target, message in ((root / "nowhere", "that is not there; fetch it"), (link, "that leads back to itself")):
+        link.symlink_to(target)
+        with pytest.raises(DataError, match=rf"test.et.jsonl is a link (to a file )?{message}"):
+            available_languages("xcopa", data=root)
+        link.unlink()
+
+
+def test_folder_without_permission_is_named(put, monkeypatch):
+    root = put(XCOPA, json.dumps(CHOICES))
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(root), "stat", refuse)
+    with pytest.raises(DataError, match=r"xtreme cannot be read \(Permission denied\); .* set STILTS_DATA"):
+        find_languages(root, FILES["xcopa"][0].test[0], FILES["xcopa"][0])
+
+
 def test_id_that_two_test_items_have_is_an_error(put):
     root = put(XCOPA, json.dumps(CHOICES) + "\n" + json.dumps(CHOICES))
-    with pytest.raises(DataError, match=r"test.th.jsonl: the id '0' is duplicated"):
+    with pytest.raises(DataError, match=r"test.th.jsonl, line 2: the id '0' is duplicated"):
         load("xcopa", "test", "th", data=root)
 
 
@@ -134,14 +174,34 @@ def test_two_columns_are_a_blind_part_in_a_test_and_an_error_in_training(put):
 def test_training_tags_are_never_invented(put, content):
     for part in ("dev-en", "test-en"):
         put(f"xtreme/udpos/{part}.tsv", "see\tVERB\n")
-    with pytest.raises(DataError, match=r"train-en.tsv.*(space where a tab|have no label)"):
+    with pytest.raises(DataError, match=r"train-en.tsv.*(no tab before the tag|have no label)"):
         load("udpos", "train", data=put("xtreme/udpos/train-en.tsv", content))
 
 
-def test_spaces_for_tabs_are_no_blind_part():
-    with pytest.raises(DataError, match=r"test-fi.tsv, line 1: 'Talo NOUN' has a space where a tab belongs"):
-        list(tagged_sentences("Talo NOUN\n. PUNCT\n", "test-fi.tsv"))
+@pytest.mark.parametrize(
+    ("separator", "text", "message"),
+    [
+        ("\t", "Talo NOUN\n. PUNCT\n", r"line 1: 'Talo NOUN' has no tab before the tag; restore the tabs"),
+        ("\t", "Talo\n\non    AUX\n. PUNCT\n", r"line 3: 'on    AUX' has no tab before the tag"),
+        (" ", "Talo\tNOUN\n.\tPUNCT\n", r"line 1: 'Talo\\tNOUN' has no space before the tag; restore the spaces"),
+        (" ", "Talo\u00a0NOUN\n", r"line 1: 'Talo\\xa0NOUN' has no space before the tag"),
+        (" ", "Talo NOUN\niso\ttalo NOUN\n", r"line 2: 'iso\\ttalo NOUN' is not a word, a space and a tag"),
+        ("\t", "a\tX\n" + "x" * 9999, r"line 2: 'x{79}… is not a word, a tab and a tag"),
+    ],
+)
+def test_wrong_separator_is_named_and_gives_no_blind_part(separator, text, message):
+    with pytest.raises(DataError, match=f"test-fi.tsv, {message}"):
+        list(tagged_sentences(text, "test-fi.tsv", separator))
+
+
+def test_some_words_with_a_space_are_a_blind_part():
     assert [row["words"] for row in tagged_sentences("10 000\nTalo\n", "x")] == [["10 000", "Talo"]]
+
+
+def test_long_line_of_blanks_is_read_in_linear_time():
+    start = time.process_time()
+    assert len(list(tagged_sentences("a" + " " * 100_000, "x", " "))) == 1
+    assert time.process_time() - start < 1  # a quadratic reader takes minutes
 
 
 def test_json_line_that_is_no_object_is_named():
@@ -195,7 +255,7 @@ def test_mixed_letters_of_choices_are_an_error(put):
 def test_empty_retrieval_files_and_dev_parts_without_gold_are_errors(put):
     put("xtreme/tatoeba/tatoeba.deu-eng.deu", "")
     root = put("xtreme/tatoeba/tatoeba.deu-eng.eng", "")
-    with pytest.raises(DataError, match=r"no queries or no candidates"):
+    with pytest.raises(DataError, match=r"tatoeba.deu-eng.deu: the file is empty; download it again"):
         load("tatoeba", "test", "de", data=root)
     for split in ("dev", "test"):
         put(f"xtreme/bucc2018/zh-en.{split}.zh", "zh-1\t一\n")
@@ -211,7 +271,8 @@ def test_empty_retrieval_files_and_dev_parts_without_gold_are_errors(put):
 
 def test_lareqa_without_any_answer_is_a_blind_part(put):
     paragraph = {"context": "It rained.", "sentence_breaks": [[0, 10]]}
-    answered, bare = {"id": "a", "question": "?", "answers": [{"answer_start": 0}]}, {"id": "b", "question": "?"}
+    answer = {"answer_start": 0, "text": "It"}
+    answered, bare = {"id": "a", "question": "?", "answers": [answer]}, {"id": "b", "question": "?"}
 
     def read(*questions):
         content = json.dumps({"data": [{"paragraphs": [paragraph | {"qas": list(questions)}]}]})

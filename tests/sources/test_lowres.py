@@ -36,6 +36,20 @@ def test_items_of_americasnli_have_the_publishers_ids(put):
     assert (item.id, item.text_a, item.text_b, item.label) == ("25051", "Peteĩ", "Mokõi", "contradiction")
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (AMERICAS + "1\tquy\ta\tb\tneutral\n", r"line 2: the language is 'quy'; put the file of 'gn' in its place"),
+        (AMERICAS.replace("id", "ID") + "1\tgn\ta\tb\tneutral\n", r"line 2: no id in 'id'"),
+        (AMERICAS + "1\tgn\ta\tb\tneutral\n\n", r"line 3: the line is empty; remove it"),
+    ],
+)
+def test_faulty_file_of_americasnli_is_named(put, content, message):
+    root = put("lowres/americasnli/test/gn.tsv", content)
+    with pytest.raises(DataError, match=f"gn.tsv, {message}"):
+        load("americasnli", "test", "gn", data=root)
+
+
 def test_labels_of_burmese_and_korean_xnli_are_the_english_ones_line_by_line(data):
     english = load("xnli", "test", "en", data=data).items
     for code in ("my", "ko"):

@@ -83,6 +83,16 @@ def test_sentence_of_any_language_and_layout_is_left_out_of_training(put):
     train = load("udpos", "train", data=root)
     assert [e.words for e in train.items] == [("It",)]
     assert set(train.dropped.values()) == {1} and len(train.dropped) == 3
+    put("lowres/masakhapos/pcm/test.txt", "iso\ttalo NOUN\n\nTwo NUM\n")  # faulty, and still held out
+    assert [e.words for e in load("udpos", "train", data=root).items] == [("It",)]
+    put("lowres/masakhapos/pcm/test.txt", "Two NUM\n")
     before = train.files
     put("lowres/masakhapos/pcm/test.txt", "Three NUM\n")
     assert load("udpos", "train", data=root).files != before
+
+
+def test_sentence_is_left_out_however_its_accents_are_written(put):
+    put("xtreme/udpos/dev-en.tsv", "It\tPRON\n")
+    put("xtreme/udpos/train-en.tsv", "caf\u00e9\tNOUN\n\ncafe\tNOUN\n")
+    root = put("xtreme/udpos/test-de.tsv", "cafe\u0301\tNOUN\n")
+    assert [e.words for e in load("udpos", "train", data=root).items] == [("cafe",)]

@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 
 from stilts_core.errors import DataError
+from stilts_core.sources.formats import FORMATS
 from stilts_core.sources.publishers import load
-from stilts_core.sources.rows import normalize
+from stilts_core.sources.rows import Row, normalize
 from stilts_core.tasks.catalogue import TASKS
 
 ASKED = "Based on the above information, is the following statement true, false, or unknown?"
@@ -119,6 +120,11 @@ def test_labels_of_piqa_are_part_of_the_checksum_and_must_be_complete(put):
     put("english/piqa/valid-labels.lst", "1\n" * 29)
     with pytest.raises(DataError, match=r"valid-labels.lst has 29 labels, and .* 30 items; .* download both"):
         load("piqa", "train", data=root)
+    put("english/piqa/valid-labels.lst", "1\n2\n" * 15)
+    with pytest.raises(
+        DataError, match=r"valid.jsonl, line 2, labelled in english/piqa/valid-labels.lst: 'label' is '2'"
+    ):
+        load("piqa", "train", data=root)
 
 
 def test_med_and_taxinli_are_pairs_of_the_publishers_labels(data):
@@ -137,6 +143,7 @@ def test_med_and_taxinli_are_pairs_of_the_publishers_labels(data):
         ({"options": ["B) True", "A) False"]}, r"item 1: the options are"),
         ({"answer": "C"}, r"dev.json, item 1: answer is 'C'; expected one of A, B"),
         ({"context": ""}, r"'context' is empty"),
+        ({"options": ["A) True", "B) "]}, r"item 1: the options are .* and a text"),
     ],
 )
 def test_faulty_items_of_logic_are_named(put, data, changes, message):
@@ -164,3 +171,29 @@ def test_faulty_balanced_copa_is_named(put, content, message):
     root = put("english/balanced_copa/balanced-copa-dev-all.xml", content)
     with pytest.raises(DataError, match=message):
         load("copa_balanced", "train", data=root)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "shift_jis", "no-such-encoding"])
+def test_balanced_copa_is_utf8_whatever_it_declares_and_its_markup_is_removed(put, encoding):
+    content = (
+        TWINS.format(1, 1001).replace('"1.0"', f'"1.0" encoding="{encoding}"').replace("p 1<", "caf\u00e9 <b>1</b><")
+    )
+    root = put("english/balanced_copa/balanced-copa-dev-all.xml", content)
+    assert "caf\u00e9 1" in {e.context for e in load("copa_balanced", "train", data=root).items}
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("folio", {"premises": []}, r"x, line 1: 'premises' is empty \(\[\]\)"),
+        ("folio", {"premises": ["", " "]}, r"x, line 1: 'premises' is empty"),
+        ("ar_lsat", {"id": None}, r"x, line 1: no id in 'id'"),
+        ("e-care", {"ask-for": "Cause"}, r"x, line 1: 'ask-for' is 'Cause'; expected cause or effect"),
+        ("e-care", {"index": None}, r"x, line 1: no id in 'index'"),
+    ],
+)
+def test_faulty_row_of_reasoning_is_named(name, fields, message):
+    whole = {"label": "True", "conclusion": "It is.", "ask-for": "cause", "hypothesis1": "a", "hypothesis2": "b"}
+    row = Row(whole | {"label": 0 if name == "e-care" else "True", "premise": "p", "index": "1"} | fields, "x", 1)
+    with pytest.raises(DataError, match=message):
+        FORMATS[f"english/{name}"].example(row, TASKS["logic"], "en")

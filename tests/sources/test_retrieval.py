@@ -11,6 +11,7 @@ from stilts_core.tasks.retrieval_sets import sentence_of_answer
 
 MEWSLIX = Path(__file__).parent.parent / "fixtures" / "mewslix"
 MENTIONS = "xtreme/mewslix/wikinews_mentions-test.jsonl"
+ENTITIES = "xtreme/mewslix/candidate_set_entities.jsonl"
 BUCC = "xtreme/bucc2018/zh-en.dev"
 
 
@@ -61,6 +62,7 @@ def test_halves_of_bucc_lose_no_sentence_and_no_pair(data):
         ("zh-1\t一\nzh-1\t二\n", "", r"dev.zh, line 2: the id 'zh-1' is duplicated"),
         ("zh-1\n", "", r"dev.zh, line 1: 'zh-1' is not two columns"),
         ("zh-1\t一\n", "zh-9\ten-1\n", r"dev.gold, line 1: the pair zh-9, en-1 is not in"),
+        ("x" * 9999, "", r"dev.zh, line 1: 'x{79}… is not two columns"),
     ],
 )
 def test_faulty_bucc_is_named(put, foreign, gold, message):
@@ -69,6 +71,49 @@ def test_faulty_bucc_is_named(put, foreign, gold, message):
     root = put(f"{BUCC}.en", "en-1\tone\n")
     with pytest.raises(DataError, match=message):
         load("bucc2018", "dev", "zh", data=root)
+
+
+def test_gold_pairs_that_share_a_candidate_stay_together(put):
+    pairs = [(f"zh-{i}", f"en-{i // 3}") for i in range(60)] + [("zh-0", "en-9")]
+    put(f"{BUCC}.zh", "".join(f"zh-{i}\t{i}\n" for i in range(60)))
+    put(f"{BUCC}.en", "".join(f"en-{i}\t{i}\n" for i in range(20)))
+    root = put(f"{BUCC}.gold", "".join(f"{query}\t{candidate}\n" for query, candidate in pairs))
+    halves = [load("bucc2018", split, "zh", data=root).items[0] for split in ("dev", "test")]
+    assert sorted((q, c) for half in halves for q, right in half.gold.items() for c in right) == sorted(pairs)
+    assert all(half.gold for half in halves)
+
+
+def lareqa(*questions: dict, breaks=((0, 10), (11, 20)), context="It rained. We stayed.") -> str:
+    paragraph = {"context": context, "sentence_breaks": breaks, "qas": questions}
+    return json.dumps({"data": [{"paragraphs": [paragraph | {"qas": []}, paragraph]}]})
+
+
+ASKED = {"id": "a", "question": "Who stayed?", "answers": [{"text": "We", "answer_start": 11}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (lareqa(ASKED | {"answers": [{"text": "", "answer_start": 0}]}), r"question a: the answer '' is not at its"),
+        (
+            lareqa(ASKED | {"answers": [{"text": "We", "answer_start": 0}]}),
+            r"question a: the answer 'We' is not at its",
+        ),
+        (lareqa(ASKED | {"answers": [{"answer_start": 11}]}), r"question a: no column 'text'"),
+        (lareqa(ASKED | {"answers": [{"text": 5, "answer_start": 11}]}), r"question a: the text of an answer is 5"),
+        (lareqa(ASKED, context="It ra\u0301ined. We stayed."), r"question a: the answer 'We' is not at its offset 11"),
+        (lareqa(ASKED, breaks=[[0, 10], [0, 99]]), r"paragraph 1: the sentence break \[0, 99\] is not after"),
+        (lareqa(ASKED, breaks=[[0, 21], [10, 11]]), r"paragraph 1: the sentence break \[10, 11\] is not after"),
+        (lareqa(ASKED, breaks=[[10, 0]]), r"paragraph 1: the sentence break \[10, 0\] is not after"),
+        (lareqa(ASKED, breaks=[[0, 10], [90, 99]]), r"paragraph 1: the sentence break \[90, 99\] .* the 21 characters"),
+        (lareqa(ASKED, ASKED), r"question a: the id is duplicated in paragraph 2"),
+        (lareqa(ASKED | {"id": None}), r"paragraph 2: no id in 'id'"),
+    ],
+)
+def test_faulty_lareqa_is_named(put, content, message):
+    root = put("xtreme/lareqa/xquad-r/de.json", content)
+    with pytest.raises(DataError, match=f"xquad-r/de.json, {message}"):
+        load("lareqa", "test", "de", data=root)
 
 
 @pytest.mark.parametrize("code", ["en", "th", "zh"])
@@ -138,6 +183,33 @@ def test_faulty_mewslix_is_named(put, text, message):
     article = json.loads(first)
     article["context"]["text"] = text
     put(MENTIONS, "\n".join([json.dumps(article), *rest]))
+    with pytest.raises(DataError, match=message):
+        load("mewslix", "test", "de", data=root)
+
+
+def repeat_first(line: str) -> str:
+    return f"{line}\n{line}"
+
+
+def nameless(line: str) -> str:
+    return re.sub(r'"(example|entity)_id": "[^"]+"', r'"\1_id": null', line, count=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (MENTIONS, repeat_first, r"mentions-test.jsonl, line 2: the mention de-1-0 is duplicated"),
+        (MENTIONS, nameless, r"mentions-test.jsonl, line 1: no id in 'example_id'"),
+        (ENTITIES, repeat_first, r"entities.jsonl, line 2: the entity E01 is duplicated"),
+        (ENTITIES, nameless, r"entities.jsonl, line 1: no id in 'entity_id'"),
+        (ENTITIES, lambda line: "", r"entities.jsonl, line 1: invalid JSON"),
+    ],
+)
+def test_ids_of_mewslix_are_there_and_differ(put, name, change, message):
+    for file in (MEWSLIX / "xtreme" / "mewslix").iterdir():
+        root = put(f"xtreme/mewslix/{file.name}", file.read_bytes())
+    first, rest = (root / name).read_text(encoding="utf-8").split("\n", 1)
+    put(name, f"{change(first)}\n{rest}")
     with pytest.raises(DataError, match=message):
         load("mewslix", "test", "de", data=root)
 

@@ -11,9 +11,9 @@ from stilts_core.sources.rows import (
     lines,
     percentile,
     read_text,
-    tagged_sentences,
     tsv,
 )
+from stilts_core.sources.tagged_files import tagged_sentences
 
 
 def test_wrong_encoding_names_file_line_and_byte(tmp_path):
