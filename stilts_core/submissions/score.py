@@ -76,7 +76,7 @@ def score_folders(
         "intervals": INTERVALS,
         "partial": partial,
         "missing": missing + notes,
-        "not_scored": _find_unscored(predictions, complete),
+        "not_scored": _find_unscored(predictions, complete) + ([] if tasks else _find_unknown_folders(predictions)),
         "overall": _report_mean_of_tasks(means, [name for names in groups.values() for name in names]),
         "groups": {group: mean for group, names in groups.items() if (mean := _report_mean_of_tasks(means, names))},
         "tasks": reports,
@@ -155,6 +155,12 @@ def _find_unscored(predictions: Path, scored: Sequence[FilePair]) -> list[str]:
     names = dict.fromkeys(pair.task.name for pair in scored)
     with _file_errors():
         return [str(path) for name in names for path in sorted((predictions / name).iterdir()) if path not in used]
+
+
+def _find_unknown_folders(predictions: Path) -> list[str]:
+    """Folders beside those of the tasks, such as one whose name is misspelt."""
+    with _file_errors():
+        return [str(path) for path in sorted(predictions.iterdir()) if path.is_dir() and path.name not in TARGET_TASKS]
 
 
 def _report_task(scores: dict[str, Score], metric: str) -> tuple[dict[str, Any], Means]:

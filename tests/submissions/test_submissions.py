@@ -233,6 +233,13 @@ def test_benchmark_xtreme_r_has_its_ten_tasks_and_languages(tmp_path):
     assert set(further) == {f"test-{language}" for language in added}
 
 
+def test_folder_that_is_no_task_is_listed_unless_tasks_are_named(tmp_path):
+    predictions, gold = write_submission(random.Random(3), tmp_path, ["pawsx"])
+    (predictions / "paws-x").mkdir()
+    assert score_folders(predictions, gold)["not_scored"] == [str(predictions / "paws-x")]
+    assert score_folders(predictions, gold, tasks=["pawsx"])["not_scored"] == []
+
+
 def test_one_error_lists_every_missing_file_of_both_sides(tmp_path):
     predictions, gold = write_submission(random.Random(3), tmp_path, ["xquad", "pawsx"])
     deleted = [predictions / "xquad/test-el.json", gold / "xquad/test-hi.json", predictions / "pawsx/test-ko.tsv"]
