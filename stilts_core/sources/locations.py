@@ -131,7 +131,7 @@ def find_layout(task: Task, data: Path | str | None) -> tuple[Layout, Path | Non
     if root:
         for layout in task.files:
             if all(find_languages(root, path, layout) for path in layout.paths):
-                return layout, root
+                return _name_missing(layout, root), root
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
     if task.hub and (os.environ.get("STILTS_HUB_MIRROR") or not offline):
         return task.hub, None
@@ -141,6 +141,13 @@ def find_layout(task: Task, data: Path | str | None) -> tuple[Layout, Path | Non
         f"{task.title} {where}. Expected files: {'; or '.join(', '.join(layout.paths) for layout in task.files)}. "
         f"Set STILTS_DATA to a folder that has these files{hub_remedy}"
     )
+
+
+def _name_missing(layout: Layout, root: Path) -> Layout:
+    """The layout, whose stand-in's sentence names the missing files of the layout that it stands in for."""
+    paths = dict.fromkeys(map(without_share, layout.without))
+    missing = [path for path in paths if not find_languages(root, path, layout)]
+    return replace(layout, stand_in=f"{layout.stand_in} Not found: {', '.join(missing)}.") if missing else layout
 
 
 def find_languages(root: Path, template: str, layout: Layout) -> list[str]:

@@ -22,7 +22,8 @@ class Layout:
     sentences say which of the parallel items belong together. `format` names the publisher's folder whose file format
     the files have (see `sources.formats`), where their own folder does not say it. `lacks` are languages of the
     benchmark that the layout does not have. `inputs` are the files of a target's dev part in every language, where it
-    is another part than what is scored; they are read as unlabelled text only.
+    is another part than what is scored; they are read as unlabelled text only. `without` are the files of an earlier
+    layout that this one does without; the stand-in's sentence names those that are missing.
     """
 
     train: tuple[str, ...] = ()
@@ -33,6 +34,7 @@ class Layout:
     format: str | None = None
     lacks: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
@@ -185,10 +187,12 @@ FILES: dict[str, tuple[Layout, ...]] = {
             train=("english/logiqa2/train.txt",),
             dev=("english/logiqa2/dev.txt",),
             stand_in="Logical reasoning is LogiQA 2.0 alone: the other sets are missing.",
+            without=_REASONING["train"] + _REASONING["dev"],
         ),
         Layout(
             **shares("english/logiqa2/dev.txt", "english/logiqa2/test.txt", **NINE_TENTHS),
             stand_in=f"Logical reasoning is LogiQA 2.0 alone: the other sets are missing. {_LOGIQA_STAND_IN}",
+            without=_REASONING["train"] + _REASONING["dev"],
         ),
     ),
     "ecare": (

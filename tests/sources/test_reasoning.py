@@ -61,8 +61,11 @@ def test_logic_has_every_item_of_six_sets_once_with_its_answer(data):
 def test_logic_is_logiqa_alone_where_the_other_sets_are_missing(put, data):
     for name in ("dev", "test"):
         root = put(f"english/logiqa2/{name}.txt", (data / f"english/logiqa2/{name}.txt").read_bytes())
+    put("english/folio/folio-train.jsonl", "{}")
     part = load("logic", "train", data=root)
     assert len(part.files) == 2 and part.stand_in.startswith("Logical reasoning is LogiQA 2.0 alone")
+    missing = part.stand_in.split("Not found: ")[1]
+    assert "english/folio/folio-validation.jsonl, " in missing and "folio-train" not in missing and "[" not in missing
 
 
 def test_balanced_copa_is_copa_train_and_its_twins_without_xcopas_validation_part(data):
