@@ -162,7 +162,7 @@ CASES = [
         [{"language": "gn", "premise": "Peteĩ.", "hypothesis": "Mokõi.", "label": 2}],
         {"language": TEXT, "premise": TEXT, "hypothesis": TEXT, "label": NLI},
         "lowres/americasnli/test/gn.tsv",
-        "language\tpremise\thypothesis\tlabel\ngn\tPeteĩ.\tMokõi.\tcontradiction\n",
+        "id\tlanguage\tpremise\thypothesis\tlabel\n1\tgn\tPeteĩ.\tMokõi.\tcontradiction\n",
     ),
     (
         "xnli_lowres", "test", "my", "akhtet/myXNLI/default/test",
@@ -199,7 +199,7 @@ CASES = [
         "copa_lowres", "test", "ko", "skt/kobest_v1/copa/test",
         [{"premise": "가", "question": "원인", "alternative_1": "나", "alternative_2": "다", "label": 1}], {},
         "lowres/xcopa/test.ko.jsonl",
-        jsonl({"premise": "가", "choice1": "나", "choice2": "다", "question": "cause", "label": 1}),
+        jsonl({"premise": "가", "choice1": "나", "choice2": "다", "question": "cause", "idx": 1, "label": 1}),
     ),
     (
         "copa_lowres", "test", "id", "haryoaw/COPAL/id/test",

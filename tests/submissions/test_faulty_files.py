@@ -309,8 +309,8 @@ BROKEN_JSON = {
     "cut off": ('{"a": "mi', "invalid JSON"),
     "nothing": ("", "invalid JSON|empty"),
     "Latin-1": (b'{"a": "m\xfchle"}', "line 1: byte 0xfc is not UTF-8"),
-    "UTF-16": ('{"a": "mill"}'.encode("utf-16"), "is not UTF-8"),
-    "zeros": (b"\x00" * 40, "invalid JSON"),
+    "UTF-16": ('{"a": "mill"}'.encode("utf-16"), "is UTF-16"),
+    "zeros": (b"\x00" * 40, "line 1: a NUL byte"),
 }
 VALID = {
     "xquad": (squad(("a", answer("mill"))), '{"a": "mill"}', ".json"),
