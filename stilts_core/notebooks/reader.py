@@ -36,7 +36,7 @@ READER_SIZES: Mapping[str, ReaderSize] = {
             "-p seeds 6": MORE_SEEDS,
             '-p changes "steps=128:64,512:64,512:256"': "the same ratio, 2, with four times the steps of both phases",
             '-p changes "steps=128:64,512:64,2048:64"': "the slice of a short target phase over a wider range",
-            '-p changes "intermediate_lr=1e-4"': "a gentler intermediate phase",
+            '-p changes "intermediate_frozen=2"': "a gentler intermediate phase: half of the encoder stays as it was",
         },
     ),
     "continued": ReaderSize(

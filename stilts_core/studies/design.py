@@ -110,6 +110,7 @@ def change_protocol(protocol: Protocol, changes: Mapping[str, str], seeds: int |
         elif name in ("targets", "encoders"):
             content[name] = tuple(values)
         elif name in field_names():
+            _require_free_field(protocol, name)
             _set_field(content, name, _read_text(text))
         else:
             known = [*protocol.factors, "arms", "targets", "encoders"]
@@ -121,6 +122,13 @@ def change_protocol(protocol: Protocol, changes: Mapping[str, str], seeds: int |
     content["per_target"] = {name: own for name, own in content["per_target"].items() if name in content["targets"]}
     _drop_impossible_parts(content)
     return make_protocol(content, f"protocol {protocol.name} with changes")
+
+
+def _require_free_field(protocol: Protocol, name: str) -> None:
+    """Raise ConfigError for a field that the levels of a factor set, because they would win."""
+    for factor, levels in protocol.factors.items():
+        if any(name in fields for fields in levels.values()):
+            raise ConfigError(f"--set {name}: the levels of {factor} set it; choose some of {', '.join(levels)}")
 
 
 def _set_field(content: dict[str, Any], name: str, value: bool | int | float | str) -> None:

@@ -36,12 +36,12 @@ def in_group(code: str, group: str) -> bool:
     """
     if group == "all":
         return True
+    if group not in GROUPS:
+        return code in group.split(",")
     if group == "english" or code == ENGLISH:
         return (group == "english") == (code == ENGLISH)
     if group in ("non-english", "worst-five"):
         return True
-    if group not in GROUPS:
-        return code in group.split(",")
     language = get_language(code)
     if group in ("far", "near"):
         return language.syntax_distance_en > FAR_CUT if group == "far" else language.syntax_distance_en <= NEAR_CUT

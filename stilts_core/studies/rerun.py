@@ -11,7 +11,7 @@ from stilts_core.notebooks.reader import READER_SIZES
 from stilts_core.studies.choice import analyse as analyse_choice
 from stilts_core.studies.choice import compare_rules, encoders_or_seeds, tabulate_choices
 from stilts_core.studies.conduct import Study, open_study
-from stilts_core.studies.design import expand
+from stilts_core.studies.design import Design, expand
 from stilts_core.studies.differences import Pairs, pair_runs
 from stilts_core.studies.findings import Finding, evaluate, judge_effects
 from stilts_core.studies.groups import in_group, language_distances
@@ -97,17 +97,16 @@ def compare_designs(study: Study) -> list[tuple[str, str, str]]:
     """Return what differs between the protocol of a study and a rerun: a name, the registered and the present value."""
     registered, here = read_protocol(study.path), study.protocol
     rows = [(name, *(_listed(values) for values in pair)) for name, *pair in _lists(registered, here)]
-    fields = dict.fromkeys([*registered.base, *here.base])
-    rows += [
-        (name, *(str(protocol.base.get(name, "as in the profile")) for protocol in (registered, here)))
-        for name in fields
-    ]
+    every = dict.fromkeys([*registered.base, *here.base])
+    fields = [name for name in every if registered.base.get(name) != here.base.get(name)]
+    designs = (expand(registered), study.design)
+    both = [*zip((registered, here), designs, strict=True)]
+    rows += [(name, *(_values(protocol, design, name) for protocol, design in both)) for name in fields]
     if registered.latency and here.latency:
         plans = (registered.latency.model_dump(), here.latency.model_dump())
         rows += [(f"latency: {name}", *(str(plan[name]) for plan in plans)) for name in plans[0]]
     rows.append(("exclusion rules", *(str(len(protocol.exclusions) or "none") for protocol in (registered, here))))
-    runs = (len(expand(registered).configs), len(study.design.configs))
-    rows.append(("runs", *map(str, runs)))
+    rows.append(("runs", *(str(len(design.configs)) for design in designs)))
     return [(name, before, now) for name, before, now in rows if before != now]
 
 
@@ -162,6 +161,12 @@ def _of_latency(protocol: Protocol, table: StudyTable) -> PrimaryDifferences:
     (finding,) = judge_effects([primary], [effect], [None], None, unit="block", unit_of_value="%")
     parts = {arm: compare_means(values) for arm, values in differences.items()}
     return PrimaryDifferences(finding, "arm", parts, gate=check_gate(table, protocol))
+
+
+def _values(protocol: Protocol, design: Design, name: str) -> str:
+    """The values of a field in those runs that set it; where it decides nothing, that of the protocol."""
+    values = dict.fromkeys(run[name] for run in design.configs if name in run)
+    return _listed([*values]) if values else str(protocol.base.get(name, "as in the profile"))
 
 
 def _lists(registered: Protocol, here: Protocol) -> list[tuple[str, list, list]]:

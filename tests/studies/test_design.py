@@ -196,6 +196,7 @@ def test_rule_that_loses_its_arms_does_not_hold_for_all():
     [
         ({"step": "1"}, "--set step: there is no such factor; choose one of steps, rate, arms"),
         ({"steps": "1:1"}, "--set steps: there is no '1:1'"),
+        ({"intermediate_lr": "1e-4"}, "--set intermediate_lr: the levels of rate set it; choose some of"),
         ({"arms": "direct"}, "primary.treatment: there is no 'mnli'"),
         ({"rate": "1e-3"}, "primary.levels.rate: no level is left"),
     ],

@@ -33,7 +33,7 @@ def test_laboratory_groups_follow_its_design():
     assert members("low-resource", CODES) == set(["qbe", "qfa", "qja", "qno"])
     assert members("little-text", CODES) == members("unseen", CODES) | members("low-resource", CODES)
     assert members("non-english", CODES) == set(CODES) - {"en"} and members("english", CODES) == {"en"}
-    assert members("qal,qpa", CODES) == {"qal", "qpa"}
+    assert members("qal,qpa", CODES) == {"qal", "qpa"} and members("en,qal", CODES) == {"en", "qal"}
 
 
 @pytest.mark.parametrize("group", ["furthest", "", "qal qbe", "xx"])

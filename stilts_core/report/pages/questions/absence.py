@@ -14,8 +14,7 @@ def explain_absence(chapter: Chapter) -> str:
     if chapter.table is None:
         return f"This study has not been run yet. {command} runs it, and `stilts report` then fills this page."
     refusal = markdown_text(with_minus_signs(chapter.refusal))
-    # A finished measurement of latency is never repeated by itself: another one would be a second attempt.
-    further = "" if chapter.protocol.latency and not chapter.is_interim else f" {command} resumes the study."
+    further = f" {command} resumes the study." if chapter.is_interim else ""
     return f"There is no answer yet ({progress(chapter)}): {refusal}.{further}"
 
 

@@ -11,6 +11,7 @@ from stilts_core.report.pages.questions.wording import estimate, p_words
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.adversary import PROBE, ZERO, check_manipulation, choose_weight
+from stilts_core.studies.differences import FEWEST_PAIRS
 from stilts_core.studies.inference import adjust
 from stilts_core.studies.results import StudyTable
 
@@ -45,10 +46,12 @@ def caption(chapter: Chapter) -> str:
 
 
 def _absent(chapter: Chapter) -> str:
-    """The arms that the figure lacks because all their runs are excluded."""
+    """The arms that the figure lacks because too few of their runs are left."""
     shown = {ZERO, *_arms(chapter)}
     absent = [name for name in chapter.protocol.arms if name not in shown]
-    return f" All runs of {list_words(map(code_span, absent))} are excluded by the protocol's rule." if absent else ""
+    if not absent:
+        return ""
+    return f" Too few runs of {list_words(map(code_span, absent))} are left after the protocol's exclusions."
 
 
 def explain_manipulation(chapter: Chapter) -> list[str]:
@@ -116,10 +119,19 @@ def explain_retrieval(chapter: Chapter) -> list[str]:
 
 
 def _arms(chapter: Chapter) -> list[str]:
-    """All arms but the control itself that have runs which no rule excludes."""
-    frame = chapter.require_table().frame
-    counted = set(frame.loc[frame["excluded"] == "", "arm"])
-    return [name for name in chapter.protocol.arms if name != ZERO and name in counted]
+    """All arms but the control itself that have enough pairs with it, on every target, which no rule excludes."""
+    frame, protocol = chapter.require_table().frame, chapter.protocol
+    counted = frame[frame["excluded"] == ""].groupby(["arm", "target"])
+    runs = {key: {*zip(rows["encoder"], rows["seed"], strict=True)} for key, rows in counted}
+    return [
+        name
+        for name, arm in protocol.arms.items()
+        if name != ZERO
+        and all(
+            len(runs.get((name, target), set()) & runs.get((ZERO, target), set())) >= FEWEST_PAIRS
+            for target in arm.targets or protocol.targets
+        )
+    ]
 
 
 PARTS = ChapterParts(

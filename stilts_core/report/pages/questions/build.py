@@ -72,7 +72,7 @@ def _answer(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> str:
     parts = [
         f"**{markdown_text(answer(chapter, contrast, finding))}**",
         markdown_text(explain_status(chapter, finding)),
-        markdown_text(explain_power(finding, final=not chapter.is_interim)),
+        markdown_text(explain_power(finding, chapter.protocol.primary.direction, final=not chapter.is_interim)),
         *_other_languages(chapter, contrast),
         *_figure(chapter, own, writer),
         *explain_beside(chapter, own.beside),

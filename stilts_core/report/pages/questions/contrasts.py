@@ -14,7 +14,7 @@ from stilts_core.report.pages.questions.wording import EQUIVALENCE, p_words, sta
 from stilts_core.report.tables.html import CellValue, markdown_table, table
 from stilts_core.report.tables.numbers import NO_BREAK, interval, signed
 from stilts_core.report.tables.titles import short_title
-from stilts_core.studies.differences import pair_runs, replicate
+from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.findings import Finding, evaluate
 from stilts_core.studies.groups import in_group
 from stilts_core.studies.protocol import Contrast
@@ -53,7 +53,7 @@ def build_contrasts(chapter: Chapter, writer: PageWriter) -> str:
         "The exploratory contrasts, with p values after Benjamini and Hochberg's correction:",
         _table(chapter, others),
         _download(chapter, writer),
-        *_notes(chapter),
+        *list_notes(chapter),
         *_levels(chapter),
         *describe_costs(chapter),
     ]
@@ -108,7 +108,7 @@ def _download(chapter: Chapter, writer: PageWriter) -> str:
     return f"All findings: {{download}}`CSV <../{path}>`"
 
 
-def _notes(chapter: Chapter) -> list[str]:
+def list_notes(chapter: Chapter) -> list[str]:
     """The notes of the findings, each once with its contrasts, and the contrasts without a finding."""
     noted: dict[str, list[str]] = {}
     for finding in chapter.findings:
@@ -140,7 +140,9 @@ def _estimates(chapter: Chapter) -> list[str]:
         value = two_lines(signed(effect.value), bounds)
         rows.append([contrast_cell(contrast, html_text(contrast.name), TESTS[contrast.test]), value, effect.n])
     if not rows:
-        return ["No contrast can be estimated yet: an interval needs results of several encoders."]
+        return [
+            f"No contrast can be estimated yet: an interval needs results of several {chapter.protocol.block_noun}s."
+        ]
     return [
         "The results do not suffice for the whole family of tests, so that no p value can be corrected and no verdict "
         "given. These contrasts can be estimated:",
@@ -152,44 +154,44 @@ def _levels(chapter: Chapter) -> list[str]:
     """Mean scores of every arm, from which the differences come."""
     if chapter.table is None or chapter.protocol.latency:
         return []
-    frame = chapter.table.frame
+    frame, unit = chapter.table.frame, chapter.protocol.block_noun
     frame = frame[(frame["metric"] == "score") & (frame["excluded"] == "")]
     others = [code for code in frame["language"].unique() if in_group(code, "non-english")]
     factors = [FACTOR + name for name in chapter.protocol.factors]
-    shared = [_share_levels(frame[frame["target"] == target], factors) for target in chapter.protocol.targets]
+    shared = [_share_levels(frame[frame["target"] == target], factors, unit) for target in chapter.protocol.targets]
     rows = []
     for name in chapter.protocol.arms:
-        cells = [_level(of_target[of_target["arm"] == name], others, most) for of_target, most in shared]
+        cells = [_level(of_target[of_target["arm"] == name], others, unit, most) for of_target, most in shared]
         if any(cells):
             rows.append([code_span(name), *(cell or "–" for cell in cells)])
     over = " and over the levels of the factors that all arms on a target share" * bool(chapter.protocol.factors)
     return [
-        f"Mean scores of the arms over {chapter.protocol.block_noun}s{over}: the mean of all languages but English, in "
-        f"parentheses its standard deviation between {chapter.protocol.block_noun}s, and after the semicolon English. "
+        f"Mean scores of the arms over {unit}s{over}: the mean of all languages but English, in "
+        f"parentheses its standard deviation between {unit}s, and after the semicolon English. "
         "They show where an arm stands. Differences are paired, so a difference of two rows is an estimate only where "
         "both have the same runs: *n* says where exclusions left fewer.",
         markdown_table(["arm", *map(short_title, chapter.protocol.targets)], rows),
     ]
 
 
-def _share_levels(frame: "pd.DataFrame", factors: Sequence[str]) -> tuple["pd.DataFrame", int]:
-    """The rows of a target at the levels of all factors that every arm has, and the largest number of replicates."""
+def _share_levels(frame: "pd.DataFrame", factors: Sequence[str], unit: str) -> tuple["pd.DataFrame", int]:
+    """The rows of a target at the levels of all factors that every arm has, and the largest number of units."""
     if factors and not frame.empty:
         levels = frame[list(factors)].apply(tuple, axis=1)
         common = set.intersection(*(set(own) for _, own in levels.groupby(frame["arm"])))
         frame = frame[levels.isin(common)] if common else frame
-    return frame, int(frame.groupby("arm")[replicate(frame["encoder"])].nunique().max()) if len(frame) else 0
+    return frame, int(frame.groupby("arm")[unit].nunique().max()) if len(frame) else 0
 
 
-def _level(frame: "pd.DataFrame", others: Sequence[str], most: int) -> str:
-    """The mean score of an arm on a target, its spread between replicates, and the English score; "" without runs.
+def _level(frame: "pd.DataFrame", others: Sequence[str], unit: str, most: int) -> str:
+    """The mean score of an arm on a target, its spread between units, and the English score; "" without runs.
 
-    Where there are fewer than `most` replicates, it says how many.
+    Where there are fewer than `most` units, it says how many.
     """
     if frame.empty:
         return ""
-    by_replicate = frame[frame["language"].isin(others)].groupby(replicate(frame["encoder"]))["score"].mean()
+    by_unit = frame[frame["language"].isin(others)].groupby(unit)["score"].mean()
     english = frame.loc[frame["language"] == "en", "score"]
-    spread = f" ({by_replicate.std(ddof=1):.1f})" if len(by_replicate) > 1 else ""
-    fewer = f"; n{NO_BREAK}={NO_BREAK}{len(by_replicate)}" if len(by_replicate) < most else ""
-    return f"{by_replicate.mean():.1f}{spread}" + (f"; {english.mean():.1f}" if len(english) else "") + fewer
+    spread = f" ({by_unit.std(ddof=1):.1f})" if len(by_unit) > 1 else ""
+    fewer = f"; n{NO_BREAK}={NO_BREAK}{len(by_unit)}" if len(by_unit) < most else ""
+    return f"{by_unit.mean():.1f}{spread}" + (f"; {english.mean():.1f}" if len(english) else "") + fewer

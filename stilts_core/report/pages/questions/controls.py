@@ -9,7 +9,7 @@ from stilts_core.report.pages.questions.contrasts import contrast_cell, two_line
 from stilts_core.report.pages.questions.wording import EQUIVALENCE, status, verdict
 from stilts_core.report.tables.html import CellValue, table
 from stilts_core.report.tables.numbers import NO_BREAK, interval, signed
-from stilts_core.studies.differences import pair_runs
+from stilts_core.studies.differences import TooFewPairs, pair_runs
 from stilts_core.studies.findings import Finding, evaluate
 from stilts_core.studies.protocol import Contrast
 from stilts_core.studies.results import StudyTable
@@ -81,7 +81,7 @@ def _reading(chapter: Chapter, contrast: Contrast, control: Control, finding: Fi
 def _with_zero(control: Control, finding: Finding) -> str:
     """That the other explanation remains possible, where it leads to zero and the interval contains zero."""
     possible = control.sign.startswith("zero") and finding.low <= 0 <= finding.high
-    return ", but the other explanation is not excluded: the interval contains zero" * possible
+    return "; the other explanation is not excluded: the interval contains zero" * possible
 
 
 def _beyond(chapter: Chapter, controls: Controls) -> list[str]:
@@ -94,7 +94,10 @@ def _beyond(chapter: Chapter, controls: Controls) -> list[str]:
         if not same or control is None or not control.sign.startswith("that of"):
             continue
         beyond = primary.model_copy(update={"control": contrast.treatment, "direction": "two-sided"})
-        effect = evaluate(pair_runs(chapter.require_table(), beyond), protocol)
+        try:
+            effect = evaluate(pair_runs(chapter.require_table(), beyond), protocol)
+        except TooFewPairs:
+            continue
         bounds = two_lines(signed(effect.value), interval(effect.low, effect.high))
         rows.append([contrast_cell(beyond, html_text(control.explanation)), bounds, effect.n])
     if not rows:

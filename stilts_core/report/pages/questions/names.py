@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from stilts_core.laboratory.language.design import CODES
 from stilts_core.laboratory.languages import get_language
 from stilts_core.parameters import LINK
 from stilts_core.report.tables.html import metric_name
 from stilts_core.report.tables.titles import BESIDE, short_title
-from stilts_core.studies.groups import FAR_CUT, GROUPS, NEAR_CUT, POOR_TEXTS, WORST, in_group
+from stilts_core.studies.groups import FAR_CUT, GROUPS, NEAR_CUT, POOR_GIB, POOR_TEXTS, WORST, in_group
 from stilts_core.studies.protocol import Contrast, Protocol
 from stilts_core.tasks.auxiliaries import LONG_TEXT, OWN_TEXT
 from stilts_core.tasks.catalogue import TASKS, get_task
@@ -28,12 +27,18 @@ IN_GROUP = {
 PLAIN = {"all", "non-english", "english"}  # groups whose name says it all
 MEANINGS = {
     "far": f"languages whose grammar is more than {FAR_CUT:.2f} away from that of English, as the farthest third of "
-    "the benchmarks' languages is; in the laboratory nine or twelve of sixteen parameters of grammar differ",
+    "the benchmarks' languages is",
     "near": f"languages whose grammar is at most {NEAR_CUT:.2f} away from that of English",
+    "low-resource": f"languages with at most {POOR_GIB:g} GiB of text in CC-100, and not without any",
+    "unseen": "languages without text in CC-100",
+    "little-text": f"languages with at most {POOR_GIB:g} GiB of text in CC-100, or without any",
+    "worst-five": f"the {WORST} languages with the lowest scores of a run, other than English",
+}
+IN_LABORATORY = {  # what these groups mean there
+    "far": f"{MEANINGS['far']}; nine or twelve of sixteen parameters of grammar differ",
     "low-resource": f"languages of which the encoder's pretraining had some texts, and at most {POOR_TEXTS:,}",
     "unseen": "languages of which the encoder's pretraining had no text",
     "little-text": f"languages of which the encoder's pretraining had at most {POOR_TEXTS:,} texts, or none",
-    "worst-five": f"the {WORST} languages with the lowest scores of a run, other than English",
 }
 RULES = {
     "random": "a random task",
@@ -68,17 +73,23 @@ def group_words(group: str) -> str:
     return IN_GROUP.get(group) or list_words(get_language(code).name for code in group.split(","))
 
 
-def explain_groups(groups: Iterable[str]) -> list[tuple[str, str]]:
-    """Every group that needs an explanation, with its meaning and its languages in the laboratory.
+def explain_groups(protocol: Protocol, codes: Iterable[str]) -> list[tuple[str, str]]:
+    """Every group of a protocol that needs an explanation, with its meaning and its languages among `codes`.
 
     The worst languages differ from run to run, so this group names none.
     """
-    used, explained = set(groups) - PLAIN, []
+    meanings = MEANINGS | (IN_LABORATORY if in_laboratory(protocol) else {})
+    used, explained = {contrast.group for contrast in protocol.contrasts} - PLAIN, []
     for group in filter(used.__contains__, GROUPS):
-        languages = [get_language(code).name for code in CODES if in_group(code, group)]
-        named = "" if group == "worst-five" else f" ({list_words(languages)})"
-        explained.append((IN_GROUP[group], MEANINGS[group] + named))
+        languages = [get_language(code).name for code in codes if in_group(code, group)]
+        named = f" ({list_words(languages)})" if languages and group != "worst-five" else ""
+        explained.append((IN_GROUP[group], meanings[group] + named))
     return explained
+
+
+def in_laboratory(protocol: Protocol) -> bool:
+    """Whether the tasks and languages of a study are generated, and not real."""
+    return str(protocol.base.get("profile", "lab")).startswith("lab")
 
 
 def arm_words(protocol: Protocol, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from stilts_core.report.escape import markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.contrasts import list_notes
 from stilts_core.report.pages.questions.protocol import build_protocol
 from stilts_core.report.pages.questions.wording import answer, decision_rule, explain_power, explain_status, p_words
 from stilts_core.report.tables.html import markdown_table
@@ -36,11 +37,12 @@ def build_own_page(study: Study, table: StudyTable, title: str, limits: str) -> 
         "## Answer",
         f"**{markdown_text(answer(chapter, primary, finding))}**",
         markdown_text(explain_status(chapter, finding)),
-        markdown_text(explain_power(finding)),
+        markdown_text(explain_power(finding, primary.direction)),
         "## All contrasts",
         "Values are treatment minus control, paired. The p values of confirmatory contrasts are corrected by Holm's "
         "method, those of exploratory contrasts by Benjamini and Hochberg's.",
         markdown_table(["contrast", "value with interval", "over", "p", "verdict"], rows).strip(),
+        *list_notes(chapter),
         "## What would change our mind",
         markdown_text(decision_rule(primary)),
         "## Limits",

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 from stilts_core.config import RunConfig
+from stilts_core.laboratory.language.design import CODES
 from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.names import explain_groups, list_words, phase_words
+from stilts_core.report.pages.questions.names import explain_groups, in_laboratory, list_words, phase_words
 from stilts_core.report.pages.questions.wording import decision_rule, progress
 from stilts_core.report.tables.html import count, markdown_table, minute
 from stilts_core.report.tables.titles import short_title
@@ -33,8 +34,8 @@ def build_protocol(chapter: Chapter, purposes: Mapping[str, str]) -> str:
         "parentheses are limits to some targets or levels, and below them what an arm sets by itself.",
         _arms(protocol, purposes),
         *_factors(protocol),
-        *_groups(protocol),
-        _exclusions(chapter),
+        *describe_groups(chapter),
+        describe_exclusions(chapter),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -106,7 +107,8 @@ def describe_design(chapter: Chapter) -> str:
     return (
         f"**Design.** {count(len(protocol.arms), 'arm')}{factors}; targets: {targets}; "
         f"{_number_of_replicates(protocol)}{done}; "
-        f"{runs}. {_replicates(protocol)} Fixed for all runs: {settings}.{own} {_resolved(chapter)}"
+        f"{runs}. {_replicates(protocol)} Set for all runs, unless an arm, a level or a target sets its own: "
+        f"{settings}.{own} {_resolved(chapter)}"
     )
 
 
@@ -135,7 +137,7 @@ def _replicates(protocol: Protocol) -> str:
     if protocol.latency:
         return (
             f"Blocks of processes are the replicates: {protocol.latency.blocks} for each batch size and length, in "
-            "which the encoders take turns, and every comparison is paired within a block."
+            "which the arms take turns, and every comparison is paired within a block."
         )
     if protocol.block_noun == "seed":
         return (
@@ -205,16 +207,20 @@ def _factors(protocol: Protocol) -> list[str]:
     return ["**Levels.** Arms are run at all combinations of these, unless the table limits them.", "\n".join(lines)]
 
 
-def _groups(protocol: Protocol) -> list[str]:
-    """The groups of languages that contrasts use, with their languages in the laboratory."""
-    explained = explain_groups(contrast.group for contrast in protocol.contrasts)
-    if protocol.latency or not explained:
+def describe_groups(chapter: Chapter) -> list[str]:
+    """The groups of languages that contrasts use, with the languages of the laboratory or of the table, as MyST."""
+    generated, table = in_laboratory(chapter.protocol), chapter.table
+    codes = CODES if generated else sorted(table.frame["language"].unique()) if table else []
+    explained = explain_groups(chapter.protocol, codes)
+    if chapter.protocol.latency or not explained:
         return []
     lines = [f"- *{markdown_text(name)}*: {markdown_text(meaning)}." for name, meaning in explained]
-    return ["**Languages.** Names are those of [generated languages](../languages.md).", "\n".join(lines)]
+    names = " Names are those of [generated languages](../languages.md)." if generated else ""
+    return [f"**Languages.**{names}", "\n".join(lines)]
 
 
-def _exclusions(chapter: Chapter) -> str:
+def describe_exclusions(chapter: Chapter) -> str:
+    """The rules that exclude runs, and how many runs they exclude, as MyST."""
     rules = chapter.protocol.exclusions
     if not rules:
         return "**Exclusions.** The protocol has no rule that excludes a run."

@@ -1,20 +1,23 @@
 """The section "On real languages" of a chapter: the contrasts of its real arm beside those of the laboratory."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from stilts_core.report.escape import html_text, markdown_text
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
-from stilts_core.report.pages.questions.contrasts import contrast_cell, two_lines, value_cell
-from stilts_core.report.pages.questions.protocol import describe_design, describe_registration
+from stilts_core.report.pages.questions.contrasts import contrast_cell, list_notes, two_lines, value_cell
+from stilts_core.report.pages.questions.protocol import (
+    describe_design,
+    describe_exclusions,
+    describe_groups,
+    describe_registration,
+)
 from stilts_core.report.pages.questions.wording import EQUIVALENCE, PENDING, status, verdict
 from stilts_core.report.tables.html import CellValue, count, table
 from stilts_core.report.tables.numbers import NO_BREAK
 from stilts_core.studies.conduct import has_study
 from stilts_core.studies.findings import Finding
-from stilts_core.studies.protocol import Contrast
 
 REAL = "-real"  # ends the name of a study that asks a chapter's question on real languages
 HEADINGS = ("contrast", "laboratory", "real languages", "do they agree?")
@@ -29,9 +32,10 @@ def build_real_arm(chapter: Chapter, writer: PageWriter, protocols: Path | None 
     if not has_study(name, protocols):
         return "This question has not been asked on real languages yet: the answer of the laboratory stands alone.\n"
     arm = open_chapter(name, writer.folder, protocols)
-    parts = [describe_design(arm), describe_registration(arm)]
+    rules = [describe_exclusions(arm)] if arm.protocol.exclusions else []
+    parts = [describe_design(arm), describe_registration(arm), *describe_groups(arm), *rules]
     if arm.findings:
-        parts += [_compare(chapter, arm), _explain(arm)]
+        parts += [_compare(chapter, arm), *list_notes(arm), _explain(arm)]
     else:
         parts.append(explain_absence(arm))
     parts.append(f"```bash\nstilts study {name} --keep\n```")
@@ -41,7 +45,8 @@ def build_real_arm(chapter: Chapter, writer: PageWriter, protocols: Path | None 
 def agreement(laboratory: Finding, real: Finding) -> str:
     """Whether two findings of one contrast agree: both have the same verdict, and an effect has the same sign.
 
-    Two verdicts can differ by chance, or because two margins do; it is no disagreement if the intervals overlap.
+    Two verdicts can differ by chance, or because two margins do; it is no disagreement if the intervals overlap, or if
+    one of the verdicts is open.
     """
     if "cannot tell" in (laboratory.verdict, real.verdict):
         return "cannot tell"
@@ -83,26 +88,30 @@ def _agreement_cell(chapter: Chapter, arm: Chapter, partner: Finding | None, fin
 def _explain(arm: Chapter) -> str:
     """How to read the table, and what power this arm has for its primary contrast."""
     finding = arm.findings[0]
-    unit = f"{finding.unit_of_value} in *{markdown_text(finding.name)}*"
     return (
         "Values are treatment minus control, paired, with intervals as above; *n* counts replicates. Intervals of the "
         f"real arm are over {count(finding.n, finding.unit)}{_reach(finding)}. Sizes cannot be compared, because "
         "tasks, languages and encoders differ. The arms agree (*yes*) if both have the same verdict, and an effect the "
-        "same sign. They do not (*no*) if verdicts differ and the intervals do not overlap, or if two effects have "
-        "different signs. Otherwise the data cannot tell. "
-        f"The real arm detects {finding.detectable:.2f} {unit} with power .9, "
-        f"and {finding.sesoi:g} with power {finding.power:.2f}. {_untested(arm.untested)}"
-    ).strip()
+        "same sign. They do not (*no*) if one hypothesis is supported, the other is rejected and the intervals do not "
+        "overlap, or if two effects have different signs. Otherwise the data cannot tell. " + _power(finding)
+    )
+
+
+def _power(finding: Finding) -> str:
+    """What the primary contrast of this arm can show."""
+    unit = f"{finding.unit_of_value} in *{markdown_text(finding.name)}*"
+    if finding.test in EQUIVALENCE:
+        return (
+            f"Without an effect the real arm shows equivalence within ±{finding.detectable:.2f} {unit} with power .9, "
+            f"and within ±{finding.sesoi:g} with power {finding.power:.2f}."
+        )
+    return (
+        f"The real arm detects {finding.detectable:.2f} {unit} with power .9, and {finding.sesoi:g} with power "
+        f"{finding.power:.2f}."
+    )
 
 
 def _reach(finding: Finding) -> str:
     if finding.unit != "seed":
         return ""
     return " of one encoder: they say what other examples and orders would give, and nothing about other encoders"
-
-
-def _untested(contrasts: Sequence[Contrast]) -> str:
-    if not contrasts:
-        return ""
-    names = "; ".join(markdown_text(contrast.name) for contrast in contrasts)
-    return f"Too few pairs were left for: {names}."

@@ -17,13 +17,28 @@ def build_rerun(chapter: Chapter) -> str:
         f"```bash\nstilts study {name} --dry-run  # its size and power\n"
         f"stilts study {name} --keep     # its runs and findings\n```",
         f"Forecast: {count(size.runs, 'run')} with {count(size.phases, 'shared intermediate phase')}, "
-        f"{size.core_hours:.1f} core-hours{measuring}. Finished runs are reused, also those of other studies, and the "
-        f"same command resumes. `--blocks {markdown_text(chapter.protocol.blocks[0])}` does the runs of one "
-        f"{chapter.protocol.block_noun}, and joins them to the table.",
+        f"{size.core_hours:.1f} core-hours{measuring}.{_stopped(chapter)} Finished runs are reused, also those of "
+        f"other studies, and the same command resumes.{_blocks(chapter)}",
         *_smaller(chapter),
         *_measured(chapter),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _stopped(chapter: Chapter) -> str:
+    """How much of the forecast the command does where an amendment stopped the study."""
+    if not chapter.stopped_early:
+        return ""
+    every = count(len(chapter.protocol.blocks), chapter.protocol.block_noun)
+    return f" That is the size with {every}; the command stops after {len(chapter.required)}."
+
+
+def _blocks(chapter: Chapter) -> str:
+    """How a part of the study is done."""
+    if chapter.protocol.latency:
+        return ""
+    first, noun = chapter.protocol.blocks[0], chapter.protocol.block_noun
+    return f" `--blocks {markdown_text(first)}` does the runs of one {noun}, and joins them to the table."
 
 
 def _smaller(chapter: Chapter) -> list[str]:
@@ -78,13 +93,17 @@ def _measured(chapter: Chapter) -> list[str]:
     revisions = [revision[:12] for revision in _distinct(blocks, "revisions")]
     return [
         f"Measured: {count(sum(int(block.get('records', 0)) for block in blocks.values()), 'record')} took "
-        f"{format_duration(own)} of wall-clock time, summed over the runs, and the intermediate phases that runs share "
-        f"took {format_duration(shared)}. "
+        f"{format_duration(own)} of wall-clock time, summed over the runs{_of_phases(shared)}. "
         f"Processors: {'; '.join(map(markdown_text, processors))}. Revisions: {', '.join(map(code_span, revisions))}.",
         markdown_table(
             [chapter.protocol.block_noun, "records", "time", "first start (UTC)", "last end (UTC)", "fingerprint"], rows
         ),
     ]
+
+
+def _of_phases(seconds: float) -> str:
+    """The time of shared phases, which a table of latency does not have."""
+    return f", and the intermediate phases that runs share took {format_duration(seconds)}" if seconds else ""
 
 
 def _distinct(blocks: dict[str, Any], name: str) -> list[str]:

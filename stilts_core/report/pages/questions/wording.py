@@ -7,11 +7,19 @@ from typing import NamedTuple
 
 from stilts_core.report.analysis.multiplicity import LEVEL
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.names import arm_label, arm_words, levels_words, measure_words, short_measure
+from stilts_core.report.pages.questions.names import (
+    arm_label,
+    arm_words,
+    in_laboratory,
+    levels_words,
+    measure_words,
+    short_measure,
+)
 from stilts_core.report.tables.html import count
 from stilts_core.report.tables.numbers import NO_BREAK, interval, signed
 from stilts_core.studies.findings import Finding
 from stilts_core.studies.inference import Effect
+from stilts_core.studies.power import Direction
 from stilts_core.studies.protocol import Contrast, Protocol
 
 EQUIVALENCE = ("equivalence", "flat-slope")
@@ -95,7 +103,7 @@ def headline(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
 
 def place(protocol: Protocol) -> str:
     """Where the results of a study hold: its tasks and languages are generated, or they are real."""
-    return "in the laboratory" if str(protocol.base.get("profile", "lab")).startswith("lab") else "on real languages"
+    return "in the laboratory" if in_laboratory(protocol) else "on real languages"
 
 
 def _before_number(chapter: Chapter) -> str:
@@ -162,10 +170,10 @@ def _doubling(contrast: Contrast) -> str:
     return "each doubling of the ratio of intermediate to target steps"
 
 
-def explain_power(finding: Finding, *, final: bool = True) -> str:
+def explain_power(finding: Finding, direction: Direction = "two-sided", *, final: bool = True) -> str:
     """What the test could find: the smallest effect of interest, the power for it, and the detectable effect.
 
-    A `final` result is compared with the smallest effect of interest.
+    A `final` result is compared with the smallest effect of interest; `direction` is that of the test.
     """
     unit, spread = _unit(finding), f"the observed spread between {finding.unit}s (SD {finding.sd:.2f})"
     if finding.test in EQUIVALENCE:
@@ -175,10 +183,11 @@ def explain_power(finding: Finding, *, final: bool = True) -> str:
             f"no effect; the smallest margin with power .9 is ±{finding.detectable:.2f}. "
             f"{_compare_with_margin(finding) if final else ''}"
         ).strip()
+    compared = _compare_with_interest(finding, direction) if final else ""
     return (
         f"The smallest effect of interest is {_amount(finding.sesoi, unit)}. With {spread}, "
         f"{count(finding.n, finding.unit)} detect it with power {finding.power:.2f}; the smallest effect that is "
-        f"detected with power .9 is {finding.detectable:.2f}. {_compare_with_interest(finding) if final else ''}"
+        f"detected with power .9 is {finding.detectable:.2f}. {compared}"
     ).strip()
 
 
@@ -198,11 +207,13 @@ def _open_by_correction(finding: Finding) -> bool:
     return finding.test in EQUIVALENCE and finding.verdict == "cannot tell" and inside
 
 
-def _compare_with_interest(finding: Finding) -> str:
+def _compare_with_interest(finding: Finding, direction: Direction) -> str:
     """How the interval of a difference lies to the smallest effect of interest."""
     near, far = sorted((abs(finding.low), abs(finding.high)))
     if finding.low < 0 < finding.high:
         return ""
+    if direction != "two-sided" and (finding.value > 0) != (direction == "greater"):
+        return "The whole interval lies on the other side of zero than the hypothesis."
     if near >= finding.sesoi:
         return "The whole interval, which is not corrected, lies beyond the smallest effect of interest."
     if far < finding.sesoi:

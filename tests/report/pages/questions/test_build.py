@@ -191,6 +191,7 @@ def test_amended_study_is_complete_and_shows_when_and_why_it_stopped(tmp_path, o
     assert "interim" not in pages["continued/answer"] and "pending" not in pages["continued/contrasts"]
     assert "Deviations: On 2026-01-02 03:04, when the results of 2 encoders were known" in pages["continued/protocol"]
     assert "stop after 3. Hours." in pages["continued/protocol"]
+    assert "the size with 4 encoders; the command stops after 3." in pages["continued/rerun"]
 
 
 def test_too_few_encoders_show_how_many_there_are_and_the_mean_scores(tmp_path, protocols, only):
@@ -233,6 +234,18 @@ def test_excluded_runs_are_shown_beside_the_results_that_lack_them(tmp_path, pro
     assert "n\u00a0=\u00a03" in section and "n\u00a0=\u00a04" in section
     assert section.count("<code>labels</code>") == section.count("<tr>") - 1  # no other arm lost a run
     assert re.search(r"(?m)^\| `labels` .*; n\u00a0=\u00a03 ", pages["continued/contrasts"])
+
+
+def test_arm_with_too_few_pairs_is_left_out_of_figure_and_comparison(tmp_path, protocols, only):
+    only("adversary")
+    table = keep_table(tmp_path, protocols, "adversary")
+    gone = table.frame["arm"].eq("random-labels") & table.frame["encoder"].isin(["lab-wide-0", "lab-wide-1"])
+    frame = table.frame.assign(excluded=np.where(gone, "invented", ""))
+    write_table(kept_table("adversary", tmp_path), type(table)(frame, table.provenance))
+    pages = build(tmp_path, protocols)
+    assert "Too few runs of `random-labels` are left" in pages["adversary/answer"]
+    assert "<code>reversal</code> − <code>random-labels</code>" not in pages["adversary/controls"]
+    assert re.search(r"(?m)^\| `random-labels` .*; n\u00a0=\u00a02 ", pages["adversary/contrasts"])
 
 
 def test_measurement_that_cannot_be_trusted_shows_its_gate_and_no_contrast(tmp_path, protocols, only):

@@ -82,6 +82,22 @@ def test_arms_with_the_same_verdict_agree_unless_an_effect_changes_its_sign(tmp_
     assert agreement(beyond, replace(beyond, value=-3.0)) == "no"
 
 
+def test_groups_of_real_languages_are_those_of_the_table(tmp_path, protocols):
+    path = protocols / "continued-real.toml"
+    text = path.read_text().replace('profile = "lab-wide"', 'profile = "small"')
+    path.write_text(text.replace('group = "unseen"', 'group = "little-text"'))
+    protocol = read_protocol(path)
+    table = invent_table(protocol, effect=3.0)
+    real = ["en", "de", "yo", "mr"]
+    generated = table.frame["language"].unique()[: len(real)]
+    frame = table.frame[table.frame["language"].isin(generated)]
+    frame = frame.assign(language=frame["language"].map(dict(zip(generated, real, strict=True))))
+    write_table(kept_table("continued-real", tmp_path), type(table)(frame, table.provenance))
+    page = build(tmp_path, protocols)
+    assert "at most 3.2 GiB of text in CC-100, or without any (Marathi and Yoruba)" in page
+    assert "generated languages" not in page and "**Exclusions.**" in page
+
+
 def test_verdict_waits_for_all_blocks_of_both_arms(tmp_path, protocols):
     keep_both(tmp_path, protocols, 3.0)
     keep_table(tmp_path, protocols, "continued", 3)

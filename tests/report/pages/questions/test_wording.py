@@ -170,6 +170,13 @@ def test_interval_is_compared_with_the_smallest_effect_of_interest(low, high, wo
     assert words in text if words else text.endswith("0.60.")
 
 
+@pytest.mark.parametrize("low, high", [(-2.0, -0.6), (-0.4, -0.1), (-2.0, -0.1)])
+def test_effect_against_the_hypothesis_is_not_compared_with_its_size(low, high):
+    against = replace(FINDING, low=low, value=(low + high) / 2, high=high)
+    assert "on the other side of zero than the hypothesis" in explain_power(against, "greater")
+    assert "other side" not in explain_power(against, "less") + explain_power(against)
+
+
 @pytest.mark.parametrize("test", ["difference", "slope", "equivalence", "flat-slope"])
 @pytest.mark.parametrize("direction", ["greater", "less", "two-sided"])
 def test_decision_rule_names_level_and_limit(test, direction):
