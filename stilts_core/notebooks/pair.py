@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from stilts_core.config import RunConfig
+from stilts_core.config import ResolvedConfig, RunConfig
 from stilts_core.errors import RecordError
 from stilts_core.notebooks.paths import notebook_path
 from stilts_core.runs.encoders import check_encoder
@@ -40,7 +40,7 @@ def run_without_page(config: RunConfig) -> Record | None:
         resolved = config.resolved()
         check_encoder(resolved)
         folder = run_folder(resolved, run_checksums(resolved))
-        if record := finished_record(folder):
+        if record := finished_record(folder, with_model=resolved.keep_checkpoint):
             return record
         _say_what_is_wrong(folder)
     from stilts_core.runs import pipeline  # imports PyTorch: not for a finished run
@@ -61,10 +61,10 @@ def run_notebook(config: RunConfig) -> Record:
     resolved = config.resolved()
     check_encoder(resolved)
     folder = run_folder(resolved, run_checksums(resolved))
-    if record := _finished(folder):
+    if record := _finished(folder, resolved):
         return record
     with lock_on(folder / EXECUTED):
-        if record := _finished(folder):
+        if record := _finished(folder, resolved):
             return record
         _say_what_is_wrong(folder)
         unfinished = folder / UNFINISHED
@@ -73,9 +73,11 @@ def run_notebook(config: RunConfig) -> Record:
         return verify_record(folder)
 
 
-def _finished(folder: Path) -> Record | None:
+def _finished(folder: Path, config: ResolvedConfig) -> Record | None:
     """The record of a run whose notebook has been executed; None if the run or its notebook is not finished."""
-    return finished_record(folder) if (folder / EXECUTED).exists() else None
+    if not (folder / EXECUTED).exists():
+        return None
+    return finished_record(folder, with_model=config.keep_checkpoint)
 
 
 def _say_what_is_wrong(folder: Path) -> None:

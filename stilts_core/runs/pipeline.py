@@ -34,6 +34,7 @@ from stilts_core.runs.preparation import (
     task_setting,
 )
 from stilts_core.runs.record import (
+    MODEL,
     SCHEMA,
     Cost,
     DataFacts,
@@ -65,7 +66,7 @@ def run(config: RunConfig) -> Record:
     checksums = run_checksums(resolved)
     folder = run_folder(resolved, checksums)
     with lock_for_run(folder):
-        if finished := finished_record(folder):
+        if finished := finished_record(folder, with_model=resolved.keep_checkpoint):
             # A run that was killed after its record was written leaves its optimiser's state.
             shutil.rmtree(folder / "checkpoint", ignore_errors=True)
             return finished
@@ -134,7 +135,7 @@ class _Run:
         head, phase = self._target_phase(encoder, target, joint, compute)
         phases += [phase] if phase else []
         if config.keep_checkpoint and distributed.rank() == 0:
-            _save_model(self.folder / "model", encoder, head, self.unused_scale)
+            _save_model(self.folder / MODEL, encoder, head, self.unused_scale)
         self.stopwatch.end_stage("target")
         evaluation = self._evaluate(encoder, head, target, data, features, compute)
         self.stopwatch.end_stage("evaluation")

@@ -24,6 +24,7 @@ from stilts_core.tasks.auxiliaries import rename_replaced
 
 SCHEMA = 1
 RECORD = "record.json"  # the file's name in the folder of a run
+MODEL = "model"  # the folder of the trained encoder there, if it is kept
 # What is used as a name of files, in links and in lists: letters, digits and signs that mean nothing to any of them.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 NAME_RULE = "a letter or digit, then up to 199 letters, digits, or any of _ . + -"
@@ -322,17 +323,13 @@ def read_record(path: Path) -> Record:
 
 def _names(record: Record) -> Iterator[tuple[str, str]]:
     """The names in a record that are used as names of files, in links, or to look things up."""
-    yield "run_id", record.run_id
-    yield "profile", record.profile
-    yield "config.profile", record.config.profile
-    yield "config.target", record.config.target
+    yield from (("run_id", record.run_id), ("profile", record.profile), ("metric", record.metric))
+    yield from (("config.profile", record.config.profile), ("config.target", record.config.target))
     links = record.config.intermediate.split(LINK)
     yield from (("config.intermediate", name) for link in links for name in link.split(","))
-    yield "metric", record.metric
     yield from (("metrics", name) for name in record.metrics)
-    yield from (("scores", language) for language in record.scores)
-    yield from (("unscored", language) for language in record.unscored)
-    yield from (("layers", language) for language in record.layers)
+    for field in ("scores", "unscored", "layers"):
+        yield from ((field, language) for language in getattr(record, field))
     for scores in (record.retrieval.before, record.retrieval.after) if record.retrieval else ():
         for by_language in (scores.raw, scores.globally_centred, scores.language_centred):
             yield from (("retrieval", language) for language in by_language)
@@ -362,8 +359,13 @@ def verify_record(folder: Path) -> Record:
     return record
 
 
-def finished_record(folder: Path) -> Record | None:
-    """The record in the folder of a run that is finished (see `verify_record`); None if the run has to be done."""
+def finished_record(folder: Path, *, with_model: bool = False) -> Record | None:
+    """The record in the folder of a run that is finished (see `verify_record`); None if the run has to be done.
+
+    A run of which `keep_checkpoint` asks for the trained encoder is not finished without the folder MODEL.
+    """
+    if with_model and not (folder / MODEL).is_dir():
+        return None
     try:
         return verify_record(folder)
     except (FileNotFoundError, RecordError):

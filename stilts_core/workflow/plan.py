@@ -57,7 +57,8 @@ class Job:
     def done(self) -> bool:
         """Whether the output exists; also whether a run's record shows that it is finished, and an encoder is whole."""
         if self.kind == "pair":
-            return self.output.exists() and finished_record(self.output.parent) is not None
+            with_model = self.config is not None and self.config.keep_checkpoint
+            return self.output.exists() and finished_record(self.output.parent, with_model=with_model) is not None
         if self.kind == "pretrain":
             return self.output.exists() and find_encoder_damage(self.output) is None
         return self.output.exists()

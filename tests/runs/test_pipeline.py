@@ -150,6 +150,11 @@ def test_saved_model_can_be_used_as_an_encoder(do):
     }
 
 
+def test_finished_run_without_its_model_is_done_again_if_the_model_is_asked_for(do):
+    first = do()
+    assert do(keep_checkpoint=True).scores == first.scores and (Path(first.folder) / "model").is_dir()
+
+
 def test_model_of_a_target_without_training_is_saved(do):
     record = do(target="tatoeba", keep_checkpoint=True)
     folder = Path(record.folder) / "model"
