@@ -36,7 +36,7 @@ $(INSTALLED): pyproject.toml constraints.txt tests/oracles.txt
 	touch $@
 
 # The sources of the book, and the first of them that is newer than the book.
-SOURCES = _config.yml _toc.yml book notebooks protocols $(wildcard runs/$(PROFILE))
+SOURCES = _config.yml _toc.yml book notebooks protocols $(wildcard runs/$(PROFILE) runs/lab/lessons runs/lab/encoders)
 NEWER = find $(SOURCES) -newer _build/built -print -quit; \
   find stilts_core -name __pycache__ -prune -o -type f -newer _build/built -print -quit
 
@@ -52,7 +52,7 @@ book: setup $(or $(COMPUTED_$(PROFILE)),recorded) ## run the laboratory's grid a
 	  { $(BIN)/jupyter-book build . -n -W --keep-going || { rm -rf _build/.doctrees; exit 1; }; } && \
 	  mv _build/begun _build/built; \
 	fi
-	@test ! -e $(FAILED) || { echo "Runs failed: see the page Runs of the book in _build/html."; exit 1; }
+	@test ! -e $(FAILED) || { echo "Runs failed: see the page Runs of the book in _build/html, and *.failed under runs/."; exit 1; }
 
 publish: book ## write the book to public/ for GitHub Pages (STILTS_BOOK_URL: another address)
 	$(BIN)/stilts publish
@@ -66,15 +66,17 @@ pdf: publish ## print the book's first part to public/print.pdf (with Debian's c
 	  $(if $(filter 0,$(shell id -u)),--no-sandbox) --print-to-pdf=public/print.pdf "file://$(CURDIR)/public/print.html"
 
 FAILED = runs/.failed-$(PROFILE)
+# Status 1: some runs failed, and the book shows their errors. Any other one, as of a wrong option, ends make.
+RUNS_FAILED = { status=$$?; test $$status = 1 || exit $$status; mkdir -p runs && touch $(FAILED); }
 
 grid: setup ## run what is missing of a profile's grid (SWEEP: more options of `stilts sweep`)
 	@rm -f $(FAILED)
-	$(BIN)/stilts sweep --profile $(PROFILE) $(SWEEP) || { mkdir -p runs && touch $(FAILED); }
+	$(BIN)/stilts sweep --profile $(PROFILE) $(SWEEP) || $(RUNS_FAILED)
 	$(BIN)/stilts lessons
 
 subset: setup ## repeat a part of the grid of real languages (ROWS, COLUMNS), and compare it with the recorded one
-	$(BIN)/stilts study grid --set arms=$(ROWS) --set targets=$(COLUMNS) --blocks seed-0 --pages
-	$(BIN)/stilts study grid --compare
+	@rm -f $(FAILED)
+	$(BIN)/stilts study grid --blocks seed-0 --only arms=$(ROWS) --only targets=$(COLUMNS) --pages || $(RUNS_FAILED)
 
 recorded:
 	@ls runs/$(PROFILE)/*/record.json book/results/$(PROFILE)/*.json 2>/dev/null | grep -q . \

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,7 @@ from typing import Any
 import click
 
 from stilts_core.config import RunConfig
-from stilts_core.errors import ConfigError
-from stilts_core.parameters import LARGEST_SEED, read_names
+from stilts_core.parameters import LARGEST_SEED
 from stilts_core.terminal import config_options
 from stilts_core.workflow.lifeline import follow_lifeline
 from stilts_core.workflow.options import SweepOptions
@@ -139,8 +138,9 @@ def sweep(snakemake: tuple[str, ...], **values: Any) -> None:
 def plan(tflops: float | None, step_ms: float | None, book_dir: Path, **values: Any) -> None:
     """Print what the grid of a profile will cost, before anything runs: time, memory, disk, and smaller grids.
 
-    The options are those of `stilts sweep`. Neither data nor the encoder is needed. The rate is that of recorded runs
-    with such an encoder, or of the benchmark in BOOK_DIR/results/bench.json, unless --tflops gives one.
+    The options are those of the grid and of its runs in `stilts sweep`. Neither data nor the encoder is needed. The
+    rate is that of recorded runs with such an encoder, or of the benchmark in BOOK_DIR/results/bench.json, unless
+    --tflops gives one.
     """
     from stilts_core.workflow.forecast.description import describe_plan
     from stilts_core.workflow.forecast.rates import GivenRate
@@ -160,9 +160,9 @@ def batch(file: Path) -> int:
 
 @main.command()
 @click.argument("name")
-@click.option("--dry-run", "only", flag_value="dry run", help="only the runs, core-hours and detectable effects")
-@click.option("--register", "only", flag_value="register", help="only the registration (of all studies before any run)")
-@click.option("--compare", "only", flag_value="compare", help="only comparison of runs done here with recorded ones")
+@click.option("--dry-run", "step", flag_value="dry run", help="only the runs, core-hours and detectable effects")
+@click.option("--register", "step", flag_value="register", help="only the registration (of all studies before any run)")
+@click.option("--compare", "step", flag_value="compare", help="only comparison of runs done here with recorded ones")
 @click.option("--seeds", type=click.IntRange(1), help="number of seeds (default: the protocol's); exploratory")
 @click.option(
     "--set",
@@ -176,60 +176,29 @@ def batch(file: Path) -> int:
     default="",
     help="encoders, or seeds (seed-0) of a single encoder, whose runs are done now, joined by commas (default: all)",
 )
+@click.option(
+    "--only",
+    "parts",
+    multiple=True,
+    metavar="NAME=VALUES",
+    help="arms, targets or levels whose runs are done now, and compared with recorded ones (may be repeated)",
+)
 @click.option("--keep", is_flag=True, help="also write the table to BOOK_DIR/results/studies, which the book shows")
 @click.option("--cores", type=click.IntRange(1), help="number of runs at once (default: the number of cores)")
 @click.option("--pages", is_flag=True, help="execute the notebook of every run, which makes a page of the book")
 @click.option("--protocols-dir", type=FOLDER, help="folder of protocols (default: protocols)")
 @runs_dir_option
 @book_dir_option
-def study(
-    name: str,
-    only: str | None,
-    seeds: int | None,
-    changes: tuple[str, ...],
-    blocks: str,
-    keep: bool,
-    cores: int | None,
-    pages: bool,
-    protocols_dir: Path | None,
-    runs_dir: Path,
-    book_dir: Path,
-) -> None:
+def study(**values: Any) -> None:
     """Register the study NAME, do its runs, and print its findings.
 
     A study is the file protocols/NAME.toml. Finished runs are reused, also those of other studies; an interrupted study
     resumes. Results of blocks that are not done now come from the table that the book keeps. A changed study is not
     registered, and is exploratory. To measure latency again, remove the table RUNS_DIR/studies/latency.parquet first.
     """
-    from stilts_core.studies.conduct import conduct, describe, describe_findings, open_study, register_study
-    from stilts_core.studies.reproduction import compare_runs
-    from stilts_core.studies.results import kept_table, write_table
+    from stilts_core.workflow.study import study
 
-    if keep and (changes or seeds):
-        raise ConfigError("the book keeps results of unchanged protocols only; leave out --keep, or --set and --seeds")
-    if wrong := [change for change in changes if "=" not in change]:
-        raise ConfigError(f"--set is {wrong[0]!r}; write NAME=VALUES, such as targets=udpos,panx")
-    opened = open_study(name, protocols_dir, dict(change.split("=", 1) for change in changes), seeds)
-    if only == "compare":
-        click.echo(compare_runs(opened, runs_dir, kept_table(name, book_dir)).sentence)
-        return
-    if only == "register":
-        register_study(opened)
-    click.echo(describe(opened))
-    if only:
-        return
-
-    def execute(configs: Sequence[Mapping[str, Any]]) -> None:
-        from stilts_core.workflow.sweep import sweep
-
-        common = {"runs_dir": str(runs_dir), "quiet": True}
-        sweep([RunConfig.from_dict({**config, **common}) for config in configs], cores=cores, no_page=not pages)
-
-    kept = kept_table(name, book_dir)
-    table = conduct(opened, execute, runs_dir, blocks=read_names("blocks", blocks) if blocks else (), kept=kept)
-    if keep:
-        click.echo(f"Table: {write_table(kept, table)}")
-    click.echo(describe_findings(opened, table))
+    study(**values)
 
 
 @main.command()

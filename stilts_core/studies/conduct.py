@@ -10,11 +10,10 @@ from typing import Any
 
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, StudyError
-from stilts_core.runs.record import find_records
+from stilts_core.runs.record import MODEL, find_records
 from stilts_core.studies import choice, latency
 from stilts_core.studies.collection import collect
-from stilts_core.studies.design import Design, change_protocol, expand
-from stilts_core.studies.differences import TooFewPairs
+from stilts_core.studies.design import Design, DesignCell, change_protocol, expand
 from stilts_core.studies.fields import identify
 from stilts_core.studies.findings import Finding, conclude
 from stilts_core.studies.forecast import Forecast, forecast
@@ -147,20 +146,54 @@ def conduct(
     unknown block.
     """
     protocol = study.protocol
-    if unknown := [name for name in blocks if name not in protocol.blocks]:
-        known = f"the {protocol.block_noun}s {', '.join(protocol.blocks)}"
-        raise ConfigError(f"there is no block {unknown[0]!r}; choose from {known}")
+    runs = choose_runs(study, blocks)
     if not study.changed:
         register_study(study)
-    chosen = set(blocks or required_blocks(protocol, study.registration))
-    execute([run for run in study.design.configs if protocol.block_of(run["encoder"], run["seed"]) in chosen])
+    execute(runs)
     table = gather(study, runs_dir)
-    if kept and not study.changed and kept.exists():
+    # A measurement of latency is whole: it belongs to one machine and one time.
+    if kept and not protocol.latency and not study.changed and kept.exists():
         earlier = read_table(kept)
         if earlier.provenance["digest"] == protocol.digest:
             table = merge_tables(protocol, earlier, table)
     write_table(study.results_path(runs_dir), table)
     return table
+
+
+def choose_runs(
+    study: Study, blocks: Sequence[str] = (), parts: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Return the runs of some blocks (default: all that the study requires).
+
+    `parts` limits them to arms, targets or levels of factors, joined by commas. Raises ConfigError for an unknown name,
+    or if no run is left.
+    """
+    protocol = study.protocol
+    known = {"arms": [*protocol.arms], "targets": [*protocol.targets]}
+    known |= {factor: [*levels] for factor, levels in protocol.factors.items()}
+    wanted = {name: text.split(",") for name, text in (parts or {}).items()}
+    for name, values in wanted.items():
+        if name not in known:
+            raise ConfigError(f"--only {name}: choose {', '.join(known)}")
+        if unknown := [value for value in values if value not in known[name]]:
+            raise ConfigError(f"--only {name}: there is no {unknown[0]!r}; choose from {', '.join(known[name])}")
+    if unknown := [name for name in blocks if name not in protocol.blocks]:
+        names = f"the {protocol.block_noun}s {', '.join(protocol.blocks)}"
+        raise ConfigError(f"there is no block {unknown[0]!r}; choose from {names}")
+    chosen = set(blocks or required_blocks(protocol, study.registration))
+    cells = tuple(
+        cell
+        for cell in study.design.cells
+        if protocol.block_of(cell.encoder, cell.seed) in chosen and _is_among(cell, wanted)
+    )
+    if not cells:
+        raise ConfigError("--only leaves no run: no arm has such a target and level; name others")
+    return Design(cells).configs
+
+
+def _is_among(cell: DesignCell, wanted: Mapping[str, Sequence[str]]) -> bool:
+    names = {"arms": cell.arm, "targets": cell.target, **cell.levels}
+    return all(names[name] in values for name, values in wanted.items())
 
 
 def conclude_study(study: Study, table: StudyTable) -> list[Finding]:
@@ -176,8 +209,8 @@ def describe_findings(study: Study, table: StudyTable) -> str:
     """
     try:
         return "\n".join(finding.sentence for finding in conclude_study(study, table))
-    except TooFewPairs as error:
-        if set(study.protocol.blocks) <= set(table.provenance["blocks"]):
+    except StudyError as error:
+        if {*required_blocks(study.protocol, study.registration)} <= {*table.provenance["blocks"]}:
             raise
         return f"No findings yet: {error}"
 
@@ -210,7 +243,7 @@ def gather(study: Study, runs_dir: Path) -> StudyTable:
     path = study.results_path(runs_dir)
     if path.exists() and (table := read_table(path)).provenance.get("digest") == protocol.digest:
         return table
-    models = {cell.identity: runs_dir / record.profile / record.run_id / "model" for cell, record in records}
+    models = {cell.identity: runs_dir / record.profile / record.run_id / MODEL for cell, record in records}
     if missing := [folder for folder in models.values() if not folder.is_dir()]:
         raise StudyError(f"{missing[0]} not found: the run kept no encoder; delete the run's folder and run again")
     folders = {

@@ -32,9 +32,9 @@ class Reproduction:
         """What agrees with the recorded runs, and what does not."""
         return "\n".join(
             [
-                f"{self.runs} runs were done here and are recorded. The means of {self.runs - len(self.outside)} lie "
-                f"within their recorded intervals, and {self.inside} of {self.scores} scores of single languages. The "
-                f"largest difference of a score is {self.largest:.2f} points.",
+                f"Runs that were done here and are recorded: {self.runs}. The means of {self.runs - len(self.outside)} "
+                f"lie within their recorded intervals, and {self.inside} of {self.scores} scores of single languages. "
+                f"The largest difference of a score is {self.largest:.2f} points.",
                 *self.outside,
             ]
         )

@@ -240,14 +240,33 @@ def test_command_passes_the_runs_to_a_sweep(protocols, tmp_path, monkeypatch, pa
     assert len(seen) == 8 and set(seen) == {(name, str(tmp_path / "runs"), not pages, 1) for name in ("none", "mnli")}
 
 
+def test_part_of_a_study_is_done_and_compared_without_findings(protocols, tmp_path, monkeypatch):
+    runs_dir, book = tmp_path / "runs", tmp_path / "book"
+    study = open_study("invented", protocols)
+    write_table(kept_table("invented", book), conduct(study, fake_runs(tmp_path / "earlier"), tmp_path / "earlier"))
+
+    def sweep(configs, **_):
+        fake_runs(runs_dir)([{k: v for k, v in config.to_dict().items() if k != "runs_dir"} for config in configs])
+
+    monkeypatch.setattr("stilts_core.workflow.sweep.sweep", sweep)
+    folders = ["--protocols-dir", str(protocols), "--runs-dir", str(runs_dir), "--book-dir", str(book)]
+    part = ["--only", "arms=direct", "--only", "targets=xnli", "--blocks", "lab,lab-2"]
+    output = CliRunner().invoke(cli.main, ["study", "invented", *folders, *part], catch_exceptions=False).output
+    assert "Runs that were done here and are recorded: 2. The means of 2 lie" in output and "supported" not in output
+    for wrong, message in (("arms=qqp", "there is no 'qqp'; choose from direct"), ("task=x", "choose arms, targets")):
+        with pytest.raises(ConfigError, match=message):
+            CliRunner().invoke(cli.main, ["study", "invented", *folders, "--only", wrong], catch_exceptions=False)
+
+
 def test_study_of_latency_measures_trained_encoders_once(protocols, tmp_path, monkeypatch):
     table = "[latency]\nblocks = 4\nbatch_sizes = [1]\nlengths = [8]\n"
     text = TEXT.replace('test = "difference"', 'test = "equivalence"\nmetric = "processor_seconds"')
+    text = text.replace('["lab", "lab-1", "lab-2", "lab-3"]', '["lab"]')
     (protocols / "slow.toml").write_text(text + table)
     study, runs_dir = open_study("slow", protocols), tmp_path / "runs"
     with pytest.raises(StudyError, match="model not found: the run kept no encoder"):
         conduct(study, fake_runs(runs_dir), runs_dir)
-    for number in range(8):
+    for number in range(2):
         (runs_dir / "lab" / f"run-{number}" / "model").mkdir()
     folders, draw = [], random.Random(0)
 
@@ -261,11 +280,13 @@ def test_study_of_latency_measures_trained_encoders_once(protocols, tmp_path, mo
     assert len(folders) == 4 * 4 and all(folder.is_dir() for folder in folders)
     (origins,) = {tuple(block["origins"]) for block in gather(study, runs_dir).provenance["blocks"].values()}
     assert origins == ("c" * 12,)  # of the measurement, not of the trained encoders
-    assert conclude(study, fake_runs(runs_dir), runs_dir) == [finding] and len(folders) == 4 * 4
+    write_table(tmp_path / "kept.parquet", gather(study, runs_dir))  # which an earlier call kept in the book
+    again = conclude(study, fake_runs(runs_dir), runs_dir, kept=tmp_path / "kept.parquet")
+    assert again == [finding] and len(folders) == 4 * 4
 
 
 def test_wrong_options_are_errors(protocols):
-    with pytest.raises(ConfigError, match="unchanged protocols only"):
+    with pytest.raises(ConfigError, match="whole results of unchanged protocols only"):
         CliRunner().invoke(cli.main, ["study", "ratio", "--keep", "--seeds", "2"], catch_exceptions=False)
     with pytest.raises(ConfigError, match="write NAME=VALUES"):
         CliRunner().invoke(cli.main, ["study", "ratio", "--set", "udpos"], catch_exceptions=False)
