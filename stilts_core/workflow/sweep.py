@@ -1,28 +1,35 @@
 """`stilts sweep`: the grid of a profile through Snakemake."""
 
+import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, SweepError, shown
 from stilts_core.pretraining.record import copy_record
+from stilts_core.storage.atomic import whole_file
 from stilts_core.storage.environment import available_cores
 from stilts_core.storage.locks import lock_on
 from stilts_core.workflow.batches import group_runs
 from stilts_core.workflow.lifeline import lifeline
 from stilts_core.workflow.options import SweepOptions
 from stilts_core.workflow.plan import KINDS, Job, jobs_of, write_plan
+from stilts_core.workflow.resources import CLUSTER_JOBS
 from stilts_core.workflow.warm_process import AVAILABLE, WarmProcess
 from stilts_core.workflow.watch import Watch
 
 HERE = Path(__file__).parent
-CLUSTER_JOBS = 16  # jobs at once on a cluster, at which the sizes of batches aim
+Settings = dict[str, str | int]
 
 
 def sweep(
@@ -75,11 +82,13 @@ def uses_gpu(profile: str) -> bool:
 def visible_gpus() -> list[str]:
     """Return the GPUs that PyTorch would see, named as in CUDA_VISIBLE_DEVICES, without starting CUDA."""
     if (names := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [name.strip() for name in names.split(",") if name.strip()]
+        every = [name.strip() for name in names.split(",") if name.strip()]
+        return list(takewhile(lambda name: name != "-1", every))
     if not shutil.which("nvidia-smi"):
         return []
     query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    return subprocess.run(query, capture_output=True, text=True).stdout.split()
+    answer = subprocess.run(query, capture_output=True, text=True)  # a failure is explained on stdout
+    return answer.stdout.split() if answer.returncode == 0 else []
 
 
 def _summary(jobs: list[Job], missing: list[Job], profile: str) -> str:
@@ -109,36 +118,36 @@ def _require_one_folder(configs: list[RunConfig]) -> None:
             raise ConfigError(f"{name} is {' and '.join(map(shown, values))} in one sweep; make a sweep for each")
 
 
-def _snakemake_options(plan: Path, chosen: SweepOptions, profile: str, gpus: int) -> tuple[list[str], list[str]]:
+def _snakemake_options(plan: Path, chosen: SweepOptions, profile: str, gpus: int) -> tuple[list[str], Settings]:
     """The options for Snakemake's command line, and the settings that the Snakefile reads as its config."""
     options = [
         *("--snakefile", str(HERE / "Snakefile"), "--workflow-profile", str(HERE / "profiles" / chosen.executor)),
         *("--directory", str(plan.parent)),
     ]
-    settings = [f"plan={plan}"]
+    settings: Settings = {"plan": str(plan)}
     if chosen.executor == "local":
         gpu_slots = gpus * chosen.jobs_per_gpu
-        cores = max(chosen.cores or available_cores(), gpu_slots)
+        cores = chosen.cores or max(available_cores(), gpu_slots)
         options += ["--cores", str(cores), "--resources", f"gpu={gpu_slots}"]
-        settings += [f"gpu={int(gpu_slots > 0)}"]
+        settings |= {"gpu": int(gpu_slots > 0)}
     else:
-        settings += ["cluster=1", f"gpu={int(uses_gpu(profile))}"]
+        settings |= {"cluster": 1, "gpu": int(uses_gpu(profile))}
     return options, settings
 
 
-def _check_plan(options: list[str], settings: list[str], plan: Path) -> None:
+def _check_plan(options: list[str], settings: Settings, plan: Path) -> None:
     log = plan.with_name("snakemake.log")
-    if _snakemake([*options, "--dry-run", "--config", *settings], log):
+    if _snakemake([*options, "--dry-run", *_configured(plan, settings)], log):
         raise SweepError(f"Snakemake does not accept the plan:\n{log.read_text(encoding='utf-8')}")
 
 
 def _compute(
-    missing: list[Job], options: list[str], settings: list[str], plan: Path, gpus: list[str], executor: str
+    missing: list[Job], options: list[str], settings: Settings, plan: Path, gpus: list[str], executor: str
 ) -> str | None:
     """Compute the missing jobs; returns a message that says what failed, None if all are done."""
     log = plan.with_name("snakemake.log")
     with Watch(missing) as watch, _warm_command(gpus, executor) as command:
-        status = _snakemake([*options, "--config", *settings, *command], log)
+        status = _snakemake([*options, *_configured(plan, settings | command)], log)
     if watch.failed:
         return watch.summary()
     if status:
@@ -148,31 +157,65 @@ def _compute(
 
 
 @contextmanager
-def _warm_command(gpus: list[str], executor: str) -> Iterator[list[str]]:
+def _warm_command(gpus: list[str], executor: str) -> Iterator[Settings]:
     """The setting by which the Snakefile runs `stilts` in a warm process; none where there can be no such process.
 
     The commands of a sweep on this machine end with it.
     """
     if executor != "local":
-        yield []
+        yield {}
     elif AVAILABLE:
         with WarmProcess(gpus) as process, lifeline(Path(process.folder)):
-            yield [f"stilts={shlex.join(process.command())}"]
+            yield {"stilts": shlex.join(process.command())}
     else:
         with TemporaryDirectory(prefix="stilts-") as folder, lifeline(Path(folder)):
-            yield []
+            yield {}
+
+
+def _configured(plan: Path, settings: Settings) -> list[str]:
+    """The option for the settings, from a file: on the command line they would be YAML, where ` #` ends a path."""
+    path = plan.with_name("settings.json")
+    with whole_file(path) as part:
+        part.write_text(json.dumps(settings, allow_nan=False), encoding="utf-8")
+    return ["--configfile", str(path)]
 
 
 def _snakemake(arguments: list[str], log: Path) -> int:
     """Run Snakemake in this process, so that it ends with this process, and return its exit status."""
     from snakemake.cli import main
 
-    with log.open("w", encoding="utf-8") as file, redirect_stderr(file), redirect_stdout(file):
+    with log.open("w", encoding="utf-8") as file, redirect_stderr(file), redirect_stdout(file), _own_signals():
         try:
             main(arguments)
         except SystemExit as end:
             return int(end.code or 0)
     return 0
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end if there was one, which Snakemake reports as failed jobs.
+
+    The handler of SIGTERM, which Snakemake replaces, is restored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        interrupted.set()
+        signal.default_int_handler(number, frame)
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 def _copy_encoder_records(jobs: list[Job], runs_dir: Path) -> None:

@@ -23,7 +23,8 @@ PATIENCE = 300  # seconds, for a busy machine
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory, tiny_xlmr):
     """Starts `stilts sweep` for two rows and two targets on the toy data; `sweep.runs` is the folder of runs."""
-    folder = tmp_path_factory.mktemp("sweep") / "{a} b"  # braces are wildcards in Snakemake, and blanks end a word
+    # Braces are wildcards in Snakemake, blanks end a word, and the other signs are YAML.
+    folder = tmp_path_factory.mktemp("sweep") / "{a} #b: c"
     folder.mkdir()
     environment = os.environ | {"STILTS_DATA": str(toy_data.write_data(folder / "data")), "CUDA_VISIBLE_DEVICES": ""}
 
@@ -54,16 +55,32 @@ def outputs(runs: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in paths}
 
 
-@pytest.fixture(scope="module")
-def killed(sweep) -> tuple[dict[str, int], tuple[int, str]]:
-    """The outputs of a sweep when it was killed; exit status and text of the next sweep, which was not killed."""
-    process = sweep()
+def stop(sweep, number: signal.Signals) -> tuple[int, str]:
+    """Send a signal to a sweep when it has computed something; its exit status and what it printed."""
+    process, before = sweep(), outputs(sweep.runs)
     give_up = time.monotonic() + PATIENCE
-    while not outputs(sweep.runs) and process.poll() is None and time.monotonic() < give_up:
+    while outputs(sweep.runs) == before and process.poll() is None and time.monotonic() < give_up:
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=PATIENCE)
+    process.send_signal(number)
+    return wait(process)
+
+
+@pytest.fixture(scope="module")
+def interrupted(sweep) -> tuple[int, str]:
+    """Exit status and text of the first sweep, which a user interrupts."""
+    return stop(sweep, signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def killed(sweep, interrupted) -> tuple[dict[str, int], tuple[int, str]]:
+    """The outputs of a sweep when it was killed; exit status and text of the next sweep, which was not killed."""
+    stop(sweep, signal.SIGKILL)
     return outputs(sweep.runs), wait(sweep())
+
+
+def test_interrupted_sweep_is_not_called_failed(interrupted):
+    status, text = interrupted
+    assert status == 130 and "Interrupted" in text and "failed" not in text
 
 
 def test_killed_sweep_resumes_and_computes_nothing_twice(sweep, killed):
@@ -170,5 +187,17 @@ def test_record_of_a_pretrained_encoder_is_copied_to_the_runs(tmp_path):
 def test_visible_gpus_are_those_of_the_environment_variable(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-7f")
     assert visible_gpus() == ["2", "GPU-7f"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for hidden in ("", "-1", "-1,0"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+        assert visible_gpus() == []
+
+
+def test_failing_nvidia_smi_shows_no_gpus(monkeypatch, tmp_path):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho NVIDIA-SMI has failed\nexit 9\n")
+    program.chmod(0o755)
     assert visible_gpus() == []
+    program.write_text("#!/bin/sh\necho 0\necho 1\n")
+    assert visible_gpus() == ["0", "1"]
