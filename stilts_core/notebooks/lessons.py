@@ -17,6 +17,7 @@ from stilts_core.notebooks.reader import READER_SIZES
 from stilts_core.pretraining.recipe import lab_identity
 from stilts_core.storage.atomic import write_whole
 from stilts_core.storage.environment import available_cores, environment, limit_threads
+from stilts_core.storage.locks import lock_on
 
 if TYPE_CHECKING:
     from stilts_core.notebooks.execution import Parameter
@@ -60,21 +61,26 @@ def execute_rerun(name: str, runs_dir: Path, **parameters: "Parameter") -> bool:
 def execute_lesson(name: str, runs_dir: Path, **parameters: "Parameter") -> bool:
     """Execute a lesson, unless its executed notebook is up to date; True if the lesson was executed.
 
-    The runs of a study are in RUNS_DIR/questions. Raises RunError where a cell fails; the executed notebook then shows
-    where.
+    The runs of a study are in RUNS_DIR/questions. Of several processes one executes the lesson, and the others wait.
+    Raises RunError where a cell fails; NAME.unfinished.ipynb then shows where.
     """
     if (name in RERUNS or name == OWN_QUESTION) and (folder := str(runs_dir / "questions")) != "runs/questions":
         parameters.setdefault("folder", folder)  # unless it is the notebook's own default
     output, identity = executed_lesson(name, runs_dir), identify_notebook(name, parameters)
-    if output.exists() and _recorded_identity(output) == identity:
+    if _recorded_identity(output) == identity:
         return False
     from stilts_core.notebooks.execution import execute_notebook  # imports papermill: 0.5 s
 
-    before = _processor_seconds()
-    execute_notebook(committed_notebook(name), output, parameters)
-    content = _read(output)
-    content["metadata"] |= {IDENTITY: identity, COST: round(_processor_seconds() - before, 1)}
-    write_whole(output, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
+    unfinished = output.with_suffix(f".unfinished{output.suffix}")
+    with lock_on(output):
+        if _recorded_identity(output) == identity:
+            return False
+        before = _processor_seconds()
+        execute_notebook(committed_notebook(name), unfinished, parameters)
+        content = _read(unfinished)
+        content["metadata"] |= {IDENTITY: identity, COST: round(_processor_seconds() - before, 1)}
+        write_whole(output, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
+        unfinished.unlink()
     return True
 
 
@@ -90,10 +96,10 @@ def _processor_seconds() -> float:
 
 
 def _recorded_identity(notebook: Path) -> str | None:
-    """The identity in an executed lesson; None for one that is damaged, which is executed again."""
+    """The identity in an executed lesson; None if it is missing or damaged, so that it is executed again."""
     try:
         return _read(notebook)["metadata"].get(IDENTITY)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stilts_core.config import LABORATORY, PROFILES
+from stilts_core.config import PROFILES
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.failed_runs import find_failures
 from stilts_core.report.page_writer import PageWriter
@@ -48,7 +48,10 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
     kept = recorded.read_grids(book_dir, protocols)
     pages = {
         "tasks": reference.build_tasks(),
-        "languages": reference.build_languages(),
+        # Grids that the book keeps lead to the laboratory's languages, whatever the profile.
+        "languages": f"## The laboratory's languages\n\n{laboratory.build_overview()}\n"
+        f"## The languages of the benchmarks\n\n{reference.build_languages()}",
+        **{f"languages/{name}": page for name, page in laboratory.build_pages().items()},
         "parameters": reference.build_parameters(),
         "published": published.build_page({f"profile {profile}": grid, **_named_grids(kept)}, writer),
         "results": overview.build_results(grid, profile, place),
@@ -62,12 +65,6 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
     }
     for target in grid.targets:
         pages[f"targets/{target}"] = targets.build_page(grid, target, place.below_targets())
-    if source == LABORATORY:
-        pages["languages"] = (
-            f"## The laboratory's languages\n\n{laboratory.build_overview()}\n"
-            f"## The languages of the benchmarks\n\n{pages['languages']}"
-        )
-        pages |= {f"languages/{name}": page for name, page in laboratory.build_pages().items()}
     for name, page in pages.items():
         writer.write(f"generated/{name}.md", page)
     chapters = questions.write_chapters(writer, protocols)

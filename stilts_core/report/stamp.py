@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 FACTS = PACKAGE / "tasks" / "facts"
 # Where `studies.protocol.locate_protocol` looks; importing it would take longer than the comparison.
 PROTOCOLS = (Path("protocols"), PACKAGE / "studies" / "files", PACKAGE.parent / "protocols")
+NOTEBOOKS = (Path("notebooks"), PACKAGE / "notebooks" / "files", PACKAGE.parent / "notebooks")
 NAME = "generated/.stamp"  # in the book's folder
 
 
@@ -33,6 +34,9 @@ def _stamp(profile: str, runs: Path, book_dir: Path) -> str:
     inputs = [
         *(runs / profile).glob("*/*.json"),
         *(runs / profile).glob("*/*.ipynb"),
+        *(runs / "lab" / "lessons").glob("*.ipynb"),
+        *(runs / "lab" / "encoders").glob("*.json"),
+        *(path for folder in NOTEBOOKS for path in folder.glob("*.ipynb")),
         book_dir / "results" / "bench.json",
         *(book_dir / "results" / profile).rglob("*.json"),
         *PACKAGE.rglob("*.py"),

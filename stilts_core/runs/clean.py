@@ -1,5 +1,6 @@
 """What no run needs any more: temporary leftovers, state of finished trainings, checkpoints and old cache entries."""
 
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from stilts_core.storage.cache import cache_folder
 from stilts_core.storage.leftovers import find_temporary_folders, remove
 from stilts_core.storage.locks import Locked, lock_on
 
+RUN_NAME = re.compile(r"-s\d+-[0-9a-f]{10}$")  # of the folder of a run, as `RunConfig.run_id` ends
 UNUSED_DAYS = 30  # after which a cache entry counts as no longer needed
 CHECKPOINTS = "checkpoints"
 
@@ -71,8 +73,8 @@ def _in_runs(runs_dir: Path) -> Iterator[Superfluous]:
                 used |= {phase.checkpoint for phase in read_record(folder / RECORD).phases}
             except RecordError:
                 is_known = False  # its checkpoint is unknown, so no checkpoint may be removed
-        else:
-            is_known = is_known and folder.name.startswith(".")  # an unfinished run may need any checkpoint
+        elif RUN_NAME.search(folder.name):
+            is_known = False  # an unfinished run may need any checkpoint
     for folder in (runs_dir, runs_dir / CHECKPOINTS, *folders):
         for path in find_unfinished(folder):
             yield _item(path, "left by a process that was killed")

@@ -178,8 +178,10 @@ def test_lesson_is_reused_and_executed_again_with_another_parameter(runs, execut
     assert not execute_lesson("new_language", runs, **TOY["new_language"])
     with pytest.raises(RunError, match="order is 'SOVO'; choose one of SVO, SOV, VSO, VOS"):
         execute_lesson("new_language", runs / "wrong", order="SOVO")
-    failed = nbformat.read(executed_lesson("new_language", runs / "wrong"), as_version=4)
+    finished = executed_lesson("new_language", runs / "wrong")
+    failed = nbformat.read(finished.with_suffix(".unfinished.ipynb"), as_version=4)
     assert any(output.output_type == "error" for cell in failed.cells for output in cell.get("outputs", []))
+    assert not finished.exists()  # a failure replaces nothing
 
 
 def test_only_lessons_that_are_due_are_executed_and_latency_is_measured_last(runs, executed, tmp_path):

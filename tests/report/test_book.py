@@ -107,7 +107,7 @@ def test_book_without_runs_builds_and_names_the_command(tmp_path):
     for name in ("results", "transfer", "runs", "status"):
         page = read_text(empty / "book" / f"{name}.html")
         assert "No run of profile small has been recorded yet" in page and "stilts run --profile small" in page
-    folders = ("/languages/", "/targets/", "/pairs/")
+    folders = ("/generated/targets/", "/pairs/")
     assert not [page for page in list_pages(empty) if any(folder in page for folder in folders)]
 
 

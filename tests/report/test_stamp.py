@@ -33,6 +33,8 @@ def test_a_report_is_up_to_date_until_one_of_its_files_changes(tmp_path):
         "book/results/small/recorded.json",
         "book/results/bench.json",
         "book/results/studies/ratio.parquet",
+        "runs/lab/lessons/read_effect.ipynb",
+        "runs/lab/encoders/lab.json",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}")

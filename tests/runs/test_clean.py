@@ -20,7 +20,7 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     runs = tmp_path / "runs"
     write_record(runs / "small" / "finished", synthetic_record("none", "xnli"))
-    for name in ("small/finished/checkpoint/step-1", "checkpoints/orphan"):
+    for name in ("small/finished/checkpoint/step-1", "checkpoints/orphan", "lab/encoders", "lab/lessons"):
         (runs / name).mkdir(parents=True)
         (runs / name / "tensors").write_bytes(b"x" * 1000)
     leftover = runs / "small" / "finished" / f".record.json.{'0' * 32}"
@@ -72,7 +72,7 @@ def test_what_a_process_uses_stays(runs, tmp_path):
 
 
 def test_unfinished_run_keeps_all_checkpoints(runs, tmp_path):
-    (runs / "small" / "unfinished").mkdir()
+    (runs / "small" / "mnli-xnli-lab-s0-0123456789").mkdir()
     assert "runs/checkpoints/orphan" not in names(find_superfluous(runs), tmp_path)
 
 

@@ -97,7 +97,7 @@ def draw_growth(curves: MeasuredFigures) -> str | None:
     if not curves:
         return None
     rows = (len(curves) + 1) // 2
-    with styled_figure(2.3 * (len(curves) + 1) // 2, WIDTH) as figure:
+    with styled_figure(2.3 * rows, WIDTH) as figure:
         panels: Iterable[Axes] = iter(figure.subplots(rows, 2, squeeze=False).flat)
         for (name, peers), axes in zip(curves.items(), panels, strict=False):
             (entry,) = peers.values()

@@ -158,7 +158,7 @@ def draw_layers(grid: Grid, target: str) -> str | None:
         axes = figure.add_subplot()
         for row, sweep in sweeps.items():
             axes.plot(sweep, **_line_style(row, best_row))
-        if len(sweeps) > 2:
+        if sweeps.keys() - {BASELINE, best_row}:
             axes.plot([], [], color=LIGHT_GREY, label="other rows")
         axes.set_xlabel(HIDDEN_STATE)
         axes.set_ylabel(f"{metric_name(get_task(target).metric)}, 0–100")

@@ -16,9 +16,8 @@ from stilts_core.runs.record import Record
 def explain_no_runs(profile: str) -> str:
     """The content of a page without any record: the commands that make records."""
     return (
-        f"No run of profile `{profile}` has been recorded yet. `make book PROFILE={profile}` runs its grid and builds "
-        f"the book, `stilts run --profile {profile}` does one run, and `stilts report --profile {profile}` then fills "
-        "this page.\n"
+        f"No run of profile `{profile}` has been recorded yet. `stilts run --profile {profile}` does one run, `stilts "
+        f"sweep --profile {profile}` the whole grid, and `stilts report --profile {profile}` then fills this page.\n"
     )
 
 
@@ -34,8 +33,8 @@ def build_results(grid: Grid, profile: str, place: GridPlace) -> str:
     )
     if len(seeds) == 1:
         introduction += (
-            f"seed {seeds[0]} only. One seed cannot distinguish an effect from chance: `stilts sweep --seeds 0,1,2` "
-            "adds other seeds."
+            f"seed {seeds[0]} only. One seed cannot distinguish an effect from chance: `stilts sweep --profile "
+            f"{profile} --seeds 0,1,2` adds other seeds."
         )
     else:
         introduction += f"seeds {', '.join(map(str, seeds))}."
