@@ -99,7 +99,7 @@ def phase_schedule(config: ResolvedConfig, phase: PhaseName, setting: TaskSettin
 def prepare_auxiliary(
     config: ResolvedConfig, texts: Sequence[TextExample], sizes: list[int], length: int, encoder: Encoder
 ) -> Auxiliary:
-    """What is trained on the unlabelled texts of a run, of which an input has at most `length` sub-words.
+    """What the last intermediate phase trains on unlabelled texts, of which an input has at most `length` sub-words.
 
     `sizes` are the numbers of texts by language, in the order of the texts.
     """
@@ -109,7 +109,7 @@ def prepare_auxiliary(
         temperature = 1 / config.text_alpha if config.text_alpha else math.inf
         shares = compute_sampling_shares(sizes, temperature=temperature)
     return make_auxiliary(
-        config.auxiliary or "mlm",
+        config.auxiliary if config.last_tasks and config.auxiliary else "mlm",
         texts,
         features,
         seed=config.seeds.selection,

@@ -176,6 +176,12 @@ def test_adversary_is_trained_beside_the_intermediate_task_and_its_accuracy_is_r
     assert scores_of(do(auxiliary="reversal", auxiliary_weight=0.0)) != scores_of(record)
 
 
+def test_chain_trains_masked_language_modelling_whatever_stands_beside_its_tasks(do):
+    record = do(intermediate="mnli>mlm", auxiliary="reversal", auxiliary_weight=0.1, text_examples=15)
+    first, second = ({point["task"] for point in phase.curve} for phase in record.phases[:2])
+    assert (first, second) == ({"mnli", "reversal"}, {"mlm"})
+
+
 def test_layer_that_the_adversary_cannot_read_is_an_error_before_data_are_read(do):
     with pytest.raises(ConfigError, match=r"auxiliary_layer is 4; .* has 3 layers, choose from 0 to 3"):
         do(auxiliary="reversal", auxiliary_layer=4)
