@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +39,18 @@ def test_conda_environment_installs_the_package_as_make_setup_does():
 @pytest.mark.parametrize("requirement", [*map(Requirement, DECLARED)], ids=str)
 def test_every_dependency_is_pinned_inside_its_range(requirement):
     assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
+
+
+def test_every_pinned_version_takes_the_oldest_python_that_the_package_takes():
+    oldest = PROJECT["requires-python"].removeprefix(">=") + ".0"
+    refusing = []
+    for name in pins():
+        try:
+            needed = importlib.metadata.metadata(name).get("Requires-Python") or ""
+        except importlib.metadata.PackageNotFoundError:
+            continue  # of another extra
+        refusing += [] if SpecifierSet(needed).contains(oldest) else [f"{name} needs {needed}"]
+    assert refusing == []
 
 
 def imports_of(folder: Path) -> set[str]:
