@@ -26,12 +26,13 @@ help: ## list these targets
 
 setup: $(INSTALLED) ## create a virtual environment in .venv, with this package and the pinned versions of its dependencies
 
-# Without the constraints pip would install a torch with gigabytes of CUDA libraries.
+# Without the constraints pip would install a torch with gigabytes of CUDA libraries; Debian's pip builds old packages only
+# with --use-pep517.
 $(INSTALLED): pyproject.toml constraints.txt tests/oracles.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or later is required. Choose one: make setup PYTHON=python3.12"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[book,test]' --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --editable '.[book,test]' --constraint constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/oracles.txt
 	touch $@
 
