@@ -95,13 +95,9 @@ def has_study(name: str, folder: Path | None = None) -> bool:
     return True
 
 
-def describe(study: Study) -> str:
-    """Return what a study will do: its runs, its forecast, and what it can detect."""
-    protocol, size = study.protocol, study.forecast
-    long = size.core_hours >= SHORT
-    cost = f"{size.core_hours:.1f} core-hours" if long else f"{60 * size.core_hours:.1f} core-minutes"
-    if size.measuring:
-        cost += f" ({size.measuring:.1f} of them measuring latency)"
+def describe(study: Study, part: Design | None = None) -> str:
+    """Return what a study will do: its runs, its forecast, what of it is done now, and what it can detect."""
+    protocol = study.protocol
     lines = [
         protocol.question,
         f"Hypothesis: {protocol.hypothesis}",
@@ -109,7 +105,8 @@ def describe(study: Study) -> str:
         f"{len(study.design.cells)} cells: {_count(protocol.arms, 'arm')}, {_count(protocol.targets, 'target')}, "
         f"{_count(protocol.encoders, 'encoder')}, {_count(protocol.seeds, 'seed')}"
         + "".join(f", {_count(levels, 'level')} of {factor}" for factor, levels in protocol.factors.items()),
-        f"{size.runs} runs with {size.phases} shared intermediate phases; forecast: {cost}",
+        _size_line(study.forecast),
+        *([f"Now: {_size_line(forecast(protocol, part))}"] if part else []),
         f"Protocol: {study.path} (digest {protocol.digest[:12]})",
         f"Status: {_status(study)}",
         "",
@@ -117,6 +114,15 @@ def describe(study: Study) -> str:
         *(_detectable_line(protocol, contrast) for contrast in protocol.family),
     ]
     return "\n".join(lines)
+
+
+def _size_line(size: Forecast) -> str:
+    long = size.core_hours >= SHORT
+    cost = f"{size.core_hours:.1f} core-hours" if long else f"{60 * size.core_hours:.1f} core-minutes"
+    if size.measuring:
+        cost += f" ({size.measuring:.1f} of them measuring latency)"
+    phases = _count(range(size.phases), "shared intermediate phase")
+    return f"{_count(range(size.runs), 'run')} with {phases}; forecast: {cost}"
 
 
 def register_study(study: Study) -> Registration:
@@ -146,10 +152,10 @@ def conduct(
     unknown block.
     """
     protocol = study.protocol
-    runs = choose_runs(study, blocks)
+    part = choose_part(study, blocks)
     if not study.changed:
         register_study(study)
-    execute(runs)
+    execute(part.configs)
     table = gather(study, runs_dir)
     # A measurement of latency is whole: it belongs to one machine and one time.
     if kept and not protocol.latency and not study.changed and kept.exists():
@@ -160,10 +166,8 @@ def conduct(
     return table
 
 
-def choose_runs(
-    study: Study, blocks: Sequence[str] = (), parts: Mapping[str, str] | None = None
-) -> list[dict[str, Any]]:
-    """Return the runs of some blocks (default: all that the study requires).
+def choose_part(study: Study, blocks: Sequence[str] = (), parts: Mapping[str, str] | None = None) -> Design:
+    """Return the cells of some blocks (default: all that the study requires).
 
     `parts` limits them to arms, targets or levels of factors, joined by commas. Raises ConfigError for an unknown name,
     or if no run is left.
@@ -188,7 +192,7 @@ def choose_runs(
     )
     if not cells:
         raise ConfigError("--only leaves no run: no arm has such a target and level; name others")
-    return Design(cells).configs
+    return Design(cells)
 
 
 def _is_among(cell: DesignCell, wanted: Mapping[str, Sequence[str]]) -> bool:

@@ -10,7 +10,7 @@ import click
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError
 from stilts_core.parameters import read_names
-from stilts_core.studies.conduct import choose_runs, conduct, describe, describe_findings, open_study, register_study
+from stilts_core.studies.conduct import choose_part, conduct, describe, describe_findings, open_study, register_study
 from stilts_core.studies.reproduction import compare_runs
 from stilts_core.studies.results import kept_table, write_table
 
@@ -47,15 +47,15 @@ def study(
         return
     if step == "register":
         register_study(opened)
-    click.echo(describe(opened))
+    chosen, execute = read_names("blocks", blocks) if blocks else (), partial(_sweep, runs_dir, cores, pages)
+    part = choose_part(opened, chosen, _pairs("--only", parts)) if chosen or parts else None
+    click.echo(describe(opened, part))
     if step:
         return
-    chosen, execute = read_names("blocks", blocks) if blocks else (), partial(_sweep, runs_dir, cores, pages)
-    if parts:
-        runs = choose_runs(opened, chosen, _pairs("--only", parts))
+    if parts and part:
         if not opened.changed:
             register_study(opened)
-        execute(runs)
+        execute(part.configs)
         if kept.exists():
             click.echo(compare_runs(opened, runs_dir, kept).sentence)
         return

@@ -253,6 +253,7 @@ def test_part_of_a_study_is_done_and_compared_without_findings(protocols, tmp_pa
     part = ["--only", "arms=direct", "--only", "targets=xnli", "--blocks", "lab,lab-2"]
     output = CliRunner().invoke(cli.main, ["study", "invented", *folders, *part], catch_exceptions=False).output
     assert "Runs that were done here and are recorded: 2. The means of 2 lie" in output and "supported" not in output
+    assert "\nNow: 2 runs with 0 shared intermediate phases; forecast: " in output
     for wrong, message in (("arms=qqp", "there is no 'qqp'; choose from direct"), ("task=x", "choose arms, targets")):
         with pytest.raises(ConfigError, match=message):
             CliRunner().invoke(cli.main, ["study", "invented", *folders, "--only", wrong], catch_exceptions=False)
