@@ -263,11 +263,11 @@ def task_inputs(
         realiser = get_realiser(language, edition)
         items = draw_items(name, "dev", language, numbers=chosen, edition=edition)
         examples = [item.to_example(number, realiser) for number, item in zip(chosen, items, strict=True)]
-        return texts_of_inputs(examples, language)[: limit or None]
+        return texts_of_inputs(examples, language)
 
-    key: tuple = (VERSION, "inputs", name, _definition(language, edition), tuple(chosen))
+    key: tuple = (VERSION, "all inputs", name, _definition(language, edition), tuple(chosen))
     key += ("doubtful",) * _is_doubtful(name, edition)
-    return _as_example_set(cached_examples(generate, TextExample, *key), edition)
+    return _as_example_set(cached_examples(generate, TextExample, *key)[: limit or None], edition)
 
 
 def text_languages(*, task: str = "") -> tuple[str, ...]:

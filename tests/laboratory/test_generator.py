@@ -159,6 +159,11 @@ def test_inputs_of_a_dev_part_are_unlabelled_texts_that_no_test_part_has(name):
     assert generator.task_inputs(name, "qal", limit=40) == generator.task_inputs(name, "qal", limit=40)
 
 
+def test_inputs_are_cut_after_they_are_kept():
+    few, all_inputs, more = (generator.task_inputs("xcopa", "qal", limit=limit).items for limit in (1200, 0, 1500))
+    assert few == all_inputs[:1200] and more == all_inputs[:1500] and len(all_inputs) > 1500
+
+
 @pytest.mark.parametrize("name", ["tatoeba", "lareqa"])
 def test_task_that_has_only_a_test_part_gives_no_unlabelled_text(name):
     with pytest.raises(DataNotFound, match="its test part is never read as unlabelled text; leave text_source out"):
