@@ -113,6 +113,16 @@ class Grid:
         """The cells of a target in the order of the rows."""
         return [self.cells[row, target] for row in self.rows if (row, target) in self.cells]
 
+    def is_flat(self, target: str) -> bool:
+        """Whether all rows of a target, three or more, have the same score in every language with each seed.
+
+        Then the runs most likely gave every item the same answer, because they did not learn the target.
+        """
+        column, scores = self.column(target), defaultdict(set)
+        for run in chain.from_iterable(cell.records for cell in column):
+            scores[replicate_of(run)].add(tuple((code, entry.score) for code, entry in run.scores.items()))
+        return len(column) > 2 and all(len(different) == 1 for different in scores.values())
+
     def paired(self, row: str, target: str, average: Average = "all") -> dict[Replicate, Measurement]:
         """The differences of a row's runs from the baseline's runs with the same seed and encoder.
 

@@ -13,6 +13,7 @@ from stilts_core.report.figures.image import markdown_image
 from stilts_core.report.pages import choice
 from stilts_core.report.pages.csv_numbers import format_columns, name_columns
 from stilts_core.report.pages.grid_place import GridPlace
+from stilts_core.report.pages.questions.names import list_words
 from stilts_core.report.tables import grid as grid_table
 from stilts_core.report.tables.centring import centring_table
 from stilts_core.report.tables.differences import explain_differences
@@ -58,6 +59,7 @@ def build_page(grid: Grid, place: GridPlace) -> str:
         "## What does an intermediate task change?",
         _main_table(grid, family, place, "all", "results", limit),
         f"{explanation}\n\n{_explain_averages(grid)}",
+        _explain_flat_targets(grid),
         WITHOUT_BASELINE if _unpaired(grid) else "",
         *_heat_map(grid, family, place),
         *choice.build_sections(grid, place),
@@ -68,6 +70,16 @@ def build_page(grid: Grid, place: GridPlace) -> str:
         *_claims(grid),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _explain_flat_targets(grid: Grid) -> str:
+    flat = [short_title(target) for target in grid.targets if grid.is_flat(target)]
+    if not flat:
+        return ""
+    return (
+        f"**Not learnt: {list_words(flat)}.** All rows have the same score in every language there, as if each run "
+        "gave every item the same answer. Such a column says nothing about tasks, and draws the averages of rows to 0."
+    )
 
 
 def correct_page(grid: Grid) -> CorrectedFamily[Key]:

@@ -5,7 +5,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from record_fixture import ROWS, XTREME, grid_records, with_retrieval
+from record_fixture import ROWS, XTREME, grid_records, with_retrieval, with_values
 
 from stilts_core.report.analysis.grid import BASELINE, Grid
 from stilts_core.report.page_writer import PageWriter
@@ -118,6 +118,25 @@ def test_runs_without_a_baseline_of_their_seed_show_their_score(tmp_path):
     assert printed_number(row[3]) == pytest.approx(grid.cells["qqp", "xnli"].score().value, abs=0.0501)
     assert row[3].find("small").text.startswith("score ± ") and row[3].get("style") is None
     assert "no run of the baseline has the same seed" in page
+
+
+def test_target_that_no_run_learnt_is_named(tmp_path):
+    learnt = grid_records(rows=("none", "qqp", "ccg"), targets=("xnli", "pawsx"), seeds=range(2))
+    first = {(run.target, run.seed): run.model_dump(by_alias=True, exclude_unset=True) for run in reversed(learnt)}
+
+    def build(records: list[Record]) -> str:
+        return results.build_page(Grid(records), GridPlace(PageWriter(tmp_path), link))
+
+    def level(run: Record, target: str) -> Record:
+        same = first[run.target, run.seed]
+        equal = {name: same[name] for name in ("scores", "averages")}
+        return with_values(run, equal if run.target == target else {})
+
+    assert "Not learnt" not in build(learnt)
+    level_one = [level(run, "pawsx") for run in learnt]
+    assert "**Not learnt: PAWS-X.**" in build(level_one)
+    assert "Not learnt" not in build([run for run in level_one if run.row != "ccg"])  # two rows may agree by chance
+    assert "Not learnt" not in build([*level_one[:-1], learnt[-1]])
 
 
 def test_missing_cells_are_shown_as_missing(tmp_path):
