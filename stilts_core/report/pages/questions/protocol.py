@@ -210,7 +210,7 @@ def _factors(protocol: Protocol) -> list[str]:
 def describe_groups(chapter: Chapter) -> list[str]:
     """The groups of languages that contrasts use, with the languages of the laboratory or of the table, as MyST."""
     generated, table = in_laboratory(chapter.protocol), chapter.table
-    codes = CODES if generated else sorted(table.frame["language"].unique()) if table else []
+    codes = CODES if generated else sorted({*table.frame["language"]} - {""}) if table else []
     explained = explain_groups(chapter.protocol, codes)
     if chapter.protocol.latency or not explained:
         return []
