@@ -2,6 +2,13 @@
 
 from stilts_core.runs.record_part import Amount, Count, RecordPart, Score
 
+RETRIEVAL_DEPTH = 14 / 24  # of the layers: the paper reads hidden state 14 of XLM-R Large's 24
+
+
+def scored_state(layer: int | None, layers: int) -> int:
+    """Return the hidden state (0: embeddings) that retrieval reads: `layer`, or the one at the depth of the paper's."""
+    return round(layers * RETRIEVAL_DEPTH) if layer is None else layer
+
 
 class PackedItems(RecordPart):
     """The scores of `n` test items, on the scale 0 to 100: `packed` is base64 of NumPy arrays.

@@ -13,6 +13,7 @@ from stilts_core.families.feature_cache import cached_features, cached_text_feat
 from stilts_core.families.features import Features
 from stilts_core.families.setting import TaskSetting
 from stilts_core.families.table import get_family
+from stilts_core.runs.measures import scored_state
 from stilts_core.runs.record import CardRecord, PhaseName
 from stilts_core.tasks.catalogue import get_task
 from stilts_core.tasks.examples import Example, Item, TaggingExample, TextExample, has_label
@@ -20,7 +21,6 @@ from stilts_core.training.batching import compute_sampling_shares
 from stilts_core.training.schedule import Schedule
 
 CARDS = 2  # examples of each task that the record shows
-RETRIEVAL_DEPTH = 14 / 24  # of the layers: the paper reads hidden state 14 of XLM-R Large's 24
 
 
 @dataclass
@@ -62,7 +62,7 @@ def task_setting(name: str, config: ResolvedConfig, encoder: Encoder) -> TaskSet
         max_length=min(config.max_length or task.paper.max_length, encoder.max_length),
         dropout=encoder.dropout,
         pooling=config.pooling,
-        layer=round(encoder.layers * RETRIEVAL_DEPTH) if config.layer is None else config.layer,
+        layer=scored_state(config.layer, encoder.layers),
     )
 
 

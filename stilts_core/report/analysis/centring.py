@@ -16,7 +16,7 @@ EXPLANATION = (
     "Globally centred: the mean of the distinct texts of all languages is subtracted from every embedding. "
     "Language-centred: the mean of its own side of the test set, which has one language. The means come from the texts "
     "of the test sets themselves, without labels. Before: the pretrained encoder, before any phase. Scores are means "
-    "over languages."
+    "over languages. BUCC's pairs are compared here without the threshold of the target's own score, which is higher."
 )
 
 

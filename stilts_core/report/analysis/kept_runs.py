@@ -6,7 +6,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from stilts_core.config import ResolvedConfig, RunConfig
-from stilts_core.runs.measures import Retrieval, StateScores
+from stilts_core.runs.measures import Retrieval, StateScores, scored_state
 from stilts_core.runs.record import Averages, Interval, MeanScore
 from stilts_core.studies.design import expand
 from stilts_core.studies.groups import ENGLISH
@@ -128,7 +128,7 @@ def _make_run(run_id: str, config: ResolvedConfig, finished: str, notes: list[st
         scores=scores,
         target_dev=next((score for score in dev.values() if score is not None), None),
         layers=_read_layers(measured),
-        retrieval=_read_retrieval(measured),
+        retrieval=_read_retrieval(measured, config.layer),
     )
 
 
@@ -149,11 +149,14 @@ def _read_layers(measured: Mapping[str, Mapping[str, float]]) -> dict[str, list[
     return {code: [measured[f"{_LAYER}{number}"][code] for number in numbers] for code in measured[f"{_LAYER}0"]}
 
 
-def _read_retrieval(measured: Mapping[str, Mapping[str, float]]) -> Retrieval | None:
+def _read_retrieval(measured: Mapping[str, Mapping[str, float]], layer: int | None) -> Retrieval | None:
+    """The scores at the scored hidden state. BUCC's own score has a threshold, with which no other is compared."""
     if "centred" not in measured:
         return None
     before = _states(measured, "raw" + BEFORE, "globally_centred" + BEFORE, "centred" + BEFORE)
-    return Retrieval(state=0, before=before, after=_states(measured, "score", "globally_centred", "centred"))
+    layers = sum(metric.startswith(_LAYER) for metric in measured) - 1
+    after = _states(measured, f"{_LAYER}{scored_state(layer, layers)}", "globally_centred", "centred")
+    return Retrieval(state=0, before=before, after=after)
 
 
 def _states(measured: Mapping[str, Mapping[str, float]], *metrics: str) -> StateScores:

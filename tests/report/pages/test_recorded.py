@@ -10,6 +10,7 @@ from stilts_core.report.analysis.kept_runs import read_kept_runs
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import recorded, results
 from stilts_core.report.pages.grid_place import GridPlace
+from stilts_core.runs.measures import scored_state
 from stilts_core.studies.collection import collect
 from stilts_core.studies.protocol import make_protocol
 from stilts_core.studies.results import kept_table, merge_tables, read_table, write_table
@@ -29,11 +30,12 @@ def protocol():
 
 
 def add_retrieval(record):
-    """Retrieval from two hidden states; raw from the second is the score, as in a record."""
-    states = {code: [1.0, score.score] for code, score in record.scores.items()}
+    """Retrieval from hidden states, as in a record. The score differs, as in BUCC, where it has a threshold."""
+    (states,) = {len(scores) for scores in record.layers.values()}
     record = with_retrieval(record)
-    after = record.retrieval.after.model_copy(update={"raw": states})
-    return record.model_copy(update={"retrieval": record.retrieval.model_copy(update={"state": 1, "after": after})})
+    after = record.retrieval.after.model_copy(update={"raw": record.layers})
+    retrieval = {"state": scored_state(record.config.layer, states - 1), "after": after}
+    return record.model_copy(update={"retrieval": record.retrieval.model_copy(update=retrieval)})
 
 
 @pytest.fixture(scope="module")
