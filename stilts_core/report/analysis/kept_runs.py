@@ -154,9 +154,9 @@ def _read_retrieval(measured: Mapping[str, Mapping[str, float]], layer: int | No
     if "centred" not in measured:
         return None
     before = _states(measured, "raw" + BEFORE, "globally_centred" + BEFORE, "centred" + BEFORE)
-    layers = sum(metric.startswith(_LAYER) for metric in measured) - 1
-    after = _states(measured, f"{_LAYER}{scored_state(layer, layers)}", "globally_centred", "centred")
-    return Retrieval(state=0, before=before, after=after)
+    states = sum(metric.startswith(_LAYER) for metric in measured)  # none in a trained target, which reads the last
+    raw = f"{_LAYER}{scored_state(layer, states - 1)}" if states else "score"
+    return Retrieval(state=0, before=before, after=_states(measured, raw, "globally_centred", "centred"))
 
 
 def _states(measured: Mapping[str, Mapping[str, float]], *metrics: str) -> StateScores:

@@ -15,7 +15,7 @@ from stilts_core.studies.collection import collect
 from stilts_core.studies.protocol import make_protocol
 from stilts_core.studies.results import kept_table, merge_tables, read_table, write_table
 
-ROWS, TARGETS, SEEDS = ("none", "mnli", "qqp"), ("xnli", "udpos", "tatoeba"), (0, 1, 2)
+ROWS, TARGETS, SEEDS = ("none", "mnli", "qqp"), ("xnli", "udpos", "tatoeba", "lareqa"), (0, 1, 2)
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +30,20 @@ def protocol():
 
 
 def add_retrieval(record):
-    """Retrieval from hidden states, as in a record. The score differs, as in BUCC, where it has a threshold."""
-    (states,) = {len(scores) for scores in record.layers.values()}
-    record = with_retrieval(record)
-    after = record.retrieval.after.model_copy(update={"raw": record.layers})
-    retrieval = {"state": scored_state(record.config.layer, states - 1), "after": after}
-    return record.model_copy(update={"retrieval": record.retrieval.model_copy(update=retrieval)})
+    """Retrieval from hidden states, as in a record. Tatoeba's score differs, as in BUCC, where it has a threshold."""
+    record, last = with_retrieval(record), record.encoder.layers
+    if record.target == "tatoeba":
+        raw, state = record.layers, scored_state(record.config.layer, last)
+    else:
+        raw, state = {code: [score.score] * (last + 1) for code, score in record.scores.items()}, last
+    after = record.retrieval.after.model_copy(update={"raw": raw})
+    return record.model_copy(update={"retrieval": record.retrieval.model_copy(update={"state": state, "after": after})})
 
 
 @pytest.fixture(scope="module")
 def records():
     made = [with_values(run, {"config.encoder": "invented"}) for run in grid_records("small", ROWS, TARGETS, SEEDS)]
-    return [add_retrieval(record) if record.target == "tatoeba" else record for record in made]
+    return [add_retrieval(record) if record.target in ("tatoeba", "lareqa") else record for record in made]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +118,7 @@ def book(tmp_path, protocol, table, monkeypatch):
 def test_page_shows_the_grid_its_seeds_and_its_stand_ins_and_links_every_target(book, records):
     pages = book()
     assert set(pages) == {"real", *(f"real-targets/{target}" for target in TARGETS)}
-    assert "27 runs in 3 rows and 3 columns, with 3 seeds." in pages["real"] and records[0].notes[0] in pages["real"]
+    assert "36 runs in 3 rows and 4 columns, with 3 seeds." in pages["real"] and records[0].notes[0] in pages["real"]
     for target in TARGETS:
         assert f'href="generated/real-targets/{target}.html"' in pages["real"]
         assert "[All targets](../../real.md)" in pages[f"real-targets/{target}"]
