@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stilts_core.config import PROFILES
-from stilts_core.report.analysis.grid import Grid
+from stilts_core.report.analysis.grid import Grid, grids_by_encoder
 from stilts_core.report.failed_runs import find_failures
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import (
@@ -40,9 +40,15 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
     records = read_records(profile, runs_dir, book_dir)
     encoders = alike(read_encoders(profile, runs_dir, book_dir / "results"))
     failures = find_failures(profile, runs_dir)
-    grid, writer, source = Grid(records), PageWriter(book_dir), _find_source(records, profile)
-    place = GridPlace(writer, lambda run: f"pairs/{run.run_id}.html")
-    runs.write_pages(records, runs_dir, writer)
+    writer, source = PageWriter(book_dir), _find_source(records, profile)
+    grids = _place_grids(records, writer)
+    grid = grids[0][0] if grids else Grid([])
+    target_pages = {
+        run.run_id: place.target_page(run.target)
+        for grid, place in grids
+        for run in (*grid.records, *grid.incomparable)
+    }
+    runs.write_pages(records, runs_dir, writer, target_pages)
     runs.write_failure_pages(failures, writer)
     lessons.write_pages(runs_dir, writer)
     kept = recorded.read_grids(book_dir, protocols)
@@ -53,30 +59,51 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
         f"## The languages of the benchmarks\n\n{reference.build_languages()}",
         **{f"languages/{name}": page for name, page in laboratory.build_pages().items()},
         "parameters": reference.build_parameters(),
-        "published": published.build_page({f"profile {profile}": grid, **_named_grids(kept)}, writer),
-        "results": overview.build_results(grid, profile, place),
+        "published": published.build_page(_name_grids(profile, grids, kept), writer),
+        "results": overview.build_results(grids, profile),
         "transfer": (
             transfer.build_page(grid, encoders, source, writer) if records else overview.explain_no_runs(profile)
         ),
-        "runs": overview.build_runs(records, grid, failures, profile),
+        "runs": overview.build_runs(records, [grid for grid, _ in grids], failures, profile),
         "status": overview.build_status(records, profile),
         "teaching": lessons.build_costs(runs_dir, alike(read_encoders("lab", runs_dir, book_dir / "results"))),
         "cost": cost.build_page(book_dir / "results" / "bench.json", writer),
     }
-    for target in grid.targets:
-        pages[f"targets/{target}"] = targets.build_page(grid, target, place.below_targets())
     for name, page in pages.items():
         writer.write(f"generated/{name}.md", page)
+    for placed in grids:
+        targets.write_pages(*placed)
     chapters = questions.write_chapters(writer, protocols)
-    grids = [(grid, place), *recorded.write_pages(writer, kept)]
+    grids += recorded.write_pages(writer, kept)
     writer.write("generated/explorer.md", explorer.build_page(grids, profile, writer))
     finding = claims.write_page(writer, kept)
     writer.write("generated/abstract.md", abstract.build_abstract(chapters, finding))
     return writer.finish()
 
 
-def _named_grids(kept: Mapping[str, recorded.RecordedGrid]) -> dict[str, Grid]:
-    return {f"recorded grid {page}": entry.grid for page, entry in kept.items()}
+def _place_grids(records: Sequence[Record], writer: PageWriter) -> list[tuple[Grid, GridPlace]]:
+    """The grid of each encoder, the largest first, with its place on the page of the results."""
+    grids = grids_by_encoder(records)
+    return [
+        (
+            grid,
+            GridPlace(
+                writer,
+                link=lambda run: f"pairs/{run.run_id}.html",
+                prefix=f"encoder-{number}-" if number > 1 else "",
+                encoder=grid.records[0].encoder_name if len(grids) > 1 else "",
+            ),
+        )
+        for number, grid in enumerate(grids, 1)
+    ]
+
+
+def _name_grids(
+    profile: str, grids: Sequence[tuple[Grid, GridPlace]], kept: Mapping[str, recorded.RecordedGrid]
+) -> dict[str, Grid]:
+    """The grids of the profile and those that the book keeps, by what the table of published results calls them."""
+    own = {", ".join(filter(None, [f"profile {profile}", place.encoder])): grid for grid, place in grids}
+    return own | {f"recorded grid {page}": entry.grid for page, entry in kept.items()}
 
 
 def _find_source(records: Sequence[Record], profile: str) -> str:

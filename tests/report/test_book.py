@@ -12,7 +12,7 @@ import pytest
 from browser import CHROMIUM, PHONE, measure_widths, run_script
 from executed_notebook import execute_pair, fail_pair
 from page_faults import find_faults
-from record_fixture import NOTE, encoder_facts, grid_records, synthetic_record
+from record_fixture import NOTE, encoder_facts, grid_records, synthetic_record, with_encoder
 
 from stilts_core.laboratory.language.design import LANGUAGES
 from stilts_core.report.book import build_pages
@@ -61,8 +61,9 @@ def build_site(folder: Path, runs: Path, profile: str) -> Path:
 
 @pytest.fixture(scope="module")
 def records() -> list[Record]:
-    """A miniature grid of the laboratory: three rows, four targets, and one pair with a second seed."""
+    """Miniature grids of two encoders in the laboratory: three rows, four targets, and one pair with a second seed."""
     return [
+        *(with_encoder(record, "other") for record in grid_records("lab", ("none", "mnli"), ("xnli", "panx"))),
         *grid_records("lab", ("none", "mnli", "qqp"), ("xnli", "xquad", "udpos", "tatoeba")),
         *grid_records("lab", ("mnli",), ("xnli",), seeds=(1,)),
     ]
@@ -113,11 +114,22 @@ def test_book_without_runs_builds_and_names_the_command(tmp_path):
 
 def test_every_run_has_a_page_with_its_own_title(site, records):
     contents = (site / "book" / "runs.html").read_text()
-    assert "MultiNLI → XNLI (seed 1)</span></a>" in contents and "No intermediate task → Tatoeba</span></a>" in contents
+    titles = ("MultiNLI → XNLI (seed 1)", "MultiNLI → XNLI (seed 0, encoder other)", "Quora Question Pairs → Tatoeba")
+    assert all(f"{title}</span></a>" in contents for title in titles)
     run_pages = [page for page in list_pages(site) if "/pairs/" in page]
     assert len(run_pages) == len(records) + 2  # and one recorded result, and one failed run
     titles = [re.search(r"<h1>(.*?)<a", (site / page).read_text())[1] for page in run_pages]
     assert len(set(titles)) == len(titles)
+
+
+def test_every_encoder_has_a_table_and_pages_of_its_targets(site):
+    main, other = read_text(site / "book" / "results.html").split("And with other encoders?")[-2:]
+    assert (
+        "invented-encoder: 14 runs in 4 rows and 4 columns" in main and "other: 4 runs in 2 rows and 2 columns" in other
+    )
+    assert "encoder other: " in read_text(site / "book" / "generated" / "encoder-2-targets" / "xnli.html")
+    run = next((site / "book" / "pairs").glob("mnli-xnli-other-*.html"))
+    assert "/generated/encoder-2-targets/xnli.html" in run.read_text()
 
 
 def test_runs_of_other_profiles_are_not_in_the_book(site):
@@ -146,7 +158,8 @@ def test_every_figure_is_stored_once(site):
 
 
 def test_every_table_of_a_grid_has_a_download(site):
-    for name in ("results", "transfer", "generated/targets/xnli", "generated/targets/tatoeba"):
+    names = ("targets/xnli", "targets/tatoeba", "encoder-2-targets/xnli", "encoder-2-targets/panx")
+    for name in ("results", "transfer", *(f"generated/{name}" for name in names)):
         page = site / "book" / f"{name}.html"
         content = page.read_text()
         links = re.findall(r'<a class="reference download internal" download="" href="([^"]+\.csv)"', content)

@@ -56,6 +56,12 @@ def with_values(record: Record, values: Mapping[str, object]) -> Record:
     return Record.model_validate(content)
 
 
+def with_encoder(record: Record, name: str) -> Record:
+    """A copy of a record, as of another run with another encoder."""
+    values = {"config.encoder": name, "encoder.name": name, "run_id": record.run_id.replace("-invented-", f"-{name}-")}
+    return with_values(record, values)
+
+
 def with_dev_score(record: Record, score: float) -> Record:
     """A copy of a record with another English dev score of the target; unchanged if the target was not trained."""
     phases = record.model_dump(exclude_unset=True)["phases"]

@@ -179,6 +179,18 @@ class Grid:
         return compare(average_parts(_present(self.paired(row, target, average) for target in targets)))
 
 
+def grids_by_encoder(records: Sequence[GridRun]) -> list[Grid]:
+    """A grid for each encoder, the one with the most rows and columns first, then the one with the latest run.
+
+    Laboratory encoders that differ only in their pretraining seeds are one encoder, with several replicates.
+    """
+    encoders = defaultdict(list)
+    for record in records:
+        encoders[_encoder_of(record)].append(record)
+    grids = (Grid(runs) for runs in encoders.values())
+    return sorted(grids, key=lambda grid: (len(grid.cells), max(run.finished for run in grid.records)), reverse=True)
+
+
 def row_sort_key(row: str) -> tuple[bool, int, bool, int, bool, list[int]]:
     """The key that sorts rows: none, the paper's nine tasks, other tasks, all, mlm, combinations of tasks, then chains.
 
@@ -229,19 +241,23 @@ def _beside(record: GridRun) -> str:
     return repr({name: value for name, value in fields.items() if name.startswith(BESIDE_FIELDS)})
 
 
+def _encoder_of(record: GridRun) -> tuple[str, str]:
+    """The encoder and the fingerprint of its files; the laboratory's stand for all their pretraining seeds."""
+    name = str(record.config.deciding()["encoder"])
+    match = fullmatch(r"(lab|lab-wide)(-\d+)?", name)  # the number is a pretraining seed
+    return (match[1], "") if match else (name, record.encoder_fingerprint)
+
+
 def _is_grid_field(name: str) -> bool:
     return name in GRID_FIELDS or name.startswith(BESIDE_FIELDS)
 
 
-def _comparison_key(record: GridRun) -> tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]:
+def _comparison_key(record: GridRun) -> tuple[str, tuple[str, str], tuple[tuple[str, str], ...], tuple[str, ...]]:
     """What two runs of a column must share to be comparable.
 
     These are the source, other deciding fields, scored languages, and the encoder's files: its folder may have been
     overwritten between two runs.
     """
-    fields = record.config.deciding()
-    weights = record.encoder_fingerprint
-    if match := fullmatch(r"(lab|lab-wide)(-\d+)?", str(fields["encoder"])):
-        fields["encoder"], weights = match[1], ""  # a number is a pretraining seed
-    settings = tuple(sorted((name, str(value)) for name, value in fields.items() if not _is_grid_field(name)))
-    return record.config.data_source, weights, settings, tuple(sorted(record.scores))
+    fields = {name: str(value) for name, value in record.config.deciding().items() if not _is_grid_field(name)}
+    del fields["encoder"]  # its name may hold a pretraining seed
+    return record.config.data_source, _encoder_of(record), tuple(sorted(fields.items())), tuple(sorted(record.scores))

@@ -59,12 +59,13 @@ def build_page(grids: Iterable[tuple[Grid, GridPlace]], profile: str, writer: Pa
 
 
 def _title(grid: Grid, place: GridPlace) -> str:
-    return f"{TITLES.get(place.page, 'Results')} (profile {grid.records[0].profile})"
+    encoder = f", encoder {place.encoder}" if place.encoder else ""
+    return f"{TITLES.get(place.page, 'Results')} (profile {grid.records[0].profile}{encoder})"
 
 
 def _describe_grid(grid: Grid, place: GridPlace) -> dict[str, Any]:
     return {
-        "id": place.page,
+        "id": f"{place.prefix}{place.page}" if place.encoder else place.page,
         "title": one_line(_title(grid, place)),
         "targets": [_describe_target(grid, target, place) for target in grid.targets],
     }

@@ -1,7 +1,7 @@
 """Where the pages of a grid are: its files, the page with its tables, the pages of its targets and of its runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.tables.grid import Link
@@ -14,13 +14,14 @@ class GridPlace:
     """The place of one grid in the book, where another grid may be, too.
 
     `prefix` begins the names of its files in `generated`, `page` is the page with its tables, and `link` leads from
-    there to the page of a run.
+    there to the page of a run. `encoder` is its encoder's name if the page has grids of several encoders.
     """
 
     writer: PageWriter
     link: Link
     prefix: str = ""
     page: str = "results"
+    encoder: str = ""
 
     def write(self, name: str, content: str) -> str:
         """Write a generated file and return its path in the book's folder."""
@@ -38,6 +39,4 @@ class GridPlace:
 
     def below_targets(self) -> "GridPlace":
         """The same place as the page of a target sees it."""
-        return GridPlace(
-            self.writer, lambda run: self.link(run) and f"{TO_BOOK}/{self.link(run)}", self.prefix, self.page
-        )
+        return replace(self, link=lambda run: self.link(run) and f"{TO_BOOK}/{self.link(run)}")

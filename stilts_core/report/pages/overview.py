@@ -21,10 +21,21 @@ def explain_no_runs(profile: str) -> str:
     )
 
 
-def build_results(grid: Grid, profile: str, place: GridPlace) -> str:
-    """The page "Results": encoders, number of runs and seeds, then the tables and figures of the grid."""
-    if not grid.records:
+def build_results(grids: Sequence[tuple[Grid, GridPlace]], profile: str) -> str:
+    """The page "Results": the first grid with its tables and figures, then the main table of every other encoder."""
+    if not grids:
         return explain_no_runs(profile)
+    (grid, place), *others = grids
+    parts = [_introduce(grid, profile), results.build_page(grid, place)]
+    if others:
+        parts.append("## And with other encoders?")
+    for grid, place in others:
+        parts += [f"**{code_span(place.encoder)}**", _introduce(grid, profile), results.build_main_table(grid, place)]
+    return "\n\n".join([*parts, _notes(record for grid, _ in grids for record in grid.records)])
+
+
+def _introduce(grid: Grid, profile: str) -> str:
+    """The encoders, and the number of runs and seeds."""
     seeds = sorted({record.seed for record in grid.records})
     encoders = _distinct(code_span(record.encoder_name) for record in grid.records)
     introduction = (
@@ -32,23 +43,20 @@ def build_results(grid: Grid, profile: str, place: GridPlace) -> str:
         f"{len(grid.targets)} columns, "
     )
     if len(seeds) == 1:
-        introduction += (
+        return introduction + (
             f"seed {seeds[0]} only. One seed cannot distinguish an effect from chance: `stilts sweep --profile "
             f"{profile} --seeds 0,1,2` adds other seeds."
         )
-    else:
-        introduction += f"seeds {', '.join(map(str, seeds))}."
-    tables = results.build_page(grid, place)
-    return f"{introduction}\n\n{tables}\n{_notes(grid.records)}"
+    return f"{introduction}seeds {', '.join(map(str, seeds))}."
 
 
-def build_runs(records: Sequence[Record], grid: Grid, failures: Sequence[Failure], profile: str) -> str:
+def build_runs(records: Sequence[Record], grids: Iterable[Grid], failures: Sequence[Failure], profile: str) -> str:
     """The list of runs with links to their pages, and the runs that failed."""
     failed = _failed_runs(failures)
     if not records:
         return explain_no_runs(profile) + failed
     titles = unique_titles(records)
-    incomparable = {record.run_id for record in grid.incomparable}
+    incomparable = {record.run_id for grid in grids for record in grid.incomparable}
     rows = []
     for record in records:
         others = record.averages.non_english

@@ -66,8 +66,7 @@ def write_pages(writer: PageWriter, recorded: Mapping[str, RecordedGrid]) -> lis
 
 def _build(chapter: Chapter, grid: Grid, place: GridPlace) -> str:
     """The generated part of the page, as MyST; the pages of its targets are written."""
-    for target in grid.targets:
-        place.writer.write(f"{place.target_page(target)}.md", targets.build_page(grid, target, place.below_targets()))
+    targets.write_pages(grid, place)
     parts = [
         _introduce(grid, chapter),
         results.build_page(grid, place),

@@ -1,6 +1,6 @@
 """The page "Results": the paper's table, the heat map of the grid, and the gain of a choice on dev data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from stilts_core.report.analysis.centring import EXPLANATION
 from stilts_core.report.analysis.grid import BASELINE, Average, Grid, row_sort_key
@@ -50,17 +50,10 @@ SHORT_METRICS = {"accuracy": "acc.", "f1": "F1", "em_f1": "EM, F1", "map": "mAP"
 def build_page(grid: Grid, place: GridPlace) -> str:
     """The generated part of the page, as MyST; its figures and CSV files go to `place`."""
     limit, family = _colour_limit(grid), correct_page(grid)
-    has_differences = any(grid.paired(row, target) for row, target in grid.cells if row != BASELINE)
-    explanation = "± is half of a 95 % interval."
-    if has_differences:
-        differences = explain_differences(family, MEMBERS, "**Bold**")
-        explanation = f"{grid_table.colour_key(limit)}{explanation} {differences}"
     parts = [
         "## What does an intermediate task change?",
         _main_table(grid, family, place, "all", "results", limit),
-        f"{explanation}\n\n{_explain_averages(grid)}",
-        _explain_flat_targets(grid),
-        WITHOUT_BASELINE if _unpaired(grid) else "",
+        *_explain_table(grid, family, MEMBERS, limit),
         *_heat_map(grid, family, place),
         *choice.build_sections(grid, place),
         "## What does it change in the other languages?",
@@ -70,6 +63,24 @@ def build_page(grid: Grid, place: GridPlace) -> str:
         *_claims(grid),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def build_main_table(grid: Grid, place: GridPlace) -> str:
+    """Only the table of differences in all languages, with what explains it, as MyST."""
+    limit, family = _colour_limit(grid), correct_page(grid, ["all"])
+    table = _main_table(grid, family, place, "all", "results", limit)
+    explanation = _explain_table(grid, family, "those of this table with the rows' averages", limit)
+    return "\n\n".join(part for part in [table, *explanation] if part)
+
+
+def _explain_table(grid: Grid, family: CorrectedFamily[Key], members: str, limit: float) -> list[str]:
+    """What the numbers of the table are, which of them are clear, and what it cannot show."""
+    explanation = "± is half of a 95 % interval."
+    if any(grid.paired(row, target) for row, target in grid.cells if row != BASELINE):
+        differences = explain_differences(family, members, "**Bold**")
+        explanation = f"{grid_table.colour_key(limit)}{explanation} {differences}"
+    unpaired = WITHOUT_BASELINE if _unpaired(grid) else ""
+    return [explanation, _explain_averages(grid), _explain_flat_targets(grid), unpaired]
 
 
 def _explain_flat_targets(grid: Grid) -> str:
@@ -82,10 +93,10 @@ def _explain_flat_targets(grid: Grid) -> str:
     )
 
 
-def correct_page(grid: Grid) -> CorrectedFamily[Key]:
-    """The differences of both tables and the rows' averages, corrected together; without those on the same data."""
+def correct_page(grid: Grid, averages: Iterable[Average] = tuple(AVERAGES)) -> CorrectedFamily[Key]:
+    """The differences of the tables and the rows' averages, corrected together; without those on the same data."""
     differences = {}
-    for average in AVERAGES:
+    for average in averages:
         for row in grid.rows:
             if row != BASELINE and (value := grid.average(row, average)):
                 differences[row, AVERAGE, average] = value

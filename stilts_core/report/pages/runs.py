@@ -1,7 +1,7 @@
 """The page of each run: its executed notebook or its record's tables, with links to neighbouring runs of the grid."""
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,8 +25,13 @@ UNREADABLE_FAILURE = "The notebook of this run cannot be read: {reason}. Run it 
 FIXED_LINKS = "[Results](../results.md) · [Runs](../runs.md)"
 
 
-def write_pages(records: Sequence[Record], runs: Path, writer: PageWriter) -> None:
-    """Write a page for every record: from the notebook under `runs` where there is one, else from the record."""
+def write_pages(
+    records: Sequence[Record], runs: Path, writer: PageWriter, target_pages: Mapping[str, str] | None = None
+) -> None:
+    """Write a page for every record: from the notebook under `runs` where there is one, else from the record.
+
+    `target_pages` has the page of a run's target by run id, where it is not in `generated/targets`.
+    """
     notebooks: dict[str, Notebook] = {}
     reasons: dict[str, str] = {}
     for record in records:
@@ -37,7 +42,7 @@ def write_pages(records: Sequence[Record], runs: Path, writer: PageWriter) -> No
             except UnreadableNotebook as error:
                 reasons[record.run_id] = UNREADABLE.format(reason=error)
     files = {record.run_id: f"{record.run_id}.{'ipynb' if record.run_id in notebooks else 'md'}" for record in records}
-    titles, neighbours = unique_titles(records), Neighbours(records, files)
+    titles, neighbours = unique_titles(records), Neighbours(records, files, target_pages)
     for record in records:
         run_id, title, links = record.run_id, titles[record.run_id], neighbours.format_links(record)
         if run_id in notebooks:
@@ -59,38 +64,51 @@ def write_failure_pages(failures: Sequence[Failure], writer: PageWriter) -> None
 
 
 def unique_titles(records: Sequence[Record]) -> dict[str, str]:
-    """A different title for each record, by run id.
-
-    Runs with the same title get their seed added; if that is not enough, the last part of their run id.
-    """
-    titles = {record.run_id: run_title(record.config) for record in records}
-    for detail in (describe_seed, _hash_of):
-        shared = Counter(titles.values())
-        titles |= {
-            record.run_id: f"{titles[record.run_id]} ({detail(record)})"
-            for record in records
-            if shared[titles[record.run_id]] > 1
-        }
-    return titles
+    """A different title for each record, by run id; what distinguishes runs of one title is in brackets."""
+    groups = defaultdict(list)
+    for record in records:
+        groups[run_title(record.config)].append(record)
+    return {
+        run_id: f"{title} ({label})" if label else title
+        for title, runs in groups.items()
+        for run_id, label in _distinguish(runs).items()
+    }
 
 
-def describe_seed(record: Record) -> str:
-    """The seed of a run, and its encoder where the encoder's name holds a pretraining seed."""
-    encoder = record.config.encoder or ""
-    return f"seed {record.seed}" + f", encoder {encoder}" * encoder.startswith("lab-")
+def _distinguish(runs: Sequence[Record]) -> dict[str, str]:
+    """What the runs differ in, by run id: seeds, encoders, and only if needed the hashes that end their ids."""
+    labels: dict[str, tuple[str, ...]] = {run.run_id: () for run in runs}
+    for detail in (_name_seed, _name_encoder, _hash_of):
+        alike = defaultdict(list)
+        for run in runs:
+            alike[labels[run.run_id]].append(run)
+        for label, group in alike.items():
+            if len({detail(run) for run in group}) > 1:
+                labels |= {run.run_id: (*label, detail(run)) for run in group}
+    return {run_id: ", ".join(label) for run_id, label in labels.items()}
+
+
+def _name_seed(record: Record) -> str:
+    return f"seed {record.seed}"
+
+
+def _name_encoder(record: Record) -> str:
+    return f"encoder {record.encoder_name}"
 
 
 def _hash_of(record: Record) -> str:
-    """The last part of a run id, which is a hash."""
     return record.run_id.rsplit("-", 1)[-1]
 
 
 class Neighbours:
     """The neighbours of each run: other rows on its target, other targets of its row, other seeds of its cell."""
 
-    def __init__(self, records: Sequence[Record], files: Mapping[str, str]):
-        """`files` has the name of each record's page by run id."""
+    def __init__(
+        self, records: Sequence[Record], files: Mapping[str, str], target_pages: Mapping[str, str] | None = None
+    ):
+        """`files` has the name of each record's page by run id; for `target_pages`, see `write_pages`."""
         self.files = files
+        self.target_pages = target_pages or {}
         self.cells: dict[tuple[str, str], list[Record]] = defaultdict(list)
         for record in records:
             self.cells[record.row, record.target].append(record)
@@ -112,8 +130,8 @@ class Neighbours:
             ],
             "Same pair": self._other_seeds(record),
         }
-        target_page = f"[{short_title(target)}](../generated/targets/{target}.md)"
-        lines = [f"[Results](../results.md) · {target_page} · [Runs](../runs.md)"]
+        page = self.target_pages.get(record.run_id, f"generated/targets/{target}")
+        lines = [f"[Results](../results.md) · [{short_title(target)}](../{page}.md) · [Runs](../runs.md)"]
         for heading, runs in groups.items():
             if runs:
                 links = (f"[{markdown_text(label)}]({self.files[run.run_id]})" for label, run in runs)
@@ -128,14 +146,10 @@ class Neighbours:
         )
 
     def _other_seeds(self, record: Record) -> list[tuple[str, Record]]:
-        """The other runs of the same row and target, labelled by seed, and by hash where the seed is not enough."""
+        """The other runs of the same row and target, with what distinguishes them."""
         runs = self.cells[record.row, record.target]
-        frequency = Counter(map(describe_seed, runs))
-        return [
-            (describe_seed(run) + f", {_hash_of(run)}" * (frequency[describe_seed(run)] > 1), run)
-            for run in runs
-            if run is not record
-        ]
+        labels = _distinguish(runs)
+        return [(labels[run.run_id], run) for run in runs if run is not record]
 
 
 def _from_notebook(content: Notebook, title: str, links: str) -> str:

@@ -14,7 +14,7 @@ from stilts_core.report.analysis.distances import (
 )
 from stilts_core.report.analysis.grid import BASELINE, Cell, Grid
 from stilts_core.report.colours import colour_limit
-from stilts_core.report.escape import html_text
+from stilts_core.report.escape import code_span, html_text
 from stilts_core.report.figures.grid import correct_column, draw_gains, draw_layers
 from stilts_core.report.figures.image import markdown_image
 from stilts_core.report.pages.csv_numbers import format_columns
@@ -33,6 +33,12 @@ MEMBERS = (
 )
 
 
+def write_pages(grid: Grid, place: GridPlace) -> None:
+    """Write the pages of all targets of a grid, whose place is that of the page with its tables."""
+    for target in grid.targets:
+        place.writer.write(f"{place.target_page(target)}.md", build_page(grid, target, place.below_targets()))
+
+
 def build_page(grid: Grid, target: str, place: GridPlace) -> str:
     """The page of a target as MyST; its figures and CSV files go to `place`, whose links lead from this page."""
     task, cells = get_task(target), grid.column(target)
@@ -42,8 +48,8 @@ def build_page(grid: Grid, target: str, place: GridPlace) -> str:
     rows = f"{len(cells)} row{'s' * (len(cells) != 1)}"
     parts = [
         f"{grid_table.WIDE_PAGE}# {task.title}",
-        f"Profile `{first.profile}`: {len(codes)} languages, {rows} of the grid; {training}, scored by "
-        f"{metric_name(task.metric)}. [All targets]({TO_BOOK}/{place.page}.md)",
+        f"Profile `{first.profile}`{_encoder(place)}: {len(codes)} languages, {rows} of the grid; {training}, "
+        f"scored by {metric_name(task.metric)}. [All targets]({TO_BOOK}/{place.page}.md)",
     ]
     if figure := draw_gains(grid, target):
         path = place.write(f"{target}-gains.svg", figure)
@@ -67,6 +73,10 @@ def build_page(grid: Grid, target: str, place: GridPlace) -> str:
     if source != LABORATORY:
         parts += _published(cells, target)
     return "\n\n".join(parts) + "\n"
+
+
+def _encoder(place: GridPlace) -> str:
+    return f", encoder {code_span(place.encoder)}" if place.encoder else ""
 
 
 def _languages(grid: Grid, target: str, codes: Sequence[str], source: str, place: GridPlace) -> str:

@@ -3,10 +3,10 @@
 from itertools import pairwise
 
 import pytest
-from record_fixture import ROWS, XTREME, grid_records, with_values
+from record_fixture import ROWS, XTREME, grid_records, with_encoder, with_values
 
 from stilts_core.config import PUBLISHERS
-from stilts_core.report.analysis.grid import BASELINE, Grid, row_sort_key
+from stilts_core.report.analysis.grid import BASELINE, Grid, grids_by_encoder, row_sort_key
 from stilts_core.runs.record import Record
 from stilts_core.tasks.catalogue import get_task
 
@@ -90,6 +90,18 @@ def test_only_the_latest_of_repeated_runs_counts():
     repeated = with_values(first, {"run_id": "repeated", "finished": "2002-01-01T00:00:00Z"})
     grid = Grid([repeated, first])
     assert grid.records == [repeated] and grid.incomparable == [first]
+
+
+def test_every_encoder_has_its_own_grid_and_the_largest_comes_first():
+    small = [with_encoder(record, "small") for record in grid_records(rows=("none", "qqp"), targets=("xnli",))]
+    large = [with_encoder(record, "large") for record in grid_records(rows=("none", "qqp"), targets=("xnli", "xquad"))]
+    others = [with_values(record, {"encoder.fingerprint": "1" * 16, "run_id": f"new-{record.run_id}"})
+              for record in small[:1]]  # fmt: skip
+    grids = grids_by_encoder([*others, *small, *large])
+    assert [grid.records for grid in grids] == [sorted(large, key=lambda run: run.target), small, others]
+    assert not any(grid.incomparable for grid in grids)
+    laboratory = [with_encoder(record, name) for record in small for name in ("lab", "lab-1", "lab-wide")]
+    assert [len(grid.records) for grid in grids_by_encoder(laboratory)] == [4, 2]
 
 
 @pytest.mark.parametrize("family", ["lab", "lab-wide"])

@@ -28,7 +28,7 @@ def test_titles_name_seeds_of_repeated_pairs_and_hashes_of_repeated_seeds():
     repeated = with_values(synthetic_record(), {"run_id": "mnli-xnli-invented-s2-ffffffffff", "config.seed": 2})
     titles = list(unique_titles([*once, *seeds, repeated]).values())
     assert titles[:3] == ["No intermediate task → XNLI", "MultiNLI → XNLI (seed 0)", "MultiNLI → XNLI (seed 1)"]
-    assert titles[4] == "MultiNLI → XNLI (seed 2) (ffffffffff)" and len(set(titles)) == 5
+    assert titles[4] == "MultiNLI → XNLI (seed 2, ffffffffff)" and len(set(titles)) == 5
 
 
 def test_run_links_to_its_row_its_column_and_its_other_seeds():
