@@ -45,10 +45,10 @@ def study(
     if step == "compare":
         click.echo(compare_runs(opened, runs_dir, kept).sentence)
         return
-    if step == "register":
-        register_study(opened)
     chosen, execute = read_names("blocks", blocks) if blocks else (), partial(_sweep, runs_dir, cores, pages)
     part = choose_part(opened, chosen, _pairs("--only", parts)) if chosen or parts else None
+    if step == "register":
+        register_study(opened)
     click.echo(describe(opened, part))
     if step:
         return

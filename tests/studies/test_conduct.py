@@ -134,10 +134,18 @@ def test_studies_that_share_runs_are_both_confirmatory_if_both_were_registered_f
     assert finding.confirmatory
 
 
-def test_changed_study_cannot_be_registered(protocols):
-    options = ["study", "invented", "--register", "--seeds", "2", "--protocols-dir", str(protocols)]
-    with pytest.raises(ConfigError, match="only an unchanged one is registered"):
+@pytest.mark.parametrize(
+    "option, message",
+    [
+        (["--seeds", "2"], "only an unchanged one is registered"),
+        (["--only", "arms=qqp"], "there is no 'qqp'; choose from direct"),
+    ],
+)
+def test_nothing_is_registered_with_an_option_that_is_refused(protocols, option, message):
+    options = ["study", "invented", "--register", *option, "--protocols-dir", str(protocols)]
+    with pytest.raises(ConfigError, match=message):
         CliRunner().invoke(cli.main, options, catch_exceptions=False)
+    assert open_study("invented", protocols).registration is None
 
 
 def test_blocks_are_done_in_parts_and_the_kept_table_joins_them(protocols, tmp_path):
