@@ -1,6 +1,6 @@
 """The claims of the paper, and what a grid says about each: an estimate with its interval, and whether it agrees."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,7 @@ from stilts_core.report.analysis.replicates import Replicates, average_parts, co
 from stilts_core.report.analysis.selection import best_on_dev
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task
 
-Verdict = Literal["agrees", "disagrees", "cannot tell", "not tested"]
+Verdict = Literal["agrees", "disagrees", "cannot tell", "not tested", "pending"]
 Measure = Callable[[Grid], Replicates]
 NEGLIGIBLE = 1.0  # points: a claim of no benefit agrees with an interval that ends below this
 
@@ -33,7 +33,7 @@ class ClaimPart:
 
 @dataclass(frozen=True)
 class ClaimEstimate:
-    """What a grid says about a part; no value where it was not tested."""
+    """What a grid says about a part; no value where it was not tested; pending while runs of it are missing."""
 
     value: Measurement | None
     verdict: Verdict
@@ -80,12 +80,19 @@ def row_minus_row(treatment: str, control: str) -> Measure:
     return measure
 
 
-def judge_claims(parts: Sequence[ClaimPart], grids: Mapping[str, Grid]) -> dict[tuple[str, ClaimPart], ClaimEstimate]:
-    """Return what each grid says about each part, with Holm's correction over all of them together."""
+def judge_claims(
+    parts: Sequence[ClaimPart], grids: Mapping[str, Grid], interim: Collection[str] = ()
+) -> dict[tuple[str, ClaimPart], ClaimEstimate]:
+    """Return what each grid says about each part, with Holm's correction over all of them together.
+
+    The estimates of grids in `interim`, whose runs are not complete, are pending: they are in no test.
+    """
     values = {(name, part): compare(part.measure(grid)) for name, grid in grids.items() for part in parts}
-    family = correct({key: value for key, value in values.items() if value})
+    family = correct({key: value for key, value in values.items() if value and key[0] not in interim})
     return {
-        (name, part): ClaimEstimate(value, _judge(part, value, clear=family.is_clear((name, part))))
+        (name, part): ClaimEstimate(
+            value, "pending" if value and name in interim else _judge(part, value, clear=family.is_clear((name, part)))
+        )
         for (name, part), value in values.items()
     }
 

@@ -21,7 +21,6 @@ from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedI
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.contrasts import two_lines
 from stilts_core.report.pages.questions.names import list_words
-from stilts_core.report.pages.questions.wording import PENDING
 from stilts_core.report.pages.recorded import RecordedGrid
 from stilts_core.report.tables.html import CellValue, table
 from stilts_core.report.tables.numbers import interval, signed
@@ -72,7 +71,8 @@ Estimates = Mapping[tuple[str, ClaimPart], ClaimEstimate]
 def write_page(writer: PageWriter, grids: Mapping[str, RecordedGrid]) -> str:
     """Write `generated/claims.md` and its CSV file, and return the finding in one sentence."""
     recorded = {name: grids[name] for name in ARMS if name in grids and grids[name].grid.records}
-    estimates = judge_claims(PARTS, {name: entry.grid for name, entry in recorded.items()})
+    interim = [name for name, entry in recorded.items() if entry.interim]
+    estimates = judge_claims(PARTS, {name: entry.grid for name, entry in recorded.items()}, interim)
     rows: list[list[CellValue]] = []
     csv_rows = []
     for fact in read_facts("claims"):
@@ -80,12 +80,12 @@ def write_page(writer: PageWriter, grids: Mapping[str, RecordedGrid]) -> str:
         parts = [part for part in PARTS if part.claim == number]
         claim = _claim_cell(number, fact["claim"])
         for part in parts:
-            cells = [_cell(recorded.get(name), estimates.get((name, part))) for name in ARMS]
+            cells = [_cell(estimates.get((name, part))) for name in ARMS]
             rows.append([claim, html_text(part.words), _paper(part), *cells])
             claim = ""
         if not parts:
             rows.append([claim, "–", "–", *("–" for _ in ARMS)])
-        csv_rows += [_csv_row(part, name, estimates[name, part], recorded[name]) for part in parts for name in recorded]
+        csv_rows += [_csv_row(part, name, estimates[name, part]) for part in parts for name in recorded]
     path = writer.write_csv("claims", ["claim", "what", "arm", "paper", "value", "low", "high", "verdict"], csv_rows)
     content = [
         *_figure(estimates, recorded, writer),
@@ -144,21 +144,17 @@ def _claim_cell(number: int, claim: str) -> str:
     return f'<div style="min-width: 16em">{number}. {html_text(claim)}.{remark}</div>'
 
 
-def _cell(recorded: RecordedGrid | None, estimate: ClaimEstimate | None) -> str:
-    if recorded is None or estimate is None:
+def _cell(estimate: ClaimEstimate | None) -> str:
+    if estimate is None:
         return "–"
+    verdict = estimate.verdict
     if estimate.value is None:
-        return estimate.verdict
-    verdict = _verdict(estimate, recorded)
+        return verdict
     words = f"<b>{verdict}</b>" if verdict in ("agrees", "disagrees") else verdict
     return two_lines(f"{signed(estimate.value.value, 1)} {interval(*estimate.value.interval, 1)}", words)
 
 
-def _verdict(estimate: ClaimEstimate, recorded: RecordedGrid) -> str:
-    return PENDING if recorded.interim and estimate.value else estimate.verdict
-
-
-def _csv_row(part: ClaimPart, name: str, estimate: ClaimEstimate, recorded: RecordedGrid) -> list[object]:
+def _csv_row(part: ClaimPart, name: str, estimate: ClaimEstimate) -> list[object]:
     value = estimate.value
     numbers = [value.value, *value.interval] if value else ["", "", ""]
     return [
@@ -167,7 +163,7 @@ def _csv_row(part: ClaimPart, name: str, estimate: ClaimEstimate, recorded: Reco
         ARMS[name],
         "" if part.paper is None else f"{part.paper:+.1f}",
         *numbers,
-        _verdict(estimate, recorded),
+        estimate.verdict,
     ]
 
 
@@ -177,7 +173,10 @@ def _explain(recorded: Mapping[str, RecordedGrid]) -> str:
     absent = f" Not recorded yet: {' and '.join(missing)}." if missing else ""
     waiting = ""
     if any(entry.interim for entry in recorded.values()):
-        waiting = " A verdict is *pending* while runs of its grid are missing: looks at each new one would not do."
+        waiting = (
+            " A verdict is *pending* while runs of its grid are missing: looks at each new one would not do. Pending "
+            "differences are not among those that are corrected."
+        )
     return (
         "Differences from no intermediate training, in points, paired by seed and encoder, with 95 % intervals. A gain "
         "*agrees* if it is clearly positive after Holm's correction over all differences on this page, and "

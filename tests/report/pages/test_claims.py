@@ -145,6 +145,18 @@ def test_verdicts_wait_for_a_grid_that_is_not_complete(tmp_path, grid):
     assert re.match(r"!\[Of 10 parts of the paper's claims, \d+ have an interim estimate and none a verdict", page)
 
 
+def test_a_grid_that_is_not_complete_leaves_the_verdicts_of_another_one_alone():
+    """The gain is clear alone (p = .034), and would not be with a second difference that is corrected with it."""
+    grids = {
+        name: Grid(raised(grid_records("small", ("none", "squad"), ("udpos",), SEEDS), "squad", by))
+        for name, by in (("wide", 0.72), ("real", 0.1))
+    }
+    part = ClaimPart(1, "SQuAD", average_gain("squad"))
+    assert judge_claims([part], grids)["wide", part].verdict == "cannot tell"
+    judged = judge_claims([part], grids, interim=["real"])
+    assert (judged["wide", part].verdict, judged["real", part].verdict) == ("agrees", "pending")
+
+
 def test_page_without_grids_shows_the_claims_alone(tmp_path):
     page, rows = write(tmp_path)
     assert page.startswith("![The paper states gains of +5.4 to +8.7 points; this book has no recorded grid")
