@@ -207,7 +207,8 @@ def _judge_runs(protocol: Protocol, registration: Registration, blocks: Mapping[
     reasons, registered = [], _time(registration.time)
     required = required_blocks(protocol, registration)
     if missing := [name for name in required if name not in blocks]:
-        reasons.append(f"{len(missing)} of {len(required)} {protocol.block_noun}s are missing")
+        verb = "is" if len(missing) == 1 else "are"
+        reasons.append(f"{len(missing)} of {len(required)} {protocol.block_noun}s {verb} missing")
     origins = [(revision, _time(time)) for block in blocks.values() for revision, time in block["origins"].items()]
     if any(started < registered for _, started in origins):
         reasons.append("runs of the primary contrast are older than the registration")

@@ -158,7 +158,7 @@ def test_blocks_are_done_in_parts_and_the_kept_table_joins_them(protocols, tmp_p
         write_table(kept, table)
         if place == 1:
             (finding,) = conclude_study(study, table)
-            assert not finding.confirmatory and finding.reasons == ("1 of 4 encoders are missing",)
+            assert not finding.confirmatory and finding.reasons == ("1 of 4 encoders is missing",)
     (finding,) = conclude_study(study, read_table(kept))
     assert finding.confirmatory and finding.n == whole[0].n == 4
     with pytest.raises(ConfigError, match="there is no block 'lab-9'; choose from the encoders lab, lab-1"):

@@ -30,7 +30,7 @@ CASES = {
     "changed sources": "contrast come from changed or unknown sources",
     "unknown sources": "contrast come from changed or unknown sources",
     "options": "options of the command",
-    "missing block": "1 of 12 encoders are missing",
+    "missing block": "1 of 12 encoders is missing",
 }
 
 

@@ -61,7 +61,7 @@ def explain_status(chapter: Chapter, finding: Finding) -> str:
             f"{early}"
         )
     if chapter.is_interim:
-        rest = [reason for reason in finding.reasons if not reason.endswith("s are missing")]
+        rest = [reason for reason in finding.reasons if not reason.endswith(" missing")]
         sentence = (
             f"This result is interim: {progress(chapter)}, and the verdict waits for the others. Intervals and p "
             "values are not corrected for looking early."

@@ -174,7 +174,7 @@ def test_some_encoders_give_interim_numbers_without_a_verdict(tmp_path, protocol
     keep_table(tmp_path, protocols, "continued", ENCODERS - 1)
     pages = build(tmp_path, protocols)
     assert "3 of 4 encoders" in pages["continued/answer"] and "interim" in pages["continued/answer"]
-    assert "1 of 4 encoders are missing" in pages["continued/protocol"]
+    assert "1 of 4 encoders is missing" in pages["continued/protocol"]
     assert "supported" not in pages["continued/contrasts"] and "pending" in pages["continued/contrasts"]
     assert "<br>interim |" in pages["answers"]
 
