@@ -21,6 +21,7 @@ CLAIMS = ("retrieval", "retrieval-dose")  # studies of a claim of the paper
 GRID = "grid"  # the study of the recorded grid on real languages
 STATES = 13  # hidden states of the invented encoders, in studies of a claim
 ENCODERS = 4  # of the invented protocols
+REAL_ENCODERS = 3  # of the invented real arms
 COMMIT = "c" * 40
 UNSEEN = np.array([in_group(code, "unseen") for code in CODES], float)
 
@@ -37,6 +38,15 @@ def write_protocols(folder: Path, registered: bool = True) -> Path:
             protocol = read_protocol(folder / f"{name}.toml")
             register(protocol, folder / "registered" / f"{name}.json", Revision(COMMIT, True))
     return folder
+
+
+def write_real_arm(protocols: Path, name: str) -> Path:
+    """Write the protocol of a real arm with REAL_ENCODERS encoders beside that of a study, and return its path."""
+    text = (protocols / f"{name}.toml").read_text().replace(f'name = "{name}"', f'name = "{name}-real"', 1)
+    encoders = [f"lab-wide-{k}" for k in range(REAL_ENCODERS)]
+    path = protocols / f"{name}-real.toml"
+    path.write_text(re.sub(r"(?m)^encoders = .*$", f"encoders = {encoders}", text))
+    return path
 
 
 def keep_table(book: Path, protocols: Path, name: str, count: int = ENCODERS, **changes: Any) -> StudyTable:

@@ -1,32 +1,49 @@
 """The abstract on the book's first page: the answers to the five questions, the paper's claims, and one figure."""
 
-from collections.abc import Mapping
-
 from stilts_core.report.escape import markdown_text
 from stilts_core.report.pages.questions.absence import summarise_absence
 from stilts_core.report.pages.questions.answers import FIGURE as ANSWERS_FIGURE
 from stilts_core.report.pages.questions.answers import answers_title
-from stilts_core.report.pages.questions.build import CLAIMS, QUESTIONS
+from stilts_core.report.pages.questions.build import CLAIMS, QUESTIONS, Chapters
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.wording import answer, headline, status
+from stilts_core.report.pages.questions.wording import answer, headline, repeat_answer, status
+from stilts_core.studies.findings import Finding
 
 CLAIM = "retrieval"  # the study whose figure stands on the first page
 
 
-def build_abstract(chapters: Mapping[str, Chapter], claims: str) -> str:
+def build_abstract(chapters: Chapters, claims: str) -> str:
     """The abstract as MyST, with links from the folder of pages; `claims` says what became of the claims."""
-    answers = [_answer(chapters[name], QUESTIONS[name].short) for name in QUESTIONS]
-    return "\n\n".join(["\n".join(answers), _claims(chapters[CLAIM], claims), *_figure(chapters)]) + "\n"
+    studies, real = chapters
+    answers = [_answer(studies[name], real.get(name), QUESTIONS[name].short) for name in QUESTIONS]
+    return "\n\n".join(["\n".join(answers), _claims(studies[CLAIM], claims), *_figure(chapters)]) + "\n"
 
 
-def _answer(chapter: Chapter, short: str) -> str:
-    """The answer of a chapter in one sentence, or how far its study is."""
+def _answer(chapter: Chapter, arm: Chapter | None, short: str) -> str:
+    """The answer of a chapter and of its real arm, a sentence each, or how far their studies are."""
     link = f"[{markdown_text(short)}](questions/{chapter.name}.md)"
     finding = chapter.primary
     if finding is None:
         return f"- {link}: {markdown_text(summarise_absence(chapter))}."
     sentence = answer(chapter, chapter.protocol.primary, finding)
-    return f"- {link}: {markdown_text(sentence)} *{status(chapter, finding).capitalize()}.*"
+    return f"- {link}: {markdown_text(sentence)} {_status(chapter, finding)}{_answer_of_real_arm(chapter, arm)}"
+
+
+def _answer_of_real_arm(chapter: Chapter, arm: Chapter | None) -> str:
+    """The answer on real languages, after that of the laboratory; empty if the question is not asked there."""
+    if arm is None:
+        return ""
+    finding = arm.primary
+    if finding is None:
+        return f" On real languages: {markdown_text(summarise_absence(arm))}."
+    primary = arm.protocol.primary
+    same = primary.name == chapter.protocol.primary.name
+    sentence = repeat_answer(arm, finding) if same else answer(arm, primary, finding)
+    return f" {markdown_text(sentence)} {_status(arm, finding)}"
+
+
+def _status(chapter: Chapter, finding: Finding) -> str:
+    return f"*{status(chapter, finding).capitalize()}.*"
 
 
 def _claims(retrieval: Chapter, claims: str) -> str:
@@ -35,17 +52,19 @@ def _claims(retrieval: Chapter, claims: str) -> str:
     if finding := retrieval.primary:
         sentence = markdown_text(answer(retrieval, retrieval.protocol.primary, finding))
         link = f"[{markdown_text(CLAIMS[CLAIM].short)} on real languages](questions/{CLAIM}.md)"
-        sentences.append(f"{link}: {sentence} *{status(retrieval, finding).capitalize()}.*")
+        sentences.append(f"{link}: {sentence} {_status(retrieval, finding)}")
     return " ".join(sentences)
 
 
-def _figure(chapters: Mapping[str, Chapter]) -> list[str]:
+def _figure(chapters: Chapters) -> list[str]:
     """The main figure of the study of retrieval; before it has been run, the intervals of the five answers."""
-    chapter = chapters[CLAIM]
+    studies, real = chapters
+    chapter = studies[CLAIM]
     if chapter.primary:
         title = markdown_text(headline(chapter, chapter.protocol.primary, chapter.primary))
         return [f"![{title}](generated/questions/{CLAIM}.svg)", CLAIMS[CLAIM].caption(chapter)]
-    if any(chapters[name].primary for name in QUESTIONS):
-        title = markdown_text(answers_title({name: chapters[name] for name in QUESTIONS}))
+    asked = {name: studies[name] for name in QUESTIONS}
+    if any(entry.primary for name in asked for entry in (asked[name], real.get(name)) if entry):
+        title = markdown_text(answers_title(asked, real))
         return [f"![{title}]({ANSWERS_FIGURE})"]
     return []

@@ -1,12 +1,14 @@
 """The abstract on the first page, before, while and after the studies are run."""
 
 import pytest
-from question_fixture import CLAIMS, ENCODERS, NAMES, keep_table, write_protocols
+from question_fixture import CLAIMS, ENCODERS, NAMES, keep_table, write_protocols, write_real_arm
 
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.abstract import build_abstract
-from stilts_core.report.pages.questions.build import QUESTIONS
+from stilts_core.report.pages.questions.build import QUESTIONS, Chapters
 from stilts_core.report.pages.questions.chapter import open_chapter
+from stilts_core.report.pages.questions.real_arm import open_real_arms
+from stilts_core.report.tables.numbers import signed
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +17,8 @@ def protocols(tmp_path_factory):
 
 
 def open_all(book, protocols):
-    return {name: open_chapter(name, book, protocols) for name in (*NAMES, *CLAIMS)}
+    studies = {name: open_chapter(name, book, protocols) for name in (*NAMES, *CLAIMS)}
+    return Chapters(studies, open_real_arms(studies, book, protocols))
 
 
 def test_book_without_results_lists_the_questions_and_claims_nothing(tmp_path, protocols):
@@ -40,3 +43,22 @@ def test_answers_have_their_interval_and_status_and_the_figure_is_that_of_retrie
     page = build_abstract(open_all(tmp_path, protocols), "")
     assert "](generated/questions/retrieval.svg)" in page and page.count("![") == 1
     assert "[Retrieval on real languages](questions/retrieval.md): " in page
+
+
+def test_answer_on_real_languages_follows_that_of_the_laboratory(tmp_path):
+    protocols = write_protocols(tmp_path / "protocols")
+    for name in ("continued", "adversary"):
+        write_real_arm(protocols, name)
+        keep_table(tmp_path, protocols, name)
+    other = write_real_arm(protocols, "choice")
+    other.write_text(other.read_text().replace("typology against placebo, POS", "another contrast", 1))
+    for name in ("choice", "choice-real", "continued-real"):
+        keep_table(tmp_path, protocols, name)
+    chapters = open_all(tmp_path, protocols)
+    lines = dict(zip(QUESTIONS, build_abstract(chapters, "").splitlines(), strict=False))
+    finding = chapters.real["continued"].primary
+    number = f"the same contrast is {signed(finding.value)}"
+    assert number in lines["continued"] and f"over 3 encoders): {finding.verdict}. *" in lines["continued"]
+    assert lines["adversary"].endswith("On real languages: not run yet.")
+    assert "same contrast" not in lines["choice"] and lines["choice"].count("choice by typology") == 2
+    assert "eal languages" not in lines["latency"]

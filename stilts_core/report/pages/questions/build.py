@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from stilts_core.errors import StiltsError
 from stilts_core.report.escape import markdown_text
@@ -15,7 +16,7 @@ from stilts_core.report.pages.questions.contrasts import build_contrasts
 from stilts_core.report.pages.questions.controls import build_controls
 from stilts_core.report.pages.questions.parts import ChapterParts
 from stilts_core.report.pages.questions.protocol import build_protocol
-from stilts_core.report.pages.questions.real_arm import build_real_arm
+from stilts_core.report.pages.questions.real_arm import build_real_arm, open_real_arms
 from stilts_core.report.pages.questions.rerun import build_rerun
 from stilts_core.report.pages.questions.wording import answer, decision_rule, explain_power, explain_status, headline
 from stilts_core.report.tables.html import count
@@ -33,23 +34,31 @@ QUESTIONS: Mapping[str, ChapterParts] = {
 CLAIMS: Mapping[str, ChapterParts] = {"retrieval": retrieval.PARTS, "retrieval-dose": retrieval.DOSE_PARTS}
 
 
-def write_chapters(writer: PageWriter, protocols: Path | None = None) -> dict[str, Chapter]:
+class Chapters(NamedTuple):
+    """All chapters, and the real arms of those that have one, by the name of the chapter."""
+
+    studies: Mapping[str, Chapter]
+    real: Mapping[str, Chapter]
+
+
+def write_chapters(writer: PageWriter, protocols: Path | None = None) -> Chapters:
     """Write the fragments, figures and CSV files of all chapters to `generated/questions`, and return the chapters.
 
     Raises ConfigError for a wrong protocol, in the folder `protocols` if it is given.
     """
     parts = {**QUESTIONS, **CLAIMS}
     chapters = {name: open_chapter(name, writer.folder, protocols) for name in parts}
+    real = open_real_arms(parts, writer.folder, protocols)
     for name, chapter in chapters.items():
-        for part, content in _fragments(chapter, parts[name], writer, protocols).items():
+        for part, content in _fragments(chapter, real.get(name), parts[name], writer).items():
             writer.write(f"generated/questions/{name}/{part}.md", content)
     answers = {name: chapters[name] for name in QUESTIONS}
     shorts = {name: question.short for name, question in QUESTIONS.items()}
-    writer.write("generated/questions/answers.md", build_answers(answers, shorts, writer))
-    return chapters
+    writer.write("generated/questions/answers.md", build_answers(answers, real, shorts, writer))
+    return Chapters(chapters, real)
 
 
-def _fragments(chapter: Chapter, own: ChapterParts, writer: PageWriter, protocols: Path | None) -> dict[str, str]:
+def _fragments(chapter: Chapter, arm: Chapter | None, own: ChapterParts, writer: PageWriter) -> dict[str, str]:
     """The fragments of one chapter by name, as MyST."""
     return {
         "question": f"> {markdown_text(chapter.protocol.question)}\n",
@@ -59,7 +68,7 @@ def _fragments(chapter: Chapter, own: ChapterParts, writer: PageWriter, protocol
         "controls": build_controls(chapter, own.controls),
         "mechanism": _mechanism(chapter, own),
         "decision": f"{markdown_text(decision_rule(chapter.protocol.primary))}\n",
-        "real": build_real_arm(chapter, writer, protocols),
+        "real": build_real_arm(chapter, arm),
         "rerun": build_rerun(chapter),
     }
 

@@ -96,7 +96,7 @@ def describe_design(chapter: Chapter) -> str:
     targets = ", ".join(short_title(target) for target in protocol.targets)
     settings = _settings(protocol.base)
     own = "".join(f" On {short_title(name)}: {_settings(fields)}." for name, fields in protocol.per_target.items())
-    done = f" ({progress(chapter)})" if chapter.table else ""
+    done = f" ({progress(chapter)})" if chapter.is_interim else ""
     runs = count(size.runs, "run")
     if chapter.stopped_early and not chapter.is_interim:
         ran = sum(

@@ -1,9 +1,9 @@
 """The section "On real languages" of a chapter: the contrasts of its real arm beside those of the laboratory."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from stilts_core.report.escape import html_text, markdown_text
-from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
 from stilts_core.report.pages.questions.contrasts import contrast_cell, list_notes, two_lines, value_cell
@@ -23,22 +23,26 @@ REAL = "-real"  # ends the name of a study that asks a chapter's question on rea
 HEADINGS = ("contrast", "laboratory", "real languages", "do they agree?")
 
 
-def build_real_arm(chapter: Chapter, writer: PageWriter, protocols: Path | None = None) -> str:
-    """The section, as MyST: what was run on real data, and every contrast that it has beside the laboratory's.
+def open_real_arms(names: Iterable[str], book_dir: Path, protocols: Path | None = None) -> dict[str, Chapter]:
+    """The real arms of chapters, by the name of the chapter; a question that has none is left out.
 
     Raises ConfigError for a wrong protocol.
     """
-    name = chapter.name + REAL
-    if not has_study(name, protocols):
+    asked = [name for name in names if has_study(name + REAL, protocols)]
+    return {name: open_chapter(name + REAL, book_dir, protocols) for name in asked}
+
+
+def build_real_arm(chapter: Chapter, arm: Chapter | None) -> str:
+    """The section, as MyST: what was run on real data, and every contrast that it has beside the laboratory's."""
+    if arm is None:
         return "This question has not been asked on real languages yet: the answer of the laboratory stands alone.\n"
-    arm = open_chapter(name, writer.folder, protocols)
     rules = [describe_exclusions(arm)] if arm.protocol.exclusions else []
     parts = [describe_design(arm), describe_registration(arm), *describe_groups(arm), *rules]
     if arm.findings:
         parts += [_compare(chapter, arm), *list_notes(arm), _explain(arm)]
     else:
         parts.append(explain_absence(arm))
-    parts.append(f"```bash\nstilts study {name} --keep\n```")
+    parts.append(f"```bash\nstilts study {arm.name} --keep\n```")
     return "\n\n".join(parts) + "\n"
 
 
@@ -57,6 +61,11 @@ def agreement(laboratory: Finding, real: Finding) -> str:
     return "yes" if not has_sign or (laboratory.value > 0) == (real.value > 0) else "no"
 
 
+def agreement_words(chapter: Chapter, arm: Chapter, laboratory: Finding, real: Finding) -> str:
+    """Whether two findings of one contrast agree; pending while blocks of either arm are missing."""
+    return PENDING if chapter.is_interim or arm.is_interim else agreement(laboratory, real)
+
+
 def _compare(chapter: Chapter, arm: Chapter) -> str:
     known = {contrast.name: finding for contrast, finding in chapter.pairs}
     rows: list[list[CellValue]] = []
@@ -67,7 +76,7 @@ def _compare(chapter: Chapter, arm: Chapter) -> str:
                 contrast_cell(contrast, html_text(contrast.name)),
                 _finding_cell(chapter, partner) if partner else "–",
                 _finding_cell(arm, finding),
-                _agreement_cell(chapter, arm, partner, finding),
+                agreement_words(chapter, arm, partner, finding) if partner else "asked here only",
             ]
         )
     return f"{table(HEADINGS, rows).data}\n"
@@ -77,12 +86,6 @@ def _finding_cell(chapter: Chapter, finding: Finding) -> str:
     """A value with its interval, its replicates, its verdict and its status."""
     facts = f"n{NO_BREAK}={NO_BREAK}{count(finding.n, finding.unit)}<br>{verdict(chapter, finding)}"
     return two_lines(value_cell(finding), f"{facts}, {status(chapter, finding)}")
-
-
-def _agreement_cell(chapter: Chapter, arm: Chapter, partner: Finding | None, finding: Finding) -> str:
-    if partner is None:
-        return "asked here only"
-    return PENDING if chapter.is_interim or arm.is_interim else agreement(partner, finding)
 
 
 def _explain(arm: Chapter) -> str:

@@ -87,12 +87,23 @@ def verdict(chapter: Chapter, finding: Finding) -> str:
 def answer(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
     """The finding in one sentence, with its number, its interval, and where it holds."""
     words = _long_words(chapter.protocol, contrast)
-    coverage = f"{100 * finding.coverage:.0f} % interval over {count(finding.n, finding.unit)}"
-    if _open_by_correction(finding):
-        coverage += f"; inside the margin, but p = {p_words(finding.p_adjusted)} after correction"
     claim = _claim(chapter, words, contrast, finding)
     where = "" if chapter.is_interim else f"{place(chapter.protocol)}, "
-    return f"{_capital(where + claim)}{_before_number(chapter)}{quantity(finding)} ({coverage})."
+    return f"{_capital(where + claim)}{_before_number(chapter)}{quantity(finding)} ({_interval_words(finding)})."
+
+
+def repeat_answer(chapter: Chapter, finding: Finding) -> str:
+    """The finding in a sentence that follows one about the same contrast elsewhere, with its verdict."""
+    found = f"{quantity(finding)} ({_interval_words(finding)}): {verdict(chapter, finding)}"
+    return f"{_capital(place(chapter.protocol))}, the same contrast is {found}."
+
+
+def _interval_words(finding: Finding) -> str:
+    """The coverage of the interval, over how many replicates, and whether only the correction leaves it open."""
+    words = f"{100 * finding.coverage:.0f} % interval over {count(finding.n, finding.unit)}"
+    if _open_by_correction(finding):
+        words += f"; inside the margin, but p = {p_words(finding.p_adjusted)} after correction"
+    return words
 
 
 def headline(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:

@@ -8,7 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from question_fixture import CLAIMS, COMMIT, ENCODERS, NAMES, SOURCES, STATES, keep_table, write_protocols
+from question_fixture import (
+    CLAIMS,
+    COMMIT,
+    ENCODERS,
+    NAMES,
+    SOURCES,
+    STATES,
+    keep_table,
+    write_protocols,
+    write_real_arm,
+)
 from scipy import stats
 from study_fixture import CODES
 
@@ -68,7 +78,7 @@ def test_study_that_was_not_run_names_its_command_and_shows_its_protocol(tmp_pat
         assert f"has not been run yet. `stilts study {name} --keep`" in pages[f"{name}/answer"]
         assert COMMIT[:12] in pages[f"{name}/protocol"] and re.search("`(direct|mlm)`", pages[f"{name}/protocol"])
         assert f"stilts study {name} --dry-run" in pages[f"{name}/rerun"]
-    assert pages["answers"].count("Not run yet.") == len(NAMES)
+    assert pages["answers"].count("| Not run yet. | Not asked yet. | – |") == len(NAMES)
     assert not list(tmp_path.rglob("*.svg"))
 
 
@@ -89,7 +99,26 @@ def test_complete_studies_are_confirmatory_and_show_all_sections(full):
         assert "Not shown yet" not in pages[f"{name}/mechanism"] and "###" in pages[f"{name}/mechanism"]
         assert (folder / "generated" / "questions" / f"{name}.svg").is_file()
         assert "There is no" not in pages[f"{name}/answer"]
-    assert pages["answers"].count("<br>confirmatory |") == len(NAMES)
+    assert pages["answers"].count(", confirmatory* | Not asked yet. |") == len(NAMES)
+
+
+def test_answers_stand_beside_those_on_real_languages(tmp_path, only):
+    only("continued", "adversary")
+    protocols = write_protocols(tmp_path / "protocols")
+    for name in ("continued", "adversary"):
+        write_real_arm(protocols, name)
+    for name in ("continued", "adversary", "continued-real"):
+        keep_table(tmp_path, protocols, name)
+    pages = build(tmp_path, protocols)
+    continued, adversary = (row.split(" | ") for row in pages["answers"].splitlines() if row.startswith("| ["))
+    assert "over 4 encoders" in continued[1] and "over 3 encoders" in continued[2] and continued[3] == "yes |"
+    assert "over 4 encoders" in adversary[1] and adversary[2:] == ["Not run yet.", "– |"]
+    assert "supported in the laboratory; on real languages, 1 supported and 1 without a result](" in pages["answers"]
+    with (tmp_path / "generated" / "questions" / "answers.csv").open(newline="") as file:
+        rows = {row["study"]: row for row in csv.DictReader(file)}
+    assert [*rows] == ["continued", "continued-real", "adversary", "adversary-real"]
+    finding = open_chapter("continued-real", tmp_path, protocols).primary
+    assert float(rows["continued-real"]["estimate"]) == finding.value and rows["adversary-real"]["estimate"] == ""
 
 
 def test_printed_numbers_are_those_of_the_findings(full, protocols):
@@ -176,7 +205,7 @@ def test_some_encoders_give_interim_numbers_without_a_verdict(tmp_path, protocol
     assert "3 of 4 encoders" in pages["continued/answer"] and "interim" in pages["continued/answer"]
     assert "1 of 4 encoders is missing" in pages["continued/protocol"]
     assert "supported" not in pages["continued/contrasts"] and "pending" in pages["continued/contrasts"]
-    assert "<br>interim |" in pages["answers"]
+    assert "<br>*pending, interim* |" in pages["answers"]
 
 
 def test_amended_study_is_complete_and_shows_when_and_why_it_stopped(tmp_path, only):

@@ -4,12 +4,12 @@ import re
 from dataclasses import replace
 
 import pytest
-from question_fixture import invent_table, keep_table, write_protocols
+from question_fixture import invent_table, keep_table, write_protocols, write_real_arm
 
 from stilts_core.report.escape import html_text
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.chapter import open_chapter
-from stilts_core.report.pages.questions.real_arm import agreement, build_real_arm
+from stilts_core.report.pages.questions.real_arm import agreement, build_real_arm, open_real_arms
 from stilts_core.studies.protocol import read_protocol
 from stilts_core.studies.results import kept_table, write_table
 
@@ -18,14 +18,14 @@ from stilts_core.studies.results import kept_table, write_table
 def protocols(tmp_path):
     """Protocols in which `continued` has a real arm, with three encoders and one contrast under another name."""
     folder = write_protocols(tmp_path / "protocols")
-    text = (folder / "continued.toml").read_text().replace('name = "continued"', 'name = "continued-real"')
-    text = re.sub(r"(?m)^encoders = .*$", 'encoders = ["lab-wide-0", "lab-wide-1", "lab-wide-2"]', text)
-    (folder / "continued-real.toml").write_text(text.replace("text of unseen languages helps POS there", "renamed", 1))
+    path = write_real_arm(folder, "continued")
+    path.write_text(path.read_text().replace("text of unseen languages helps POS there", "renamed", 1))
     return folder
 
 
 def build(tmp_path, protocols) -> str:
-    return build_real_arm(open_chapter("continued", tmp_path, protocols), PageWriter(tmp_path), protocols)
+    arms = open_real_arms(["continued"], PageWriter(tmp_path).folder, protocols)
+    return build_real_arm(open_chapter("continued", tmp_path, protocols), arms.get("continued"))
 
 
 def keep_both(tmp_path, protocols, real: float):
