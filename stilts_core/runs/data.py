@@ -124,7 +124,7 @@ def _read_scored(facts: PartFacts, part: Part, limit: int) -> list:
     smaller = smaller_set(whole, limit)
     if len(smaller.candidates) < len(whole.candidates):
         facts.note(
-            f"The retrieval sets are reduced to {limit} queries and {CANDIDATES} candidates for each: "
-            "the scores are higher than on whole sets."
+            f"{part.task.title} is reduced to {limit} queries and {CANDIDATES} candidates for each: "
+            "its scores are higher than on the whole set."
         )
     return [smaller]

@@ -38,6 +38,13 @@ def test_stand_in_is_noted_once(data):
     assert any("MNLI" in note for note in notes) and any("XNLI" in note for note in notes)
 
 
+def test_reduced_retrieval_set_is_noted_by_its_name():
+    whole = read_target(config(profile="lab", target="tatoeba", test_examples=0)).facts
+    facts = read_target(config(profile="lab", target="tatoeba", test_examples=7)).facts
+    (note,) = set(facts.notes) - set(whole.notes)
+    assert note.startswith("Tatoeba is reduced to 7 queries and 10 candidates for each")
+
+
 def test_laboratory_needs_no_data_and_scores_all_its_languages(monkeypatch):
     monkeypatch.delenv("STILTS_DATA", raising=False)
     assert set(read_target(config(profile="lab", test_examples=7)).tests) == set(LANGUAGES)
