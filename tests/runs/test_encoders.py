@@ -7,7 +7,14 @@ import pytest
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, EncoderError
 from stilts_core.notebooks import pair
-from stilts_core.runs.encoders import check_encoder, load_encoder, load_tokenizer, read_limits, resolve_encoder
+from stilts_core.runs.encoders import (
+    check_encoder,
+    load_encoder,
+    load_tokenizer,
+    read_limits,
+    read_sizes,
+    resolve_encoder,
+)
 from stilts_core.workflow.plan import jobs_of
 
 
@@ -84,6 +91,17 @@ def test_sizes_that_an_encoder_cannot_have_are_errors_before_a_kernel_starts_or_
     config = RunConfig(**values)
     for work in (lambda: pair.run_notebook(config), lambda: jobs_of([config])):
         with pytest.raises(ConfigError, match=message):
+            work()
+
+
+def test_decoder_is_refused_before_a_kernel_starts_or_a_sweep_is_planned(tmp_path, monkeypatch):
+    monkeypatch.setattr(pair, "run_checksums", lambda config: pytest.fail("data were read"))
+    monkeypatch.setattr("stilts_core.workflow.plan.run_checksums", lambda config: pytest.fail("data were read"))
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    config = RunConfig(profile="small", encoder=str(tmp_path), target="xnli")
+    works = [lambda: pair.run_notebook(config), lambda: jobs_of([config]), lambda: read_sizes(str(tmp_path))]
+    for work in works:
+        with pytest.raises(EncoderError, match="'gpt2', a decoder"):
             work()
 
 
