@@ -25,6 +25,10 @@ from stilts_core.storage.leftovers import temporary_folder
 # A socket's path may hold 103 characters (macOS; Linux 107). `stilts-xxxxxxxx/kernel-5` takes 25 of them.
 LONGEST_FOLDER = 75
 
+# A kernel that is interrupted answers on a socket that is closed already, and logs the traceback on our terminal. What
+# fails in a cell is not logged: it comes as an answer.
+QUIET = ("--IPKernelApp.log_level=CRITICAL",)
+
 os.environ["STILTS_PREFIX"] = sys.prefix  # kernels inherit it; a virtual environment is known by its prefix
 
 
@@ -47,6 +51,7 @@ class IpcClient(PapermillNotebookClient):
             manager.transport = "ipc"
             manager.ip = os.path.join(self.sockets, "kernel")
             manager.connection_file = os.path.join(self.sockets, "connection.json")
+            self.extra_arguments = [*QUIET]
             if ADDRESS_VARIABLE in os.environ:
                 manager.provisioner = WarmProvisioner.for_manager(manager)
         return manager
