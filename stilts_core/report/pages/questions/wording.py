@@ -54,7 +54,7 @@ def explain_status(chapter: Chapter, finding: Finding) -> str:
             early = (
                 f" The study stopped early, at {amendment.blocks} of "
                 f"{count(len(chapter.protocol.blocks), chapter.protocol.block_noun)}; the results of {amendment.seen} "
-                "were known when that was decided (see *Registration*)."
+                "were known when that was decided (see the registration above)."
             )
         return (
             "This result is confirmatory: its contrast, test and smallest effect of interest were registered first."

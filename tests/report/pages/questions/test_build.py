@@ -218,6 +218,8 @@ def test_amended_study_is_complete_and_shows_when_and_why_it_stopped(tmp_path, o
     )
     pages = build(tmp_path, folder)
     assert "interim" not in pages["continued/answer"] and "pending" not in pages["continued/contrasts"]
+    assert "The study stopped early, at 3 of 4 encoders" in pages["continued/answer"]
+    assert "&#42;" not in "".join(pages.values())  # emphasis that was escaped with the data
     assert "Deviations: On 2026-01-02 03:04, when the results of 2 encoders were known" in pages["continued/protocol"]
     assert "stop after 3. Hours." in pages["continued/protocol"]
     assert "the size with 4 encoders; the command stops after 3." in pages["continued/rerun"]
