@@ -77,7 +77,7 @@ def build_pages(runs_dir: Path, book_dir: Path, profile: str, protocols: Path | 
     grids += recorded.write_pages(writer, kept)
     writer.write("generated/explorer.md", explorer.build_page(grids, profile, writer))
     finding = claims.write_page(writer, kept)
-    writer.write("generated/abstract.md", abstract.build_abstract(chapters, finding))
+    writer.write("generated/abstract.md", abstract.build_abstract(chapters, kept["real"].chapter, finding))
     return writer.finish()
 
 

@@ -6,17 +6,29 @@ from stilts_core.report.pages.questions.answers import FIGURE as ANSWERS_FIGURE
 from stilts_core.report.pages.questions.answers import answers_title
 from stilts_core.report.pages.questions.build import CLAIMS, QUESTIONS, Chapters
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.wording import answer, headline, repeat_answer, status
-from stilts_core.studies.findings import Finding
+from stilts_core.report.pages.questions.wording import answer, headline, repeat_answer, status_words
 
 CLAIM = "retrieval"  # the study whose figure stands on the first page
 
 
-def build_abstract(chapters: Chapters, claims: str) -> str:
-    """The abstract as MyST, with links from the folder of pages; `claims` says what became of the claims."""
+def build_abstract(chapters: Chapters, grid: Chapter, claims: str) -> str:
+    """The abstract as MyST, with links from the folder of pages.
+
+    `grid` is the study of the grid on real languages, and `claims` says what became of the paper's claims.
+    """
     studies, real = chapters
     answers = [_answer(studies[name], real.get(name), QUESTIONS[name].short) for name in QUESTIONS]
-    return "\n\n".join(["\n".join(answers), _claims(studies[CLAIM], claims), *_figure(chapters)]) + "\n"
+    return (
+        "\n\n".join(
+            [
+                "\n".join(answers),
+                "What became of the paper's claims:",
+                _claims(grid, studies[CLAIM], claims),
+                *_figure(chapters),
+            ]
+        )
+        + "\n"
+    )
 
 
 def _answer(chapter: Chapter, arm: Chapter | None, short: str) -> str:
@@ -26,7 +38,7 @@ def _answer(chapter: Chapter, arm: Chapter | None, short: str) -> str:
     if finding is None:
         return f"- {link}: {markdown_text(summarise_absence(chapter))}."
     sentence = answer(chapter, chapter.protocol.primary, finding)
-    return f"- {link}: {markdown_text(sentence)} {_status(chapter, finding)}{_answer_of_real_arm(chapter, arm)}"
+    return f"- {link}: {markdown_text(sentence)} {status_words(chapter, finding)}{_answer_of_real_arm(chapter, arm)}"
 
 
 def _answer_of_real_arm(chapter: Chapter, arm: Chapter | None) -> str:
@@ -39,21 +51,21 @@ def _answer_of_real_arm(chapter: Chapter, arm: Chapter | None) -> str:
     primary = arm.protocol.primary
     same = primary.name == chapter.protocol.primary.name
     sentence = repeat_answer(arm, finding) if same else answer(arm, primary, finding)
-    return f" {markdown_text(sentence)} {_status(arm, finding)}"
+    return f" {markdown_text(sentence)} {status_words(arm, finding)}"
 
 
-def _status(chapter: Chapter, finding: Finding) -> str:
-    return f"*{status(chapter, finding).capitalize()}.*"
-
-
-def _claims(retrieval: Chapter, claims: str) -> str:
-    """What became of the paper's claims, and of the one about retrieval on real languages."""
-    sentences = [f"{markdown_text(claims)}: [What holds?](claims.md)"]
-    if finding := retrieval.primary:
-        sentence = markdown_text(answer(retrieval, retrieval.protocol.primary, finding))
-        link = f"[{markdown_text(CLAIMS[CLAIM].short)} on real languages](questions/{CLAIM}.md)"
-        sentences.append(f"{link}: {sentence} {_status(retrieval, finding)}")
-    return " ".join(sentences)
+def _claims(grid: Chapter, retrieval: Chapter, claims: str) -> str:
+    """What became of the paper's claims on the grids, and of the one about retrieval on real languages."""
+    links = {
+        "[The grid on real languages](real.md)": grid,
+        f"[{markdown_text(CLAIMS[CLAIM].short)} on real languages](questions/{CLAIM}.md)": retrieval,
+    }
+    lines = [f"- {markdown_text(claims)}: [What holds?](claims.md)"]
+    for link, chapter in links.items():
+        if finding := chapter.primary:
+            sentence = markdown_text(answer(chapter, chapter.protocol.primary, finding))
+            lines.append(f"- {link}: {sentence} {status_words(chapter, finding)}")
+    return "\n".join(lines)
 
 
 def _figure(chapters: Chapters) -> list[str]:

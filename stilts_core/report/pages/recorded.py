@@ -13,11 +13,13 @@ from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
 from stilts_core.report.pages.questions.names import list_words
-from stilts_core.report.pages.questions.wording import progress
+from stilts_core.report.pages.questions.protocol import describe_registration
+from stilts_core.report.pages.questions.wording import answer, explain_power, progress, status_words
 from stilts_core.report.tables.html import count
 
 # From the page of a recorded grid to the study whose table it shows.
 GRIDS: Mapping[str, str] = {"real": "grid", "wide": "choice"}
+CHAPTERS: Mapping[str, str] = {"choice": "questions/choice.md"}  # of studies that have one
 TITLES: Mapping[str, str] = {"real": "Real languages", "wide": "Many encoders"}  # of these pages
 
 
@@ -69,6 +71,7 @@ def _build(chapter: Chapter, grid: Grid, place: GridPlace) -> str:
     targets.write_pages(grid, place)
     parts = [
         _introduce(grid, chapter),
+        _expectations(chapter),
         results.build_page(grid, place),
         _notes(chapter),
     ]
@@ -85,6 +88,26 @@ def _introduce(grid: Grid, chapter: Chapter) -> str:
         f"{count(len(grid.rows), 'row')} and {count(len(grid.targets), 'column')}, with "
         f"{count(len({run.seed for run in grid.records}), 'seed')}.{interim}"
     )
+
+
+def _expectations(chapter: Chapter) -> str:
+    """What was expected of the grid before its runs, and what came; a grid whose study has a chapter links to it."""
+    if chapter.name in CHAPTERS:
+        return f"[A chapter of its own]({CHAPTERS[chapter.name]}) says what was asked of these runs, and what came."
+    found = [
+        f"- {markdown_text(answer(chapter, contrast, finding))} {status_words(chapter, finding)}"
+        for contrast, finding in chapter.pairs
+    ]
+    parts = [
+        "## What was expected, and what came",
+        f"**Hypothesis.** {markdown_text(chapter.protocol.hypothesis)}",
+        describe_registration(chapter),
+        "\n".join(found) or explain_absence(chapter),
+    ]
+    if primary := chapter.primary:
+        power = explain_power(primary, chapter.protocol.primary.direction, final=not chapter.is_interim)
+        parts.append(f"The first of these contrasts is the primary one. {markdown_text(power)}")
+    return "\n\n".join(parts)
 
 
 def _notes(chapter: Chapter) -> str:

@@ -1,7 +1,7 @@
 """The abstract on the first page, before, while and after the studies are run."""
 
 import pytest
-from question_fixture import CLAIMS, ENCODERS, NAMES, keep_table, write_protocols, write_real_arm
+from question_fixture import CLAIMS, ENCODERS, GRID, NAMES, keep_table, write_protocols, write_real_arm
 
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.abstract import build_abstract
@@ -16,13 +16,17 @@ def protocols(tmp_path_factory):
     return write_protocols(tmp_path_factory.mktemp("studies") / "protocols")
 
 
+def build(book, protocols, claims=""):
+    return build_abstract(open_all(book, protocols), open_chapter(GRID, book, protocols), claims)
+
+
 def open_all(book, protocols):
     studies = {name: open_chapter(name, book, protocols) for name in (*NAMES, *CLAIMS)}
     return Chapters(studies, open_real_arms(studies, book, protocols))
 
 
 def test_book_without_results_lists_the_questions_and_claims_nothing(tmp_path, protocols):
-    page = build_abstract(open_all(PageWriter(tmp_path).folder, protocols), "No grid yet")
+    page = build(PageWriter(tmp_path).folder, protocols, "No grid yet")
     assert page.count(": not run yet.") == len(QUESTIONS) == page.count("](questions/")
     assert "![" not in page and "No grid yet: [What holds?](claims.md)" in page
 
@@ -31,18 +35,21 @@ def test_answers_have_their_interval_and_status_and_the_figure_is_that_of_retrie
     keep_table(tmp_path, protocols, "continued")
     keep_table(tmp_path, protocols, "adversary", ENCODERS - 1)
     keep_table(tmp_path, protocols, "ratio", 1)
-    chapters = open_all(tmp_path, protocols)
-    page = build_abstract(chapters, "Of 5 parts, 3 agree")
+    page = build(tmp_path, protocols, "Of 5 parts, 3 agree")
     lines = dict(zip(QUESTIONS, page.splitlines(), strict=False))
     assert lines["continued"].endswith("*Confirmatory.*") and "95 % interval over 4 encoders" in lines["continued"]
     assert lines["adversary"].endswith("*Interim.*") and "(in the laboratory, 3 of 4 encoders)" in lines["adversary"]
     assert lines["ratio"].endswith("no answer yet (1 of 4 encoders is done).")
     assert "Of 5 parts, 3 agree: [What holds?](claims.md)" in page
     assert "](generated/questions/answers.svg)" in page and page.count("![") == 1
+    assert "[The grid on real languages]" not in page
     keep_table(tmp_path, protocols, "retrieval")
-    page = build_abstract(open_all(tmp_path, protocols), "")
+    keep_table(tmp_path, protocols, GRID)
+    page = build(tmp_path, protocols)
     assert "](generated/questions/retrieval.svg)" in page and page.count("![") == 1
     assert "[Retrieval on real languages](questions/retrieval.md): " in page
+    (grid,) = (line for line in page.splitlines() if line.startswith("- [The grid on real languages](real.md): "))
+    assert "SQuAD 1.1" in grid and "TyDiQA" in grid and grid.endswith(".*")
 
 
 def test_answer_on_real_languages_follows_that_of_the_laboratory(tmp_path):
@@ -55,7 +62,7 @@ def test_answer_on_real_languages_follows_that_of_the_laboratory(tmp_path):
     for name in ("choice", "choice-real", "continued-real"):
         keep_table(tmp_path, protocols, name)
     chapters = open_all(tmp_path, protocols)
-    lines = dict(zip(QUESTIONS, build_abstract(chapters, "").splitlines(), strict=False))
+    lines = dict(zip(QUESTIONS, build(tmp_path, protocols).splitlines(), strict=False))
     finding = chapters.real["continued"].primary
     number = f"the same contrast is {signed(finding.value)}"
     assert number in lines["continued"] and f"over 3 encoders): {finding.verdict}. *" in lines["continued"]

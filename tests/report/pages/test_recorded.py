@@ -10,8 +10,10 @@ from stilts_core.report.analysis.kept_runs import read_kept_runs
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import recorded, results
 from stilts_core.report.pages.grid_place import GridPlace
+from stilts_core.report.tables.numbers import signed
 from stilts_core.runs.measures import scored_state
 from stilts_core.studies.collection import collect
+from stilts_core.studies.findings import conclude
 from stilts_core.studies.protocol import make_protocol
 from stilts_core.studies.results import kept_table, merge_tables, read_table, write_table
 
@@ -123,6 +125,17 @@ def test_page_shows_the_grid_its_seeds_and_its_stand_ins_and_links_every_target(
         assert f'href="generated/real-targets/{target}.html"' in pages["real"]
         assert "[All targets](../../real.md)" in pages[f"real-targets/{target}"]
     assert "pairs/" not in "".join(pages.values())
+
+
+def test_page_says_what_was_expected_and_what_came_unless_a_chapter_does(book, protocol, table, monkeypatch):
+    page = book()["real"]
+    expected = page.split("## What was expected, and what came")[1].split("##")[0]
+    assert "**Hypothesis.** !" in expected and "is not registered yet" in expected
+    (finding,) = conclude(table, protocol)
+    assert signed(finding.value) in expected and "*Exploratory.*" in expected and "with power" in expected
+    monkeypatch.setattr(recorded, "CHAPTERS", {"grid": "questions/choice.md"})
+    page = book()["real"]
+    assert "What was expected" not in page and "](questions/choice.md)" in page
 
 
 def test_page_without_a_table_names_the_command(book):

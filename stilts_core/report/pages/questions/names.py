@@ -127,6 +127,8 @@ def phase_words(protocol: Protocol, name: str) -> str:
 def _task_words(task: str) -> str:
     if task == "mlm":
         return "masked LM"
+    if task == "all":
+        return "all nine tasks"
     return short_title(task) if task in TASKS else task
 
 

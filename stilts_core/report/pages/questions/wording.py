@@ -45,6 +45,11 @@ def status(chapter: Chapter, finding: Finding) -> str:
     return "interim" if chapter.is_interim else "exploratory"
 
 
+def status_words(chapter: Chapter, finding: Finding) -> str:
+    """The status of a finding as MyST that follows its sentence."""
+    return f"*{status(chapter, finding).capitalize()}.*"
+
+
 def explain_status(chapter: Chapter, finding: Finding) -> str:
     """The status of the primary finding in a sentence, with the reasons against a confirmatory one."""
     if finding.confirmatory:
