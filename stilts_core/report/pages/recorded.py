@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from stilts_core.config import RunConfig
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.analysis.kept_runs import read_kept_runs
 from stilts_core.report.escape import code_span, markdown_text
@@ -16,10 +17,13 @@ from stilts_core.report.pages.questions.names import list_words
 from stilts_core.report.pages.questions.protocol import describe_registration
 from stilts_core.report.pages.questions.wording import answer, explain_power, progress, status_words
 from stilts_core.report.tables.html import count
+from stilts_core.studies.protocol import Contrast
+from stilts_core.tasks.catalogue import get_task
 
 # From the page of a recorded grid to the study whose table it shows.
 GRIDS: Mapping[str, str] = {"real": "grid", "wide": "choice"}
 CHAPTERS: Mapping[str, str] = {"choice": "questions/choice.md"}  # of studies that have one
+SAME_DATA = " The task is the target's own training set, so this is no transfer between tasks."
 TITLES: Mapping[str, str] = {"real": "Real languages", "wide": "Many encoders"}  # of these pages
 
 
@@ -96,6 +100,7 @@ def _expectations(chapter: Chapter) -> str:
         return f"[A chapter of its own]({CHAPTERS[chapter.name]}) says what was asked of these runs, and what came."
     found = [
         f"- {markdown_text(answer(chapter, contrast, finding))} {status_words(chapter, finding)}"
+        f"{SAME_DATA * _trains_on_same_data(chapter, contrast)}"
         for contrast, finding in chapter.pairs
     ]
     parts = [
@@ -108,6 +113,15 @@ def _expectations(chapter: Chapter) -> str:
         power = explain_power(primary, chapter.protocol.primary.direction, final=not chapter.is_interim)
         parts.append(f"The first of these contrasts is the primary one. {markdown_text(power)}")
     return "\n\n".join(parts)
+
+
+def _trains_on_same_data(chapter: Chapter, contrast: Contrast) -> bool:
+    """Whether a task of the treatment is the target's own training set."""
+    cells = chapter.study.design.cells
+    config = next(cell.config for cell in cells if (cell.arm, cell.target) == (contrast.treatment, contrast.target))
+    target = get_task(contrast.target)
+    tasks = RunConfig.from_dict(dict(config)).resolved().intermediate_tasks
+    return any(target.shares_training_with(get_task(name)) for name in tasks)
 
 
 def _notes(chapter: Chapter) -> str:

@@ -25,9 +25,10 @@ def protocol():
     arms = {row: {"intermediate": row, "control": row == "none"} for row in ROWS}
     primary = {"name": "QQP, POS", "treatment": "qqp", "control": "none", "target": "udpos", "test": "difference",
                "sesoi": 1.0, "sd": 1.0}  # fmt: skip
+    same = primary | {"name": "MNLI, XNLI", "treatment": "mnli", "target": "xnli"}
     content = {"name": "grid", "question": "?", "hypothesis": "!", "base": {"profile": "small"}, "arms": arms,
                "targets": list(TARGETS), "encoders": ["invented"], "seeds": list(SEEDS), "primary": primary,
-               "costs": {"run": 1.0}}  # fmt: skip
+               "secondary": [same], "costs": {"run": 1.0}}  # fmt: skip
     return make_protocol(content, "test")
 
 
@@ -131,8 +132,10 @@ def test_page_says_what_was_expected_and_what_came_unless_a_chapter_does(book, p
     page = book()["real"]
     expected = page.split("## What was expected, and what came")[1].split("##")[0]
     assert "**Hypothesis.** !" in expected and "is not registered yet" in expected
-    (finding,) = conclude(table, protocol)
-    assert signed(finding.value) in expected and "*Exploratory.*" in expected and "with power" in expected
+    lines = [line for line in expected.splitlines() if line.startswith("- ")]
+    for line, finding in zip(lines, conclude(table, protocol), strict=True):
+        assert signed(finding.value) in line and "*Exploratory.*" in line
+    assert ["own training set" in line for line in lines] == [False, True] and "with power" in expected
     monkeypatch.setattr(recorded, "CHAPTERS", {"grid": "questions/choice.md"})
     page = book()["real"]
     assert "What was expected" not in page and "](questions/choice.md)" in page
