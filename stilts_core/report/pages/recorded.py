@@ -111,7 +111,10 @@ def _expectations(chapter: Chapter) -> str:
     ]
     if primary := chapter.primary:
         power = explain_power(primary, chapter.protocol.primary.direction, final=not chapter.is_interim)
-        parts.append(f"The first of these contrasts is the primary one. {markdown_text(power)}")
+        parts.append(
+            f"The first of these contrasts is the primary one. {markdown_text(power)} The tables below are "
+            "corrected over all their differences, so a contrast that is supported here need not be clear there."
+        )
     return "\n\n".join(parts)
 
 
