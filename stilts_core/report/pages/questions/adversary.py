@@ -167,6 +167,7 @@ PARTS = ChapterParts(
     draw=draw,
     caption=caption,
     mechanism=(explain_manipulation, explain_weight, explain_retrieval),
+    real=(explain_retrieval,),
     beside=("reversal harms POS", "a weak reversal does not reach centring without training"),
     published={
         "reversal harms POS": Published(

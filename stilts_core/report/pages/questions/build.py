@@ -68,7 +68,7 @@ def _fragments(chapter: Chapter, arm: Chapter | None, own: ChapterParts, writer:
         "controls": build_controls(chapter, own.controls),
         "mechanism": _mechanism(chapter, own),
         "decision": f"{markdown_text(decision_rule(chapter.protocol.primary))}\n",
-        "real": build_real_arm(chapter, arm),
+        "real": build_real_arm(chapter, arm, own.real),
         "rerun": build_rerun(chapter),
     }
 

@@ -18,6 +18,7 @@ from stilts_core.studies.choice import (
     PERMUTATIONS,
     Choice,
     candidate_arms,
+    encoders_or_seeds,
     measure_gate,
     share_of_same_choices,
     tabulate_choices,
@@ -130,7 +131,6 @@ def explain_rules(chapter: Chapter) -> list[str]:
         markdown_table([columns[0], f"gain in {short_title(primary.target)}, points", *columns[2:]], rows),
         "Gains on the other targets, in points:",
         markdown_table(["rule", *map(short_title, others)], gains),
-        *_compare_choices(chapter),
     ]
 
 
@@ -148,7 +148,7 @@ def _explain_scores(choices: Sequence[Choice]) -> list[str]:
     ]
 
 
-def _compare_choices(chapter: Chapter) -> list[str]:
+def explain_same_choices(chapter: Chapter) -> list[str]:
     """How often the rule of the hypothesis chooses as its controls do."""
     primary, rows = chapter.protocol.primary, []
     rules = [primary.control, "size", "global"]
@@ -157,6 +157,7 @@ def _compare_choices(chapter: Chapter) -> list[str]:
         shares = [share_of_same_choices(effects, primary.treatment, rule, primary.group) for rule in rules]
         rows.append([short_title(target), *(f"{share:.0%}" for share in shares)])
     return [
+        "### Do the rules choose alike?",
         f"How often {code_span(primary.treatment)} chooses the same task for a language as another rule. Near 100 % a "
         "difference of zero is no finding about typology: one task is best for almost all languages, and both rules "
         "choose it.",
@@ -191,7 +192,9 @@ def explain_map(chapter: Chapter) -> list[str]:
 
 
 def _map(chapter: Chapter, target: str, group: str = "all") -> EffectMap:
-    return map_effects(chapter.require_table(), target, candidate_arms(chapter.protocol), CONTROL, group=group)
+    return map_effects(
+        encoders_or_seeds(chapter.require_table()), target, candidate_arms(chapter.protocol), CONTROL, group=group
+    )
 
 
 def _root(variance: float) -> float:
@@ -227,6 +230,7 @@ PARTS = ChapterParts(
     },
     draw=draw,
     caption=caption,
-    mechanism=(explain_gate, explain_rules, explain_map),
+    mechanism=(explain_gate, explain_rules, explain_same_choices, explain_map),
+    real=(explain_same_choices,),
     beside=("typology against the choice on English, POS", "size is no worse than typology, POS"),
 )

@@ -203,6 +203,7 @@ PARTS = ChapterParts(
     draw=draw,
     caption=caption,
     mechanism=(explain_factors, explain_mediation, explain_forgetting, explain_second_target),
+    real=(explain_forgetting,),
     beside=("text of unseen languages helps PAN-X there", "text against labels"),
     published={
         name: EBRAHIMI

@@ -125,4 +125,5 @@ PARTS = ChapterParts(
     draw=draw,
     caption=caption,
     mechanism=(explain_gate, explain_times),
+    real=(explain_gate, explain_times),
 )

@@ -27,9 +27,10 @@ class ChapterParts:
 
     `short` names it in a table. `purposes` and `controls` are as `build_protocol` and `build_controls` take them.
     `draw` makes the main figure from a chapter and a title, as SVG; `caption` says how to read it. Each function of
-    `mechanism` returns the parts of one section as MyST; it raises StudyError where results do not suffice. `beside`
-    names the contrasts that the question asks for in so many words, besides the primary one. `published` has what other
-    work reports, by the name of the contrast that asks the same here.
+    `mechanism` returns the parts of one section as MyST, beginning with its heading; it raises StudyError where results
+    do not suffice. `real` are those that the arm on real languages has, too. `beside` names the contrasts that the
+    question asks for in so many words, besides the primary one. `published` has what other work reports, by the name of
+    the contrast that asks the same here.
     """
 
     short: str
@@ -38,6 +39,7 @@ class ChapterParts:
     draw: Callable[[Chapter, str], str]
     caption: Callable[[Chapter], str]
     mechanism: tuple[Callable[[Chapter], list[str]], ...]
+    real: tuple[Callable[[Chapter], list[str]], ...] = ()
     beside: tuple[str, ...] = ()
     published: Mapping[str, Published] = field(default_factory=dict)
 

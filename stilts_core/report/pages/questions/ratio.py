@@ -162,6 +162,7 @@ PARTS = ChapterParts(
     draw=draw,
     caption=caption,
     mechanism=(explain_steps, explain_rates, explain_languages, explain_retrieval, explain_cells),
+    real=(explain_cells,),
     beside=("slope at the higher learning rate",),
     published={
         "joint against sequential training": Published(

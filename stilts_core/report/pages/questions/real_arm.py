@@ -1,8 +1,10 @@
 """The section "On real languages" of a chapter: the contrasts of its real arm beside those of the laboratory."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from stilts_core.errors import StudyError
 from stilts_core.report.escape import html_text, markdown_text
 from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
@@ -19,6 +21,7 @@ from stilts_core.report.tables.numbers import NO_BREAK
 from stilts_core.studies.conduct import has_study
 from stilts_core.studies.findings import Finding
 
+Section = Callable[[Chapter], list[str]]
 REAL = "-real"  # ends the name of a study that asks a chapter's question on real languages
 HEADINGS = ("contrast", "laboratory", "real languages", "do they agree?")
 
@@ -32,14 +35,21 @@ def open_real_arms(names: Iterable[str], book_dir: Path, protocols: Path | None 
     return {name: open_chapter(name + REAL, book_dir, protocols) for name in asked}
 
 
-def build_real_arm(chapter: Chapter, arm: Chapter | None) -> str:
-    """The section, as MyST: what was run on real data, and every contrast that it has beside the laboratory's."""
+def build_real_arm(chapter: Chapter, arm: Chapter | None, sections: Sequence[Section] = ()) -> str:
+    """The section, as MyST: what was run on real data, and every contrast that it has beside the laboratory's.
+
+    `sections` are parts of the chapter's mechanism that the real arm has, too; one without enough results is left out.
+    """
     if arm is None:
         return "This question has not been asked on real languages yet: the answer of the laboratory stands alone.\n"
     rules = [describe_exclusions(arm)] if arm.protocol.exclusions else []
     parts = [describe_design(arm), describe_registration(arm), *describe_groups(arm), *rules]
     if arm.findings:
         parts += [_compare(chapter, arm), *list_notes(arm), _explain(arm)]
+        for build in sections:
+            with suppress(StudyError):
+                heading, *content = build(arm)
+                parts += [f"**{heading.lstrip('# ')}**", *content]
     else:
         parts.append(explain_absence(arm))
     parts.append(f"```bash\nstilts study {arm.name} --keep\n```")

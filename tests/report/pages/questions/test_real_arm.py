@@ -6,9 +6,12 @@ from dataclasses import replace
 import pytest
 from question_fixture import invent_table, keep_table, write_protocols, write_real_arm
 
+from stilts_core.errors import StudyError
 from stilts_core.report.escape import html_text
 from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.questions.build import QUESTIONS
 from stilts_core.report.pages.questions.chapter import open_chapter
+from stilts_core.report.pages.questions.continued import explain_forgetting
 from stilts_core.report.pages.questions.real_arm import agreement, build_real_arm, open_real_arms
 from stilts_core.studies.protocol import read_protocol
 from stilts_core.studies.results import kept_table, write_table
@@ -65,6 +68,20 @@ def test_contrasts_of_both_arms_stand_side_by_side(tmp_path, protocols):
             finding = next(finding for finding in found.findings if finding.name == contrast.name)
             assert f"{abs(finding.value):.2f}" in text and finding.verdict in text
         assert verdict.rsplit(">", 1)[-1].strip() in ("yes", "no", "cannot tell")
+
+
+def test_real_arm_has_sections_of_the_mechanism_of_its_own_numbers(tmp_path, protocols):
+    keep_both(tmp_path, protocols, 3.0)
+    arms = open_real_arms(["continued"], tmp_path, protocols)
+    chapter = open_chapter("continued", tmp_path, protocols)
+
+    def refuse(_):
+        raise StudyError("too few")
+
+    page = build_real_arm(chapter, arms["continued"], [refuse, *QUESTIONS["continued"].real])
+    heading, content = explain_forgetting(arms["continued"])[0], explain_forgetting(arms["continued"])[-1]
+    assert f"**{heading.removeprefix('### ')}**" in page and content in page and "###" not in page
+    assert explain_forgetting(chapter)[-1] not in page
 
 
 def test_arms_with_the_same_verdict_agree_unless_an_effect_changes_its_sign(tmp_path, protocols):
