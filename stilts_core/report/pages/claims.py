@@ -63,6 +63,7 @@ VERDICT_WORDS: Mapping[Verdict, str] = {
     "cannot tell": "stay open",
     "not tested": "were not tested",
 }
+BELOW, ABOVE = "below the paper's number", "above the paper's number"
 FIGURE = "generated/claims.svg"
 ROW_CHARACTERS = 28  # of a line of a row's name in the figure
 Estimates = Mapping[tuple[str, ClaimPart], ClaimEstimate]
@@ -80,7 +81,7 @@ def write_page(writer: PageWriter, grids: Mapping[str, RecordedGrid]) -> str:
         parts = [part for part in PARTS if part.claim == number]
         claim = _claim_cell(number, fact["claim"])
         for part in parts:
-            cells = [_cell(estimates.get((name, part))) for name in ARMS]
+            cells = [_cell(part, estimates.get((name, part))) for name in ARMS]
             rows.append([claim, html_text(part.words), _paper(part), *cells])
             claim = ""
         if not parts:
@@ -144,13 +145,17 @@ def _claim_cell(number: int, claim: str) -> str:
     return f'<div style="min-width: 16em">{number}. {html_text(claim)}.{remark}</div>'
 
 
-def _cell(estimate: ClaimEstimate | None) -> str:
+def _cell(part: ClaimPart, estimate: ClaimEstimate | None) -> str:
+    """The value, its interval, the verdict, and whether the paper's number lies beyond the interval."""
     if estimate is None:
         return "–"
     verdict = estimate.verdict
     if estimate.value is None:
         return verdict
     words = f"<b>{verdict}</b>" if verdict in ("agrees", "disagrees") else verdict
+    low, high = estimate.value.interval
+    if part.paper is not None and verdict != "pending" and not low <= part.paper <= high:
+        words += f"<br>{BELOW if high < part.paper else ABOVE}"
     return two_lines(f"{signed(estimate.value.value, 1)} {interval(*estimate.value.interval, 1)}", words)
 
 
@@ -182,8 +187,9 @@ def _explain(recorded: Mapping[str, RecordedGrid]) -> str:
         "*agrees* if it is clearly positive after Holm's correction over all differences on this page, and "
         "*disagrees* if it is clearly negative. The page of a grid corrects over more differences, so that one may be "
         "clear here and not there; it also shows which targets a mean rests on, such as retrieval. A claim of no "
-        f"benefit agrees if the interval ends below {NEGLIGIBLE:g} point. Otherwise the data cannot tell. Targets that "
-        "share their data with a task do not "
+        f"benefit agrees if the interval ends below {NEGLIGIBLE:g} point. Otherwise the data cannot tell. "
+        "Where the whole interval lies below the paper's number, a gain as large as the paper's is excluded for these "
+        "encoders and sizes, whatever the verdict on its sign. Targets that share their data with a task do not "
         f"count.{''.join(_describe(name, entry) for name, entry in recorded.items())}{absent}{waiting}"
     )
 

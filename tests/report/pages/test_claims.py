@@ -116,6 +116,11 @@ def test_page_has_every_claim_and_its_numbers(tmp_path, grid):
         number = f"{abs(float(row['value'])):.1f}"
         assert number in page and row["verdict"] in page
     assert "Not recorded yet: the grid of [real languages](real.md)." in page
+    stated = [row for row in rows if row["paper"]]
+    beyond = {claims.BELOW: [row for row in stated if float(row["high"]) < float(row["paper"])],
+              claims.ABOVE: [row for row in stated if float(row["low"]) > float(row["paper"])]}  # fmt: skip
+    assert all(page.count(f"<br>{words}") == len(found) for words, found in beyond.items())
+    assert 0 < sum(map(len, beyond.values())) < len(rows)
     page, rows = write(tmp_path, wide=grid, real=grid)
     assert [row["arm"] for row in rows].count("real languages") == len(rows) / 2 == len(claims.PARTS)
     assert "Not recorded yet" not in page
