@@ -147,6 +147,7 @@ def test_verdicts_wait_for_a_grid_that_is_not_complete(tmp_path, grid):
     page, rows = write(tmp_path, interim=True, wide=grid)
     assert {row["verdict"] for row in rows} == {"pending"} and "is *pending* while runs" in page
     assert not re.search(r"<b>(agrees|disagrees)</b>", page)
+    assert f"<br>{claims.BELOW}" not in page and f"<br>{claims.ABOVE}" not in page
     assert re.match(r"!\[Of 10 parts of the paper's claims, \d+ have an interim estimate and none a verdict", page)
 
 
