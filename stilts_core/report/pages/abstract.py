@@ -6,7 +6,7 @@ from stilts_core.report.pages.questions.answers import FIGURE as ANSWERS_FIGURE
 from stilts_core.report.pages.questions.answers import answers_title
 from stilts_core.report.pages.questions.build import CLAIMS, QUESTIONS, Chapters
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.wording import answer, headline, repeat_answer, status_words
+from stilts_core.report.pages.questions.wording import PENDING, answer, headline, repeat_answer, status_words, verdict
 
 CLAIM = "retrieval"  # the study whose figure stands on the first page
 
@@ -42,7 +42,10 @@ def _answer(chapter: Chapter, arm: Chapter | None, short: str) -> str:
 
 
 def _answer_of_real_arm(chapter: Chapter, arm: Chapter | None) -> str:
-    """The answer on real languages, after that of the laboratory; empty if the question is not asked there."""
+    """The answer on real languages, after that of the laboratory; empty if the question is not asked there.
+
+    The contrast is not named again where it is the same and came out alike.
+    """
     if arm is None:
         return ""
     finding = arm.primary
@@ -50,6 +53,7 @@ def _answer_of_real_arm(chapter: Chapter, arm: Chapter | None) -> str:
         return f" On real languages: {markdown_text(summarise_absence(arm))}."
     primary = arm.protocol.primary
     same = primary.name == chapter.protocol.primary.name
+    same &= chapter.primary is not None and verdict(arm, finding) in (PENDING, verdict(chapter, chapter.primary))
     sentence = repeat_answer(arm, finding) if same else answer(arm, primary, finding)
     return f" {markdown_text(sentence)} {status_words(arm, finding)}"
 

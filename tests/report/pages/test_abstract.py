@@ -1,7 +1,7 @@
 """The abstract on the first page, before, while and after the studies are run."""
 
 import pytest
-from question_fixture import CLAIMS, ENCODERS, GRID, NAMES, keep_table, write_protocols, write_real_arm
+from question_fixture import CLAIMS, ENCODERS, GRID, NAMES, invent_table, keep_table, write_protocols, write_real_arm
 
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.abstract import build_abstract
@@ -9,6 +9,8 @@ from stilts_core.report.pages.questions.build import QUESTIONS, Chapters
 from stilts_core.report.pages.questions.chapter import open_chapter
 from stilts_core.report.pages.questions.real_arm import open_real_arms
 from stilts_core.report.tables.numbers import signed
+from stilts_core.studies.protocol import read_protocol
+from stilts_core.studies.results import kept_table, write_table
 
 
 @pytest.fixture(scope="module")
@@ -67,5 +69,9 @@ def test_answer_on_real_languages_follows_that_of_the_laboratory(tmp_path):
     number = f"the same contrast is {signed(finding.value)}"
     assert number in lines["continued"] and f"over 3 encoders): {finding.verdict}. *" in lines["continued"]
     assert lines["adversary"].endswith("On real languages: not run yet.")
+    opposite = invent_table(read_protocol(protocols / "continued-real.toml"), effect=-3.0)
+    write_table(kept_table("continued-real", tmp_path), opposite)
+    (line,) = (line for line in build(tmp_path, protocols).splitlines() if line.startswith("- [Continued"))
+    assert "same contrast" not in line and "does not raise" in line  # another verdict: the whole sentence
     assert "same contrast" not in lines["choice"] and lines["choice"].count("choice by typology") == 2
     assert "eal languages" not in lines["latency"]
