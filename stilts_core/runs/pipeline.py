@@ -46,7 +46,7 @@ from stilts_core.runs.record import (
     write_record,
 )
 from stilts_core.storage.atomic import whole_file
-from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task, trains_on_same_data
 from stilts_core.training import distributed
 from stilts_core.training.checkpoint import lock_for_run
 from stilts_core.training.compute import Compute
@@ -217,7 +217,7 @@ class _Run:
             finished=now(),
             config=config,
             notes=list(dict.fromkeys([*encoder.notes, *facts.notes, *data.facts.notes])),
-            same_data=any(task.shares_training_with(get_task(name)) for name in config.intermediate_tasks),
+            same_data=trains_on_same_data(config.target, config.intermediate_tasks),
             encoder=_encoder_facts(config, encoder),
             phases=phases,
             metric=evaluation.metric,

@@ -1,6 +1,6 @@
 """Every task is one row of a table: what it asks, how it is scored, where its data lie, and its published recipe."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -379,6 +379,11 @@ def require_intermediate(name: str) -> Task:
         choices = ", ".join(["none", *known, "all", "mlm"])
         raise ConfigError(f"{name!r} is not an intermediate task; choose from {choices}, or a target task")
     return task
+
+
+def trains_on_same_data(target: str, tasks: Iterable[str]) -> bool:
+    """Whether the training set of one of these tasks holds that of a target."""
+    return any(get_task(target).shares_training_with(get_task(name)) for name in tasks)
 
 
 @cache

@@ -13,7 +13,7 @@ from stilts_core.studies.groups import ENGLISH
 from stilts_core.studies.measures import BEFORE
 from stilts_core.studies.protocol import Protocol
 from stilts_core.studies.results import StudyTable
-from stilts_core.tasks.catalogue import get_task
+from stilts_core.tasks.catalogue import get_task, trains_on_same_data
 
 if TYPE_CHECKING:  # pandas takes a second to import
     import pandas as pd
@@ -79,8 +79,7 @@ class KeptRun:
     @property
     def same_data(self) -> bool:
         """Whether an intermediate task's training set holds the target's."""
-        target = get_task(self.target)
-        return any(target.shares_training_with(get_task(name)) for name in self.config.intermediate_tasks)
+        return trains_on_same_data(self.target, self.config.intermediate_tasks)
 
     @property
     def averages(self) -> Averages:

@@ -18,7 +18,7 @@ from stilts_core.report.pages.questions.protocol import describe_registration
 from stilts_core.report.pages.questions.wording import answer, explain_power, progress, status_words
 from stilts_core.report.tables.html import count
 from stilts_core.studies.protocol import Contrast
-from stilts_core.tasks.catalogue import get_task
+from stilts_core.tasks.catalogue import trains_on_same_data
 
 # From the page of a recorded grid to the study whose table it shows.
 GRIDS: Mapping[str, str] = {"real": "grid", "wide": "choice"}
@@ -100,7 +100,7 @@ def _expectations(chapter: Chapter) -> str:
         return f"[A chapter of its own]({CHAPTERS[chapter.name]}) says what was asked of these runs, and what came."
     found = [
         f"- {markdown_text(answer(chapter, contrast, finding))} {status_words(chapter, finding)}"
-        f"{SAME_DATA * _trains_on_same_data(chapter, contrast)}"
+        f"{SAME_DATA * _has_own_data(chapter, contrast)}"
         for contrast, finding in chapter.pairs
     ]
     parts = [
@@ -118,13 +118,11 @@ def _expectations(chapter: Chapter) -> str:
     return "\n\n".join(parts)
 
 
-def _trains_on_same_data(chapter: Chapter, contrast: Contrast) -> bool:
+def _has_own_data(chapter: Chapter, contrast: Contrast) -> bool:
     """Whether a task of the treatment is the target's own training set."""
     cells = chapter.study.design.cells
     config = next(cell.config for cell in cells if (cell.arm, cell.target) == (contrast.treatment, contrast.target))
-    target = get_task(contrast.target)
-    tasks = RunConfig.from_dict(dict(config)).resolved().intermediate_tasks
-    return any(target.shares_training_with(get_task(name)) for name in tasks)
+    return trains_on_same_data(contrast.target, RunConfig.from_dict(dict(config)).resolved().intermediate_tasks)
 
 
 def _notes(chapter: Chapter) -> str:
