@@ -35,10 +35,12 @@ def _answer(chapter: Chapter, arm: Chapter | None, short: str) -> str:
     """The answer of a chapter and of its real arm, a sentence each, or how far their studies are."""
     link = f"[{markdown_text(short)}](questions/{chapter.name}.md)"
     finding = chapter.primary
-    if finding is None:
-        return f"- {link}: {markdown_text(summarise_absence(chapter))}."
-    sentence = answer(chapter, chapter.protocol.primary, finding)
-    return f"- {link}: {markdown_text(sentence)} {status_words(chapter, finding)}{_answer_of_real_arm(chapter, arm)}"
+    if finding:
+        sentence = answer(chapter, chapter.protocol.primary, finding)
+        laboratory = f"{markdown_text(sentence)} {status_words(chapter, finding)}"
+    else:
+        laboratory = f"{markdown_text(summarise_absence(chapter))}."
+    return f"- {link}: {laboratory}{_answer_of_real_arm(chapter, arm)}"
 
 
 def _answer_of_real_arm(chapter: Chapter, arm: Chapter | None) -> str:

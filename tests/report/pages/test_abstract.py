@@ -75,3 +75,7 @@ def test_answer_on_real_languages_follows_that_of_the_laboratory(tmp_path):
     assert "same contrast" not in line and "does not raise" in line  # another verdict: the whole sentence
     assert "same contrast" not in lines["choice"] and lines["choice"].count("choice by typology") == 2
     assert "eal languages" not in lines["latency"]
+    kept_table("choice", tmp_path).unlink()
+    (line,) = (line for line in build(tmp_path, protocols).splitlines() if line.startswith("- [Choice"))
+    assert line.startswith("- [Choice by typology](questions/choice.md): not run yet. ")
+    assert "choice by typology" in line
