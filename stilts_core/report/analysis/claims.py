@@ -21,7 +21,8 @@ class ClaimPart:
     """One number that a claim is about: what it is, in words, and its paired differences in a grid.
 
     `paper` is the paper's own number in points, as its abstract states it (None: it states none). `benefit` is what
-    the claim says: True for a gain, False for none.
+    the claim says: True for a gain, False for none. `rows` are the rows of the grid that it is about.
+    `targets` are those of a mean over the nine tasks, which one task could dominate.
     """
 
     claim: int
@@ -29,6 +30,8 @@ class ClaimPart:
     measure: Measure
     paper: float | None = None
     benefit: bool = True
+    rows: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,19 +47,33 @@ def average_gain(row: str) -> Measure:
     return lambda grid: _mean([grid.paired(row, target) for target in grid.counted_targets(row)])
 
 
-def gain_on(target: str) -> Measure:
-    """The mean difference of the paper's nine tasks from the baseline on one target, by replicate."""
+def gain_on(target: str, tasks: Collection[str] = INTERMEDIATE_TASKS) -> Measure:
+    """The mean difference of the paper's nine tasks, or of some, from the baseline on one target, by replicate."""
 
     def measure(grid: Grid) -> Replicates:
-        cells = [cell for row in INTERMEDIATE_TASKS if (cell := grid.cells.get((row, target))) and not cell.same_data]
+        cells = [cell for row in tasks if (cell := grid.cells.get((row, target))) and not cell.same_data]
         return _mean([grid.paired(cell.row, target) for cell in cells])
 
     return measure
 
 
-def mean_gain_on(*targets: str) -> Measure:
+def mean_gain_on(*targets: str, tasks: Collection[str] = INTERMEDIATE_TASKS) -> Measure:
     """The mean of `gain_on` over those targets that a grid has."""
-    return lambda grid: _mean([part for target in targets if (part := gain_on(target)(grid))])
+    return lambda grid: _mean([part for target in targets if (part := gain_on(target, tasks)(grid))])
+
+
+def without_most_influential(grid: Grid, *targets: str) -> tuple[str, Measurement] | None:
+    """The task without which `mean_gain_on` changes most, and its value without it; None if a grid cannot tell."""
+    whole = compare(mean_gain_on(*targets)(grid))
+    others = {
+        left_out: compare(mean_gain_on(*targets, tasks=[task for task in INTERMEDIATE_TASKS if task != left_out])(grid))
+        for left_out in INTERMEDIATE_TASKS
+    }
+    known = {task: value for task, value in others.items() if value}
+    if whole is None or not known:
+        return None
+    task = max(known, key=lambda task: abs(known[task].value - whole.value))
+    return task, known[task]
 
 
 def gain_of_choice(grid: Grid) -> Replicates:

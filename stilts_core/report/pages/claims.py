@@ -14,38 +14,55 @@ from stilts_core.report.analysis.claims import (
     judge_claims,
     mean_gain_on,
     row_minus_row,
+    without_most_influential,
 )
+from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.analysis.published import CHOICE, stated_gains
 from stilts_core.report.escape import html_text, markdown_text
 from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedInterval, draw_intervals
 from stilts_core.report.page_writer import PageWriter
+from stilts_core.report.pages.learning import list_not_learnt
 from stilts_core.report.pages.questions.contrasts import two_lines
 from stilts_core.report.pages.questions.names import list_words
 from stilts_core.report.pages.recorded import RecordedGrid
 from stilts_core.report.tables.html import CellValue, table
 from stilts_core.report.tables.numbers import interval, signed
 from stilts_core.report.tables.titles import short_title
-from stilts_core.tasks.catalogue import get_task
+from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task
 from stilts_core.tasks.facts import read_facts
 
 STATED = {row: value for row, value in stated_gains().values()}
 PARTS = (
-    ClaimPart(1, "SQuAD, mean over targets", average_gain("squad"), STATED["squad"]),
-    ClaimPart(1, "MNLI, mean over targets", average_gain("mnli"), STATED["mnli"]),
-    ClaimPart(1, "HellaSwag, mean over targets", average_gain("hellaswag"), STATED["hellaswag"]),
-    ClaimPart(2, "all nine tasks, mean over targets", average_gain("all"), STATED["all"]),
-    ClaimPart(2, "all nine tasks minus SQuAD", row_minus_row("all", "squad"), STATED["all"] - STATED["squad"]),
-    ClaimPart(3, "BUCC and Tatoeba, mean over the nine tasks", mean_gain_on("bucc2018", "tatoeba")),
-    ClaimPart(4, "TyDiQA, mean over the nine tasks", gain_on("tydiqa")),
-    ClaimPart(4, "XNLI, mean over the tasks that do not hold its data", gain_on("xnli"), benefit=False),
+    ClaimPart(1, "SQuAD, mean over targets", average_gain("squad"), STATED["squad"], rows=("squad",)),
+    ClaimPart(1, "MNLI, mean over targets", average_gain("mnli"), STATED["mnli"], rows=("mnli",)),
+    ClaimPart(1, "HellaSwag, mean over targets", average_gain("hellaswag"), STATED["hellaswag"], rows=("hellaswag",)),
+    ClaimPart(2, "all nine tasks, mean over targets", average_gain("all"), STATED["all"], rows=("all",)),
+    ClaimPart(
+        2, "all nine tasks minus SQuAD", row_minus_row("all", "squad"), STATED["all"] - STATED["squad"],
+        rows=("all", "squad"),
+    ),
+    ClaimPart(
+        3, "BUCC and Tatoeba, mean over the nine tasks", mean_gain_on("bucc2018", "tatoeba"), rows=INTERMEDIATE_TASKS,
+        targets=("bucc2018", "tatoeba"),
+    ),
+    ClaimPart(
+        4, "TyDiQA, mean over the nine tasks", gain_on("tydiqa"), rows=INTERMEDIATE_TASKS, targets=("tydiqa",)
+    ),
+    ClaimPart(
+        4, "XNLI, mean over the tasks that do not hold its data", gain_on("xnli"), benefit=False,
+        rows=INTERMEDIATE_TASKS,
+    ),
     ClaimPart(5, "the row that English dev scores choose, mean over targets", gain_of_choice, STATED[CHOICE]),
-    ClaimPart(6, "all nine tasks minus the same with MLM beside them", row_minus_row("all", "all+mlm")),
-)
+    ClaimPart(
+        6, "all nine tasks minus the same with MLM beside them", row_minus_row("all", "all+mlm"),
+        rows=("all", "all+mlm"),
+    ),
+)  # fmt: skip
 # What a reader must know to compare an arm with the paper; it holds whatever the estimates are.
 REMARKS: Mapping[int, str] = {
     1: "The paper's gains are those of XLM-R Large with the full sets.",
-    3: "An encoder that was trained to align translations leaves nothing to gain in retrieval, and much to lose; the "
-    "laboratory's encoders were trained by masked LM alone, as XLM-R was.",
+    3: "An encoder that was trained to align translations starts high, so that an English task has more to lose than "
+    "to gain; the laboratory's encoders were trained by masked LM alone, as XLM-R was.",
     4: "XNLI's own training set is MNLI, so that MNLI and ANLI do not count there.",
     5: "Here a target may also choose to have no intermediate training.",
     6: "The paper's abstract says less: neither alternative consistently outperforms English intermediate tasks alone. "
@@ -81,7 +98,7 @@ def write_page(writer: PageWriter, grids: Mapping[str, RecordedGrid]) -> str:
         parts = [part for part in PARTS if part.claim == number]
         claim = _claim_cell(number, fact["claim"])
         for part in parts:
-            cells = [_cell(part, estimates.get((name, part))) for name in ARMS]
+            cells = [_cell(part, estimates.get((name, part)), recorded.get(name)) for name in ARMS]
             rows.append([claim, html_text(part.words), _paper(part), *cells])
             claim = ""
         if not parts:
@@ -93,6 +110,7 @@ def write_page(writer: PageWriter, grids: Mapping[str, RecordedGrid]) -> str:
         _explain(recorded),
         table(["claim", "measured as", "paper", *ARMS.values()], rows).data,
         f"{{download}}`CSV <{path}>`",
+        *_explain_influence(recorded),
     ]
     writer.write("generated/claims.md", "\n\n".join(content) + "\n")
     return _finding(estimates, recorded)
@@ -145,9 +163,9 @@ def _claim_cell(number: int, claim: str) -> str:
     return f'<div style="min-width: 16em">{number}. {html_text(claim)}.{remark}</div>'
 
 
-def _cell(part: ClaimPart, estimate: ClaimEstimate | None) -> str:
-    """The value, its interval, the verdict, and whether the paper's number lies beyond the interval."""
-    if estimate is None:
+def _cell(part: ClaimPart, estimate: ClaimEstimate | None, recorded: RecordedGrid | None) -> str:
+    """The value, its interval, the verdict, whether the paper's number lies beyond it, and what was not learnt."""
+    if estimate is None or recorded is None:
         return "–"
     verdict = estimate.verdict
     if estimate.value is None:
@@ -156,6 +174,8 @@ def _cell(part: ClaimPart, estimate: ClaimEstimate | None) -> str:
     low, high = estimate.value.interval
     if part.paper is not None and verdict != "pending" and not low <= part.paper <= high:
         words += f"<br>{BELOW if high < part.paper else ABOVE}"
+    if idle := [tasks for row in part.rows if (tasks := list_not_learnt(recorded.learning, row))]:
+        words += f"<br>no learning shown: {html_text(list_words(idle))}"
     return two_lines(f"{signed(estimate.value.value, 1)} {interval(*estimate.value.interval, 1)}", words)
 
 
@@ -189,17 +209,42 @@ def _explain(recorded: Mapping[str, RecordedGrid]) -> str:
         "clear here and not there; it also shows which targets a mean rests on, such as retrieval. A claim of no "
         f"benefit agrees if the interval ends below {NEGLIGIBLE:g} point. Otherwise the data cannot tell. "
         "Where the whole interval lies below the paper's number, a gain as large as the paper's is excluded for these "
-        "encoders and sizes, whatever the verdict on its sign. Targets that share their data with a task do not "
+        "encoders and sizes, whatever the verdict on its sign. *No learning shown* names intermediate tasks whose dev "
+        "scores after their short phase are no better than chance (the page of the grid has them): there the claim was "
+        "not put to the test that the paper means. Targets that share their data with a task do not "
         f"count.{''.join(_describe(name, entry) for name, entry in recorded.items())}{absent}{waiting}"
     )
 
 
+def _explain_influence(recorded: Mapping[str, RecordedGrid]) -> list[str]:
+    """What the means over the nine tasks are without the task that moves them most, as MyST."""
+    lines = []
+    for part in PARTS:
+        for name, entry in recorded.items():
+            if part.targets and not entry.interim and (found := without_most_influential(entry.grid, *part.targets)):
+                task, value = found
+                lines.append(
+                    f"- {markdown_text(part.words)} ({ARMS[name]}): without {markdown_text(short_title(task))}, "
+                    f"{signed(value.value, 1)} {markdown_text(interval(*value.interval, 1))}"
+                )
+    if not lines:
+        return []
+    intro = "How much hangs on one task: the same means without the task that moves each of them most, not corrected."
+    return [intro, "\n".join(lines)]
+
+
 def _describe(name: str, entry: RecordedGrid) -> str:
     """Over what the means of a grid are taken."""
-    own = [short_title(target) for target in entry.grid.targets if "xtreme" in get_task(target).languages]
+    own = [target for target in entry.grid.targets if "xtreme" in get_task(target).languages]
     encoders = len({record.encoder_name for record in entry.grid.records})
     return (
         f" The grid of the {ARMS[name]} has {encoders} encoder{'s' * (encoders != 1)} and these targets of XTREME: "
-        f"{list_words(own)}. Means over targets are over them alone, also in a row that names others, and in all "
-        "languages with English, as in XTREME."
+        f"{list_words([_with_languages(entry.grid, target) for target in own])}. Means over targets are over them "
+        "alone, also in a row that names others, and in all languages that were scored, with English, as in XTREME."
     )
+
+
+def _with_languages(grid: Grid, target: str) -> str:
+    """A target, with the number of its languages where fewer were scored than XTREME has."""
+    scored, published = len(grid.column(target)[0].records[0].scores), len(get_task(target).languages["xtreme"])
+    return short_title(target) + (f" ({scored} of {published} languages)" if scored < published else "")

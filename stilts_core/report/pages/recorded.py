@@ -1,15 +1,16 @@
 """Pages of recorded grids: the tables of Results and of its targets, from the table that the book keeps of a study."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from stilts_core.config import RunConfig
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.analysis.kept_runs import read_kept_runs
+from stilts_core.report.analysis.learning import PhaseScores, intermediate_scores
 from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.page_writer import PageWriter
-from stilts_core.report.pages import results, targets
+from stilts_core.report.pages import learning, results, targets
 from stilts_core.report.pages.grid_place import GridPlace
 from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
@@ -28,10 +29,14 @@ TITLES: Mapping[str, str] = {"real": "Real languages", "wide": "Many encoders"} 
 
 
 class RecordedGrid(NamedTuple):
-    """A recorded grid with its study; the grid is empty if the study has not been run."""
+    """A recorded grid with its study, and the dev scores of its intermediate phases.
+
+    The grid is empty if the study has not been run.
+    """
 
     chapter: Chapter
     grid: Grid
+    learning: Sequence[PhaseScores] = ()
 
     @property
     def interim(self) -> bool:
@@ -45,12 +50,14 @@ def read_grids(book_dir: Path, protocols: Path | None = None) -> dict[str, Recor
     Raises ConfigError for a wrong protocol, in the folder `protocols` if it is given.
     """
     chapters = {page: open_chapter(study, book_dir, protocols) for page, study in GRIDS.items()}
-    return {page: RecordedGrid(chapter, _read_grid(chapter)) for page, chapter in chapters.items()}
+    return {page: _read_grid(chapter) for page, chapter in chapters.items()}
 
 
-def _read_grid(chapter: Chapter) -> Grid:
-    runs = read_kept_runs(chapter.protocol, chapter.table) if chapter.table else []
-    return Grid(runs, designed=True)
+def _read_grid(chapter: Chapter) -> RecordedGrid:
+    if chapter.table is None:
+        return RecordedGrid(chapter, Grid([]))
+    grid = Grid(read_kept_runs(chapter.protocol, chapter.table), designed=True)
+    return RecordedGrid(chapter, grid, intermediate_scores(chapter.table, grid.records))
 
 
 def write_pages(writer: PageWriter, recorded: Mapping[str, RecordedGrid]) -> list[tuple[Grid, GridPlace]]:
@@ -59,10 +66,11 @@ def write_pages(writer: PageWriter, recorded: Mapping[str, RecordedGrid]) -> lis
     Returns the grids that have runs, with their places.
     """
     shown = []
-    for page, (chapter, grid) in recorded.items():
+    for page, entry in recorded.items():
+        chapter, grid, _ = entry
         if grid.records:
             place = GridPlace(writer, lambda _: "", prefix=f"{page}-", page=page)
-            text = _build(chapter, grid, place)
+            text = _build(entry, place)
             shown.append((grid, place))
         else:
             text = explain_absence(chapter)
@@ -70,12 +78,14 @@ def write_pages(writer: PageWriter, recorded: Mapping[str, RecordedGrid]) -> lis
     return shown
 
 
-def _build(chapter: Chapter, grid: Grid, place: GridPlace) -> str:
+def _build(recorded: RecordedGrid, place: GridPlace) -> str:
     """The generated part of the page, as MyST; the pages of its targets are written."""
+    chapter, grid, scores = recorded
     targets.write_pages(grid, place)
     parts = [
         _introduce(grid, chapter),
         _expectations(chapter),
+        learning.build_section(scores),
         results.build_page(grid, place),
         _notes(chapter),
     ]

@@ -11,9 +11,12 @@ from scipy import stats
 
 from stilts_core.report.analysis.claims import NEGLIGIBLE, ClaimPart, average_gain, gain_on, judge_claims, row_minus_row
 from stilts_core.report.analysis.grid import Grid
+from stilts_core.report.analysis.learning import PhaseScores
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import claims
 from stilts_core.report.pages.recorded import RecordedGrid
+from stilts_core.report.tables.numbers import signed
+from stilts_core.report.tables.titles import short_title
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS
 from stilts_core.tasks.facts import read_facts
 
@@ -124,6 +127,20 @@ def test_page_has_every_claim_and_its_numbers(tmp_path, grid):
     page, rows = write(tmp_path, wide=grid, real=grid)
     assert [row["arm"] for row in rows].count("real languages") == len(rows) / 2 == len(claims.PARTS)
     assert "Not recorded yet" not in page
+
+
+def test_page_says_what_was_not_learnt_and_what_a_mean_is_without_its_most_influential_task(tmp_path, records, grid):
+    idle = [PhaseScores("hellaswag", "hellaswag", (26.0,), 100, 25.0), PhaseScores("mnli", "mnli", (60.0,), 100, 35.7)]
+    recorded = {"real": RecordedGrid(SimpleNamespace(is_interim=False), grid, idle)}
+    claims.write_page(PageWriter(tmp_path), recorded)
+    page = (tmp_path / "generated/claims.md").read_text()
+    assert page.count("no learning shown: HellaSwag") == sum("hellaswag" in part.rows for part in claims.PARTS) == 4
+    tasks = [row for row in INTERMEDIATE_TASKS if not same_data(records, row, "tydiqa")]
+    gains = {row: np.mean([gain(records, row, "tydiqa", seed) for seed in SEEDS]) for row in tasks}
+    task = max(tasks, key=lambda row: abs(gains[row] - np.mean(list(gains.values()))))
+    rest = np.mean([value for row, value in gains.items() if row != task])
+    assert f"TyDiQA, mean over the nine tasks (real languages): without {short_title(task)}, {signed(rest, 1)}" in page
+    assert "of 9 languages)" in page
 
 
 def test_figure_shows_every_part_and_the_paper_s_numbers_and_its_title_counts_verdicts(tmp_path, monkeypatch, grid):
