@@ -52,8 +52,9 @@ class Amendment:
 class Registration:
     """What was registered. `detectable` has the minimum detectable effect (or margin) of every confirmatory contrast.
 
-    `earlier` are the registrations that this one replaced, the oldest first, and `amendment` is what was changed
-    without another protocol: the deviations that a page must show. `time` is in UTC, as ISO 8601.
+    `earlier` are the registrations that this one replaced, the oldest first, each with a `reason` where somebody wrote
+    it there, and `amendment` is what was changed without another protocol: the deviations that a page must show. `time`
+    is in UTC, as ISO 8601.
     """
 
     schema: int

@@ -1,7 +1,7 @@
 """Arms, rules of choice, groups of languages and measures in words. All words are plain text, which is not escaped."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from stilts_core.laboratory.languages import get_language
 from stilts_core.parameters import LINK
@@ -73,18 +73,31 @@ def group_words(group: str) -> str:
     return IN_GROUP.get(group) or list_words(get_language(code).name for code in group.split(","))
 
 
-def explain_groups(protocol: Protocol, codes: Iterable[str]) -> list[tuple[str, str]]:
-    """Every group of a protocol that needs an explanation, with its meaning and its languages among `codes`.
+def explain_groups(protocol: Protocol, codes: Callable[[str], Iterable[str]]) -> list[tuple[str, str]]:
+    """Every group of a protocol that needs an explanation, with its meaning and its languages.
 
-    The worst languages differ from run to run, so this group names none.
+    These are the ones among `codes(target)`, for each target on which a contrast is about the group. The worst
+    languages differ from run to run, so this group names none.
     """
     meanings = MEANINGS | (IN_LABORATORY if in_laboratory(protocol) else {})
     used, explained = {contrast.group for contrast in protocol.contrasts} - PLAIN, []
     for group in filter(used.__contains__, GROUPS):
-        languages = [get_language(code).name for code in codes if in_group(code, group)]
-        named = f" ({list_words(languages)})" if languages and group != "worst-five" else ""
-        explained.append((IN_GROUP[group], meanings[group] + named))
+        targets = dict.fromkeys(contrast.target for contrast in protocol.contrasts if contrast.group == group)
+        named = {
+            target: [get_language(code).name for code in codes(target) if in_group(code, group)] for target in targets
+        }
+        words = "" if group == "worst-five" else _list_by_target(named)
+        explained.append((IN_GROUP[group], meanings[group] + words))
     return explained
+
+
+def _list_by_target(languages: Mapping[str, Sequence[str]]) -> str:
+    """Languages in parentheses, for each target on its own if the targets differ; empty if none is known."""
+    known = {target: list_words(names) for target, names in languages.items() if names}
+    different = list(dict.fromkeys(known.values()))
+    if len(different) > 1:
+        different = [f"on {short_title(target)}: {names}" for target, names in known.items()]
+    return f" ({'; '.join(different)})" if different else ""
 
 
 def in_laboratory(protocol: Protocol) -> bool:

@@ -80,12 +80,14 @@ def _deviations(chapter: Chapter, registration: Registration) -> str:
 
 
 def _replaced(registration: Registration) -> str:
-    """The registrations that the last one replaced."""
+    """The registrations that the last one replaced, and why."""
     earlier = [
         f"{markdown_text(minute(str(old.get('time'))))} (digest {code_span(str(old.get('digest'))[:12])})"
         for old in registration.earlier
     ]
-    return f"This registration replaced {count(len(earlier), 'earlier one')}, of {'; '.join(earlier)}."
+    reasons = [markdown_text(str(old["reason"])) for old in registration.earlier if "reason" in old]
+    replaced = f"This registration replaced {count(len(earlier), 'earlier one')}, of {'; '.join(earlier)}."
+    return " ".join([replaced, *reasons])
 
 
 def describe_design(chapter: Chapter) -> str:
@@ -208,15 +210,25 @@ def _factors(protocol: Protocol) -> list[str]:
 
 
 def describe_groups(chapter: Chapter) -> list[str]:
-    """The groups of languages that contrasts use, with the languages of the laboratory or of the table, as MyST."""
-    generated, table = in_laboratory(chapter.protocol), chapter.table
-    codes = CODES if generated else sorted({*table.frame["language"]} - {""}) if table else []
-    explained = explain_groups(chapter.protocol, codes)
+    """The groups of languages that contrasts use, with the languages of the laboratory or of their targets, as MyST."""
+    generated = in_laboratory(chapter.protocol)
+    explained = explain_groups(
+        chapter.protocol, lambda target: CODES if generated else _scored_languages(chapter, target)
+    )
     if chapter.protocol.latency or not explained:
         return []
     lines = [f"- *{markdown_text(name)}*: {markdown_text(meaning)}." for name, meaning in explained]
     names = " Names are those of [generated languages](../languages.md)." if generated else ""
     return [f"**Languages.**{names}", "\n".join(lines)]
+
+
+def _scored_languages(chapter: Chapter, target: str) -> list[str]:
+    """The languages in which the table has scores of a target, in order."""
+    if chapter.table is None:
+        return []
+    frame = chapter.table.frame
+    scored = (frame["target"] == target) & (frame["metric"] == "score")
+    return sorted({*frame.loc[scored, "language"]} - {""})
 
 
 def describe_exclusions(chapter: Chapter) -> str:

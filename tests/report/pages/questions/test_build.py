@@ -27,7 +27,7 @@ from stilts_core.report.pages.questions import build as chapters
 from stilts_core.report.pages.questions.build import QUESTIONS, write_chapters
 from stilts_core.report.pages.questions.chapter import open_chapter
 from stilts_core.report.pages.questions.controls import Control, _with_zero
-from stilts_core.report.pages.questions.names import arm_words, measure_words, phase_words
+from stilts_core.report.pages.questions.names import arm_words, explain_groups, measure_words, phase_words
 from stilts_core.report.pages.questions.rerun import computing_seconds
 from stilts_core.report.tables.numbers import signed
 from stilts_core.studies.protocol import read_protocol
@@ -308,10 +308,26 @@ def test_replaced_registrations_are_deviations(tmp_path, only):
     path = folder / "registered" / "latency.json"
     content = json.loads(path.read_text())
     earlier = {name: content[name] for name in content if name != "earlier"} | {"time": "2026-01-02T03:04:05+00:00"}
-    path.write_text(json.dumps(content | {"earlier": [earlier], "clean": False}))
+    path.write_text(json.dumps(content | {"earlier": [earlier | {"reason": "Too *few* blocks."}], "clean": False}))
     page = build(tmp_path / "book", folder)["latency/protocol"]
-    assert "replaced 1 earlier one, of 2026-01-02 03:04 (digest" in page
+    assert re.search(r"replaced 1 earlier one, of 2026-01-02 03:04 \(digest [^)]*\)\. Too \S+few\S+ blocks\.", page)
     assert "the source tree was not clean" in page
+
+
+def test_group_names_the_languages_of_each_target_where_they_differ():
+    protocol = read_protocol(SOURCES / "choice-real.toml")
+    codes = {"udpos": ["af", "de", "eu"], "panx": ["af", "gu"]}
+    ((_, meaning),) = explain_groups(protocol, codes.__getitem__)
+    assert meaning.endswith(" (on POS: Afrikaans and Basque; on PAN-X: Afrikaans and Gujarati)")
+    ((_, meaning),) = explain_groups(protocol, lambda _: ["af", "de"])
+    assert meaning.endswith(" (Afrikaans)")
+    ((_, meaning),) = explain_groups(protocol, lambda _: ["de"])
+    assert meaning.endswith("without any")
+
+
+def test_every_replaced_registration_says_why():
+    for path in (SOURCES / "registered").glob("*.json"):
+        assert all(old.get("reason") for old in json.loads(path.read_text())["earlier"]), path
 
 
 @pytest.mark.parametrize("name", STUDIES)
