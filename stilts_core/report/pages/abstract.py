@@ -4,8 +4,10 @@ from stilts_core.report.escape import markdown_text
 from stilts_core.report.pages.questions.absence import summarise_absence
 from stilts_core.report.pages.questions.answers import FIGURE as ANSWERS_FIGURE
 from stilts_core.report.pages.questions.answers import answers_title
+from stilts_core.report.pages.questions.beside import answer_as_asked
 from stilts_core.report.pages.questions.build import CLAIMS, QUESTIONS, Chapters
 from stilts_core.report.pages.questions.chapter import Chapter
+from stilts_core.report.pages.questions.parts import ChapterParts
 from stilts_core.report.pages.questions.wording import PENDING, answer, headline, repeat_answer, status_words, verdict
 
 CLAIM = "retrieval"  # the study whose figure stands on the first page
@@ -17,7 +19,7 @@ def build_abstract(chapters: Chapters, grid: Chapter, claims: str) -> str:
     `grid` is the study of the grid on real languages, and `claims` says what became of the paper's claims.
     """
     studies, real = chapters
-    answers = [_answer(studies[name], real.get(name), QUESTIONS[name].short) for name in QUESTIONS]
+    answers = [_answer(studies[name], real.get(name), parts) for name, parts in QUESTIONS.items()]
     return (
         "\n\n".join(
             [
@@ -31,16 +33,20 @@ def build_abstract(chapters: Chapters, grid: Chapter, claims: str) -> str:
     )
 
 
-def _answer(chapter: Chapter, arm: Chapter | None, short: str) -> str:
-    """The answer of a chapter and of its real arm, a sentence each, or how far their studies are."""
-    link = f"[{markdown_text(short)}](questions/{chapter.name}.md)"
+def _answer(chapter: Chapter, arm: Chapter | None, parts: ChapterParts) -> str:
+    """The answer of a chapter and of its real arm, or how far their studies are.
+
+    Where the primary contrast is not the question as it stands, what that has as its answer follows.
+    """
+    link = f"[{markdown_text(parts.short)}](questions/{chapter.name}.md)"
     finding = chapter.primary
     if finding:
         sentence = answer(chapter, chapter.protocol.primary, finding)
         laboratory = f"{markdown_text(sentence)} {status_words(chapter, finding)}"
     else:
         laboratory = f"{markdown_text(summarise_absence(chapter))}."
-    return f"- {link}: {laboratory}{_answer_of_real_arm(chapter, arm)}"
+    answers = f"- {link}: {laboratory}{_answer_of_real_arm(chapter, arm)}"
+    return " ".join(filter(None, [answers, answer_as_asked(parts.asked, chapter, arm)]))
 
 
 def _answer_of_real_arm(chapter: Chapter, arm: Chapter | None) -> str:

@@ -39,7 +39,9 @@ def test_answers_have_their_interval_and_status_and_the_figure_is_that_of_retrie
     keep_table(tmp_path, protocols, "ratio", 1)
     page = build(tmp_path, protocols, "Of 5 parts, 3 agree")
     lines = dict(zip(QUESTIONS, page.splitlines(), strict=False))
-    assert lines["continued"].endswith("*Confirmatory.*") and "95 % interval over 4 encoders" in lines["continued"]
+    primary, asked = lines["continued"].split(" As asked: in the laboratory, ")
+    assert primary.endswith("*Confirmatory.*") and "95 % interval over 4 encoders" in primary
+    assert "compared with intermediate training on MNLI" in asked and "As asked" not in lines["adversary"]
     assert lines["adversary"].endswith("*Interim.*") and "(in the laboratory, 3 of 4 encoders)" in lines["adversary"]
     assert lines["ratio"].endswith("no answer yet (1 of 4 encoders is done).")
     assert "Of 5 parts, 3 agree: [What holds?](claims.md)" in page
@@ -72,8 +74,11 @@ def test_answer_on_real_languages_follows_that_of_the_laboratory(tmp_path):
     opposite = invent_table(read_protocol(protocols / "continued-real.toml"), effect=-3.0)
     write_table(kept_table("continued-real", tmp_path), opposite)
     (line,) = (line for line in build(tmp_path, protocols).splitlines() if line.startswith("- [Continued"))
+    line, asked = line.split(" As asked: in the laboratory, ")
     assert "same contrast" not in line and "does not raise" in line  # another verdict: the whole sentence
-    assert "same contrast" not in lines["choice"] and lines["choice"].count("choice by typology") == 2
+    assert "same contrast" in asked
+    line, asked = lines["choice"].split(" As asked: in the laboratory, ")
+    assert "same contrast" not in line and line.count("choice by typology") == 2 and "same contrast" in asked
     assert "eal languages" not in lines["latency"]
     kept_table("choice", tmp_path).unlink()
     (line,) = (line for line in build(tmp_path, protocols).splitlines() if line.startswith("- [Choice"))

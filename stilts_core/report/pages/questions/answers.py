@@ -6,8 +6,10 @@ from stilts_core.report.escape import markdown_text
 from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedInterval, draw_intervals
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.absence import summarise_absence
+from stilts_core.report.pages.questions.beside import answer_as_asked
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import list_words
+from stilts_core.report.pages.questions.parts import ChapterParts
 from stilts_core.report.pages.questions.real_arm import agreement_words
 from stilts_core.report.pages.questions.rerun import computing_seconds
 from stilts_core.report.pages.questions.wording import PENDING, answer, quantity, status, verdict
@@ -22,28 +24,35 @@ WITHOUT = "without a result"
 
 
 def build_answers(
-    chapters: Mapping[str, Chapter], real: Mapping[str, Chapter], shorts: Mapping[str, str], writer: PageWriter
+    chapters: Mapping[str, Chapter], real: Mapping[str, Chapter], parts: Mapping[str, ChapterParts], writer: PageWriter
 ) -> str:
     """The table of the five answers, the figure of their intervals, and the CSV file, as MyST.
 
-    `real` has the real arms by the name of the chapter.
+    `real` has the real arms by the name of the chapter, and `parts` what is particular to each.
     """
+    shorts = {name: own.short for name, own in parts.items()}
     rows = []
     for name, chapter in chapters.items():
         question = f"[{markdown_text(shorts[name])}](questions/{name}.md)<br>{markdown_text(chapter.protocol.question)}"
         arm = real.get(name)
-        rows.append([question, _cell(chapter), _cell(arm) if arm else NOT_ASKED, _agreement(chapter, arm)])
-    asked = [entry for name, chapter in chapters.items() for entry in (chapter, real.get(name)) if entry]
-    path = writer.write_csv("questions/answers", CSV_COLUMNS, [*map(_csv_row, asked)])
+        asked = parts[name].asked
+        cells = [_cell(entry, asked) if entry else NOT_ASKED for entry in (chapter, arm)]
+        rows.append([question, *cells, _agreement(chapter, arm)])
+    studies = [entry for name, chapter in chapters.items() for entry in (chapter, real.get(name)) if entry]
+    path = writer.write_csv("questions/answers", CSV_COLUMNS, [*map(_csv_row, studies)])
     table = f"{markdown_table(HEADINGS, rows)}\n{{download}}`CSV <{path}>`"
-    return "\n\n".join([table, *_figure(chapters, real, shorts, writer), *_cost(asked)]) + "\n"
+    return "\n\n".join([table, *_figure(chapters, real, shorts, writer), *_cost(studies)]) + "\n"
 
 
-def _cell(chapter: Chapter) -> str:
-    """The answer of a study, with its verdict and its status in a second line; a study without one has less."""
+def _cell(chapter: Chapter, asked: str) -> str:
+    """The answer of a study, with its verdict and its status in a second line; a study without one has less.
+
+    The answer of the contrast `asked` follows, if there is one.
+    """
     sentence, _, *judgement = _words(chapter)  # the sentence has the value
     known = ", ".join(word for word in judgement if word != ABSENT)
-    return f"{markdown_text(sentence)}{f'<br>*{known}*' if known else ''}"
+    lines = [markdown_text(sentence), f"*{known}*" if known else "", answer_as_asked(asked, chapter)]
+    return "<br>".join(filter(None, lines))
 
 
 def _csv_row(chapter: Chapter) -> list[object]:

@@ -6,7 +6,7 @@ from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import place_words
 from stilts_core.report.pages.questions.parts import Published
-from stilts_core.report.pages.questions.wording import answer, estimate
+from stilts_core.report.pages.questions.wording import answer, estimate, repeat_answer
 from stilts_core.studies.findings import Finding
 
 
@@ -23,6 +23,21 @@ def explain_beside(chapter: Chapter, names: Sequence[str]) -> list[str]:
     ]
     return ["**What the question asks besides.** The primary contrast decides the study. These belong to the answer:",
             "\n".join(lines)]  # fmt: skip
+
+
+def answer_as_asked(name: str, chapter: Chapter, arm: Chapter | None = None) -> str:
+    """The finding of the contrast that asks the question as it stands, and that of the real arm after it, as MyST.
+
+    Empty if no study has such a contrast.
+    """
+    studies = [study for study in (chapter, arm) if study]
+    found = [(study, pair) for study in studies for pair in study.pairs if pair[0].name == name]
+    if not found:
+        return ""
+    (first, (contrast, finding)), *others = found
+    sentence = answer(first, contrast, finding)
+    repeated = [repeat_answer(study, finding) for study, (_, finding) in others]
+    return markdown_text(" ".join([f"As asked: {sentence[0].lower()}{sentence[1:]}", *repeated]))
 
 
 def compare_with_published(chapter: Chapter, published: Mapping[str, Published]) -> list[str]:

@@ -53,8 +53,7 @@ def write_chapters(writer: PageWriter, protocols: Path | None = None) -> Chapter
         for part, content in _fragments(chapter, real.get(name), parts[name], writer).items():
             writer.write(f"generated/questions/{name}/{part}.md", content)
     answers = {name: chapters[name] for name in QUESTIONS}
-    shorts = {name: question.short for name, question in QUESTIONS.items()}
-    writer.write("generated/questions/answers.md", build_answers(answers, real, shorts, writer))
+    writer.write("generated/questions/answers.md", build_answers(answers, real, QUESTIONS, writer))
     return Chapters(chapters, real)
 
 

@@ -233,4 +233,5 @@ PARTS = ChapterParts(
     mechanism=(explain_gate, explain_rules, explain_same_choices, explain_map),
     real=(explain_same_choices,),
     beside=("typology against the choice on English, POS", "size is no worse than typology, POS"),
+    asked="typology against the choice on English, POS",
 )

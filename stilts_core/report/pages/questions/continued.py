@@ -205,6 +205,7 @@ PARTS = ChapterParts(
     mechanism=(explain_factors, explain_mediation, explain_forgetting, explain_second_target),
     real=(explain_forgetting,),
     beside=("text of unseen languages helps PAN-X there", "text against labels"),
+    asked="text against labels",
     published={
         name: EBRAHIMI
         for name in ("text of unseen languages helps POS there", "text of unseen languages helps PAN-X there")

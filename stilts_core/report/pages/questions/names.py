@@ -161,9 +161,12 @@ def arm_label(name: str) -> str:
     return name.replace("-", " ")
 
 
-def measure_words(contrast: Contrast) -> str:
-    """What a contrast compares, in a sentence: a score, a gap, or a time, on a target and in a group of languages."""
-    task, place = get_task(contrast.target), f"in {group_words(contrast.group)}"
+def measure_words(contrast: Contrast, languages: str = "") -> str:
+    """What a contrast compares, in a sentence: a score, a gap, or a time, on a target and in a group of languages.
+
+    `languages` names them where the group does not say it.
+    """
+    task, place = get_task(contrast.target), f"in {languages or group_words(contrast.group)}"
     title = task.title
     if contrast.metric in ("processor_seconds", "wall_seconds"):
         kind = contrast.metric.removesuffix("_seconds")

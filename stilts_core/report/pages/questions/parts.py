@@ -30,7 +30,8 @@ class ChapterParts:
     `mechanism` returns the parts of one section as MyST, beginning with its heading; it raises StudyError where results
     do not suffice. `real` are those that the arm on real languages has, too. `beside` names the contrasts that the
     question asks for in so many words, besides the primary one. `published` has what other work reports, by the name of
-    the contrast that asks the same here.
+    the contrast that asks the same here. `asked` names the contrast that asks the question as it stands, where the
+    primary one asks something else first, such as whether a placebo does the same.
     """
 
     short: str
@@ -42,6 +43,7 @@ class ChapterParts:
     real: tuple[Callable[[Chapter], list[str]], ...] = ()
     beside: tuple[str, ...] = ()
     published: Mapping[str, Published] = field(default_factory=dict)
+    asked: str = ""
 
 
 def to_interval(effect: Effect | Finding) -> PlottedInterval:

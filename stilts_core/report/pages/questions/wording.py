@@ -5,19 +5,23 @@ All words are plain text, which is not escaped.
 
 from typing import NamedTuple
 
+from stilts_core.laboratory.languages import get_language
 from stilts_core.report.analysis.multiplicity import LEVEL
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import (
+    KINDS,
     arm_label,
     arm_words,
     in_laboratory,
     levels_words,
+    list_words,
     measure_words,
     short_measure,
 )
 from stilts_core.report.tables.html import count
 from stilts_core.report.tables.numbers import NO_BREAK, interval, signed
 from stilts_core.studies.findings import Finding
+from stilts_core.studies.groups import ENGLISH
 from stilts_core.studies.inference import Effect
 from stilts_core.studies.power import Direction
 from stilts_core.studies.protocol import Contrast, Protocol
@@ -26,6 +30,7 @@ EQUIVALENCE = ("equivalence", "flat-slope")
 SLOPES = ("slope", "flat-slope")
 SMALLEST_P = 0.001
 PENDING = "pending"
+FEW_LANGUAGES = 3  # that a sentence names instead of their group
 
 
 def estimate(effect: Finding | Effect) -> str:
@@ -91,7 +96,7 @@ def verdict(chapter: Chapter, finding: Finding) -> str:
 
 def answer(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
     """The finding in one sentence, with its number, its interval, and where it holds."""
-    words = _long_words(chapter.protocol, contrast)
+    words = _long_words(chapter, contrast)
     claim = _claim(chapter, words, contrast, finding)
     where = "" if chapter.is_interim else f"{place(chapter.protocol)}, "
     return f"{_capital(where + claim)}{_before_number(chapter)}{quantity(finding)} ({_interval_words(finding)})."
@@ -148,6 +153,8 @@ def _claim(chapter: Chapter, words: _Words, contrast: Contrast, finding: Finding
         return f"interim estimate ({where}): {subject} changes {measured}{against}"
     limit = _amount(finding.sesoi, _unit(finding))
     verb = "raises" if finding.value > 0 else "lowers"
+    if contrast.control_metric:
+        return _claim_between_measures(words, contrast, finding, limit)
     if contrast.test in EQUIVALENCE:
         return {
             "supported": f"{subject} leaves {measured} unchanged within ±{limit}{against}",
@@ -162,14 +169,42 @@ def _claim(chapter: Chapter, words: _Words, contrast: Contrast, finding: Finding
     }[finding.verdict]
 
 
-def _long_words(protocol: Protocol, contrast: Contrast) -> _Words:
+def _claim_between_measures(words: _Words, contrast: Contrast, finding: Finding, limit: str) -> str:
+    """What the verdict allows to say of a difference between two measures, which is not the treatment's own effect."""
+    subject, measured, against = words
+    higher = {"greater": "higher", "less": "lower", "two-sided": "higher or lower"}[contrast.direction]
+    return {
+        "supported": f"{measured} after {subject} is {'higher' if finding.value > 0 else 'lower'}{against}",
+        "not supported": f"{measured} after {subject} is not {higher} by {limit} or more{against}",
+        "cannot tell": f"whether {measured} after {subject} is {higher}{against} is open",
+    }[finding.verdict]
+
+
+def _long_words(chapter: Chapter, contrast: Contrast) -> _Words:
     """The parts of a claim in words that need no table."""
+    protocol = chapter.protocol
     treatment, control = (arm_words(protocol, name) for name in (contrast.treatment, contrast.control))
-    against = f" compared with {control}" + " and centring by language" * (contrast.control_metric == "centred")
-    measured = measure_words(contrast) + (f" ({levels_words(contrast)})" if contrast.levels else "")
+    against = f" compared with {control}"
+    if contrast.control_metric:
+        against = f" than {KINDS[contrast.control_metric]} retrieval after {control}"
+    measured = measure_words(contrast, _few_languages(chapter, contrast))
+    measured += f" ({levels_words(contrast)})" if contrast.levels else ""
     if contrast.test not in SLOPES:
         return _Words(treatment, measured, against)
     return _Words(_doubling(contrast), f"the effect of {treatment} ({against.strip()}) on {measured}", "")
+
+
+def _few_languages(chapter: Chapter, contrast: Contrast) -> str:
+    """The languages of a contrast with their test items, where there are so few that a sentence can name them."""
+    if chapter.table is None or contrast.group != "non-english" or in_laboratory(chapter.protocol):
+        return ""
+    frame = chapter.table.frame
+    scored = frame[(frame["target"] == contrast.target) & (frame["metric"] == "score") & (frame["language"] != ENGLISH)]
+    items = dict(zip(scored["language"], scored["n"], strict=True))
+    if not 0 < len(items) <= FEW_LANGUAGES:
+        return ""
+    each = f", {min(items.values())} items each" if len({*items.values()}) == 1 else ""
+    return f"{list_words(get_language(code).name for code in sorted(items))} (the only languages with data{each})"
 
 
 def _short_words(contrast: Contrast) -> _Words:

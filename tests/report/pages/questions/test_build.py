@@ -99,7 +99,9 @@ def test_complete_studies_are_confirmatory_and_show_all_sections(full):
         assert "Not shown yet" not in pages[f"{name}/mechanism"] and "###" in pages[f"{name}/mechanism"]
         assert (folder / "generated" / "questions" / f"{name}.svg").is_file()
         assert "There is no" not in pages[f"{name}/answer"]
-    assert pages["answers"].count(", confirmatory* | Not asked yet. |") == len(NAMES)
+    assert pages["answers"].count(" | Not asked yet. |") == len(NAMES) == pages["answers"].count(", confirmatory*")
+    asked = [parts for parts in QUESTIONS.values() if parts.asked]
+    assert pages["answers"].count(", confirmatory*<br>As asked: in the laboratory, ") == len(asked) == 2
 
 
 def test_answers_stand_beside_those_on_real_languages(tmp_path, only):
@@ -205,7 +207,7 @@ def test_some_encoders_give_interim_numbers_without_a_verdict(tmp_path, protocol
     assert "3 of 4 encoders" in pages["continued/answer"] and "interim" in pages["continued/answer"]
     assert "1 of 4 encoders is missing" in pages["continued/protocol"]
     assert "supported" not in pages["continued/contrasts"] and "pending" in pages["continued/contrasts"]
-    assert "<br>*pending, interim* |" in pages["answers"]
+    assert "<br>*pending, interim*<br>As asked: interim estimate (in the laboratory" in pages["answers"]
 
 
 def test_amended_study_is_complete_and_shows_when_and_why_it_stopped(tmp_path, only):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from study_fixture import invented
 
@@ -41,6 +42,7 @@ def chapter(present: int = 12) -> SimpleNamespace:
         is_interim=present < len(blocks),
         stopped_early=False,
         registration=None,
+        table=None,
     )
 
 
@@ -192,6 +194,39 @@ def test_answer_says_whether_its_languages_are_real_and_which_levels_it_is_limit
     assert answer(real, CONTRAST, FINDING).startswith("On real languages, ")
     limited = CONTRAST.model_copy(update={"levels": {"rate": ("3e-4",)}})
     assert "(rate: 3e-4)" in answer(chapter(), limited, FINDING) and "rate" not in answer(chapter(), CONTRAST, FINDING)
+
+
+def test_difference_between_two_measures_is_not_called_the_effect_of_the_treatment():
+    centred = CONTRAST.model_copy(update={"target": "tatoeba", "group": "all", "control_metric": "centred"})
+    words = {
+        found: plain(answer(chapter(), centred, replace(FINDING, value=-1.5, verdict=found)))
+        for found in ("supported", "not supported", "cannot tell")
+    }
+    than = "than language-centred retrieval after no intermediate task"
+    assert (
+        f"raw retrieval on Tatoeba in all languages after intermediate training on MNLI is lower {than}"
+        in (words["supported"])
+    )
+    assert f"is not higher or lower by 0.5 points or more {than}" in words["not supported"]
+    assert f"is higher or lower {than} is open" in words["cannot tell"]
+    assert not any(claim in text for text in words.values() for claim in CLAIMS)
+
+
+def test_few_languages_are_named_with_their_items():
+    real, contrast = chapter(), CONTRAST.model_copy(update={"group": "non-english"})
+    real.protocol = real.protocol.model_copy(update={"base": {**real.protocol.base, "profile": "small"}})
+    rows = [("udpos", "score", code, items) for code, items in (("en", 90), ("sw", 50), ("ko", 50))]
+    rows += [("panx", "score", "de", 70), ("udpos", "f1", "fr", 50)]
+    frame = pd.DataFrame(rows, columns=["target", "metric", "language", "n"])
+    real.table = SimpleNamespace(frame=frame)
+    assert "in Korean and Swahili (the only languages with data, 50 items each)" in plain(
+        answer(real, contrast, FINDING)
+    )
+    frame.loc[1, "n"] = 40
+    assert "in Korean and Swahili (the only languages with data)" in plain(answer(real, contrast, FINDING))
+    real.table = SimpleNamespace(frame=pd.concat([frame, frame.assign(language=["en", "de", "fr", "de", "it"])]))
+    assert "in all languages but English" in plain(answer(real, contrast, FINDING))
+    assert "in far languages" in plain(answer(real, CONTRAST, FINDING))
 
 
 def test_one_point_is_singular():
