@@ -77,10 +77,26 @@ def without_most_influential(grid: Grid, *targets: str) -> tuple[str, Measuremen
 
 
 def gain_of_choice(grid: Grid) -> Replicates:
-    """The mean over XTREME's targets of the gain of the row that English dev scores choose, by replicate."""
+    """The mean over XTREME's targets of the gain of the row that English dev scores choose, by replicate.
+
+    The other encoders (or the other seeds of a single one) choose the row for a replicate: if its own runs did, their
+    luck would count as a gain of the choice.
+    """
     targets = [name for name in grid.targets if "xtreme" in get_task(name).languages]
-    chosen = [cell for name in targets if (cell := best_on_dev(grid, name))]
-    return _mean([grid.paired(cell.row, cell.target) for cell in chosen])
+    parts = [_gain_of_choice_on(grid, target) for target in targets]
+    return _mean(parts)
+
+
+def _gain_of_choice_on(grid: Grid, target: str) -> Replicates:
+    replicates = {key for row in grid.rows if (row, target) in grid.cells for key in grid.paired(row, target)}
+    several = len({encoder for _, encoder in replicates}) > 1
+    gains = {}
+    for key in sorted(replicates):
+        left_out = [other for other in replicates if other[several] == key[several]]
+        cell = best_on_dev(grid, target, left_out)
+        if cell and key in (paired := grid.paired(cell.row, target)):
+            gains[key] = paired[key]
+    return gains
 
 
 def row_minus_row(treatment: str, control: str) -> Measure:

@@ -64,7 +64,8 @@ REMARKS: Mapping[int, str] = {
     3: "An encoder that was trained to align translations starts high, so that an English task has more to lose than "
     "to gain; the laboratory's encoders were trained by masked LM alone, as XLM-R was.",
     4: "XNLI's own training set is MNLI, so that MNLI and ANLI do not count there.",
-    5: "Here a target may also choose to have no intermediate training.",
+    5: "Here a target may also choose to have no intermediate training. The other seeds or encoders choose, so that no "
+    "run both chooses and counts.",
     6: "The paper's abstract says less: neither alternative consistently outperforms English intermediate tasks alone. "
     "Translated intermediate data are not tested here.",
     7: "A choice of the paper and not a result. The encoders of this book are smaller; the profile called paper has "

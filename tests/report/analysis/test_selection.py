@@ -2,6 +2,7 @@ from collections.abc import Mapping, Sequence
 
 from record_fixture import grid_records, with_dev_score, with_values
 
+from stilts_core.report.analysis.claims import gain_of_choice
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.analysis.selection import best_on_dev, best_on_test, candidates, mean_dev_gain
 from stilts_core.runs.record import Record
@@ -60,3 +61,22 @@ def test_rows_are_compared_on_the_seeds_that_they_share_with_the_baseline():
     grid = Grid([*records_with(dev, test, ("pawsx",)), lucky])
     assert len(grid.cells["qqp", "pawsx"].records) == 2
     assert best_on_dev(grid, "pawsx").row == best_on_test(grid, "pawsx").row == "ccg"
+
+
+def test_a_claim_s_choice_is_made_without_the_replicate_that_counts():
+    """In each seed another row is lucky on dev and on test: a choice that looks at these runs would gain."""
+    rows, seeds = ("qqp", "ccg", "squad"), (0, 1, 2)
+    records = [
+        with_values(with_dev_score(record, 60.0 + luck), {"averages.all.score": 50.0 + luck})
+        for record in grid_records(rows=("none", *rows), targets=("pawsx",), seeds=seeds)
+        for luck in [0.0 if record.row == "none" else 9.0 if rows.index(record.row) == record.seed else -3.0]
+    ]
+    grid = Grid(records)
+    gains = {seed: gain.value for (seed, _), gain in gain_of_choice(grid).items()}
+    # Without its own seed, each of the two other rows gains 6 over two seeds, and the seed's own lucky row loses.
+    assert gains == {0: -3.0, 1: -3.0, 2: -3.0}
+    assert best_on_dev(grid, "pawsx").row in rows
+
+
+def test_a_choice_needs_another_replicate():
+    assert gain_of_choice(Grid(records_with({"none": 60, "qqp": 70}, {"none": 50, "qqp": 55}, ("pawsx",)))) == {}
