@@ -37,7 +37,8 @@ Differences = Mapping[tuple[str, str], Measurement]  # from the baseline, by row
 ONE_SEED = "One seed shows no clear difference"
 DIGITS, SMALL_DIGITS = 11, 8.5  # points: the size of the numbers in a heat map, with few columns and with many
 FEW_TARGETS = 7  # up to this number of columns, the larger digits fit
-TITLE_CHARACTERS = 58  # characters of a title's line that fit the heat map
+HEAT_MAP_WIDTH, FITTING_TARGETS, COLUMN_WIDTH = 6.2, 8, 0.4  # inches; each column beyond those that fit makes it wider
+TITLE_CHARACTERS = 9.3  # characters of a title's line that fit an inch of the heat map
 
 
 def draw_heat_map(grid: Grid, clear: Collection[tuple[str, str]] | None = None) -> str | None:
@@ -53,6 +54,7 @@ def draw_heat_map(grid: Grid, clear: Collection[tuple[str, str]] | None = None) 
     transfer = {key: value for key, value in differences.items() if not grid.cells[key].same_data}
     limit = colour_limit(value.value for value in transfer.values())
     digits = DIGITS if len(grid.targets) <= FEW_TARGETS else SMALL_DIGITS
+    width = HEAT_MAP_WIDTH + COLUMN_WIDTH * max(0, len(grid.targets) - FITTING_TARGETS)
 
     def tabulate(entry: Callable[[tuple[str, str]], float | str], missing: float | str) -> pd.DataFrame:
         """A table of entries by row and target; `missing` where there is no difference."""
@@ -65,7 +67,7 @@ def draw_heat_map(grid: Grid, clear: Collection[tuple[str, str]] | None = None) 
             [short_title(target) for target in grid.targets],
         )
 
-    with styled_figure(1.6 + 0.34 * len(rows), 6.2) as figure:
+    with styled_figure(1.6 + 0.34 * len(rows), width) as figure:
         axes = figure.add_subplot()
         axes.grid(False)
         seaborn.heatmap(
@@ -80,7 +82,7 @@ def draw_heat_map(grid: Grid, clear: Collection[tuple[str, str]] | None = None) 
         axes.tick_params(length=0)
         if len(rows) > FEW_ROWS:
             axes.set_ylabel("intermediate task, with its average")
-        set_title(figure, heat_map_finding(grid, clear), TITLE_CHARACTERS)
+        set_title(figure, heat_map_finding(grid, clear), int(TITLE_CHARACTERS * width))
         return to_svg(figure)
 
 

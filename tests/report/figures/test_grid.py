@@ -1,13 +1,16 @@
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from record_fixture import ROWS, grid_records
+from matplotlib.figure import Figure
+from record_fixture import ROWS, XTREME, grid_records
 from statsmodels.stats.multitest import multipletests
 
 from stilts_core.report.analysis.grid import Grid
 from stilts_core.report.figures import grid as figures
+from stilts_core.report.figures.style import to_svg
 from stilts_core.report.tables.numbers import signed
 from stilts_core.report.tables.titles import short_title
+from stilts_core.tasks.catalogue import TARGET_TASKS
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +27,18 @@ def test_heat_map_prints_the_difference_of_every_cell(grid):
     rows = [row for row in grid.rows if row != "none"]
     differences = [signed(grid.difference(row, target).value, 1) for row in rows for target in grid.targets]
     assert is_svg(svg) and all(svg.count(f"<!-- {text} -->") >= differences.count(text) for text in set(differences))
+
+
+@pytest.mark.parametrize("columns", [len(XTREME), len(TARGET_TASKS)])
+def test_numbers_of_a_heat_map_stay_inside_their_cells(columns, monkeypatch):
+    drawn: list[Figure] = []
+    monkeypatch.setattr(figures, "to_svg", lambda figure: drawn.append(figure) or to_svg(figure))
+    monkeypatch.setattr(figures, "signed", lambda *_: "−74.3")
+    grid = Grid(grid_records(rows=ROWS, targets=TARGET_TASKS[:columns]))
+    figures.draw_heat_map(grid, set(grid.cells))
+    (axes,) = drawn[0].axes
+    cell = axes.get_window_extent().width / columns
+    assert len(grid.targets) == columns and max(text.get_window_extent().width for text in axes.texts) < 0.95 * cell
 
 
 def test_heat_map_finding_counts_only_clear_pairs_that_share_no_data(grid):
