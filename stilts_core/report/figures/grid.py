@@ -28,8 +28,8 @@ from stilts_core.report.figures.style import (
     styled_figure,
     to_svg,
 )
-from stilts_core.report.tables.html import metric_name
-from stilts_core.report.tables.numbers import signed
+from stilts_core.report.tables.html import count, metric_name
+from stilts_core.report.tables.numbers import interval, signed
 from stilts_core.report.tables.titles import row_title, short_title
 from stilts_core.tasks.catalogue import get_task
 
@@ -87,20 +87,26 @@ def draw_heat_map(grid: Grid, clear: Collection[tuple[str, str]] | None = None) 
 
 
 def heat_map_finding(grid: Grid, clear: Collection[tuple[str, str]] | None = None) -> str:
-    """The finding of a heat map in one sentence: its best row, and how many pairs gain or lose clearly.
+    """The finding of a heat map: how many pairs gain or lose clearly, and the highest average with its interval.
 
-    A row of permuted labels is the best one only if there is no other.
+    Where a row of permuted labels has the highest average, the best row with true labels follows. With one seed, the
+    best row is one of permuted labels only if there is no other.
     """
     averages = _average_gains(grid)
+    highest = max(averages, key=lambda row: averages[row].value)
     best = max(averages, key=lambda row: (not GridRow.parse(row).sham, averages[row].value))
+    if clear is None:
+        return f"{row_title(best)}: {signed(averages[best].value, 1)} on average. {ONE_SEED}"
     differences = _differences(grid, averages)
     transfer = {key: value for key, value in differences.items() if not grid.cells[key].same_data}
-    finding = f"{row_title(best)}: {signed(averages[best].value, 1)} on average"
-    if clear is None:
-        return f"{finding}. {ONE_SEED}"
     gains = sum(key in clear and value.value > 0 for key, value in transfer.items())
     losses = sum(key in clear and value.value < 0 for key, value in transfer.items())
-    return f"{finding}. Of {len(transfer)} pairs {gains} gain and {losses} lose clearly"
+    verbs = f"{gains} gain{'s' * (gains == 1)} and {losses} lose{'s' * (losses == 1)} clearly"
+    named = "; with true labels: ".join(
+        f"{short_title(row)} {signed(averages[row].value, 1)} {interval(*averages[row].interval, 1)}"
+        for row in dict.fromkeys((highest, best))
+    )
+    return f"Of {count(len(transfer), 'pair')} {verbs}. Highest average: {named}"
 
 
 def correct_column(grid: Grid, target: str) -> CorrectedFamily[str]:
@@ -134,20 +140,27 @@ def draw_gains(grid: Grid, target: str) -> str | None:
 
 
 def gains_finding(grid: Grid, target: str) -> str:
-    """The finding for one target in one sentence: which row helps most, and how many rows help clearly."""
-    gains = [(cell, gain) for cell, gain in gains_on(grid, target) if not cell.same_data]
+    """The finding for one target in one sentence: how many rows help and harm clearly, and the best if one helps."""
+    every = gains_on(grid, target)
+    gains = [(cell, gain) for cell, gain in every if not cell.same_data]
     title = get_task(target).title
     if not gains:
         return f"{title}: every row that was run shares the target's data"
+    if grid.is_flat(target):
+        return f"{title}: all rows have the scores of the baseline"
     best_cell, best_gain = gains[0]
     family = correct_column(grid, target)
-    best = f"{title}: {short_title(best_cell.row)} is the best row, {signed(best_gain.value, 1)}"
+    place = "best row" if len(gains) > 1 else "only row" + " with other data" * (len(every) > 1)
+    best = f"{title}: {short_title(best_cell.row)} is the {place}, {signed(best_gain.value, 1)}"
     if not family.size:
         return f"{best}. {ONE_SEED}"
     helpful = sum(family.is_clear(cell.row) and gain.value > 0 for cell, gain in gains)
-    if not helpful:
-        return f"{title}: none of {len(gains)} rows helps clearly"
-    return f"{best}; {helpful} of {len(gains)} rows help{'s' * (helpful == 1)} clearly"
+    harmful = sum(family.is_clear(cell.row) and gain.value < 0 for cell, gain in gains)
+    if len(gains) == 1:
+        return f"{best}; {'it helps clearly' if helpful else 'it harms clearly' if harmful else 'no clear difference'}"
+    harm = f", {harmful} harm{'s' * (harmful == 1)} clearly" * bool(harmful)
+    counts = f"{helpful or 'none'} of {len(gains)} rows help{'s' * (helpful < 2)} clearly{harm} (after correction)"
+    return f"{best}; {counts}" if helpful else f"{title}: {counts}"
 
 
 def draw_layers(grid: Grid, target: str) -> str | None:
