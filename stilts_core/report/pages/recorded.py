@@ -18,6 +18,7 @@ from stilts_core.report.pages.questions.names import list_words
 from stilts_core.report.pages.questions.protocol import describe_registration
 from stilts_core.report.pages.questions.wording import answer, explain_power, progress, status_words
 from stilts_core.report.tables.html import count
+from stilts_core.studies.findings import Finding
 from stilts_core.studies.protocol import Contrast
 from stilts_core.tasks.catalogue import trains_on_same_data
 
@@ -81,7 +82,7 @@ def write_pages(writer: PageWriter, recorded: Mapping[str, RecordedGrid]) -> lis
 def _build(recorded: RecordedGrid, place: GridPlace) -> str:
     """The generated part of the page, as MyST; the pages of its targets are written."""
     chapter, grid, scores = recorded
-    targets.write_pages(grid, place)
+    targets.write_pages(grid, place, _findings_by_target(chapter))
     parts = [
         _introduce(grid, chapter),
         _expectations(chapter),
@@ -108,11 +109,7 @@ def _expectations(chapter: Chapter) -> str:
     """What was expected of the grid before its runs, and what came; a grid whose study has a chapter links to it."""
     if chapter.name in CHAPTERS:
         return f"[A chapter of its own]({CHAPTERS[chapter.name]}) says what was asked of these runs, and what came."
-    found = [
-        f"- {markdown_text(answer(chapter, contrast, finding))} {status_words(chapter, finding)}"
-        f"{SAME_DATA * _has_own_data(chapter, contrast)}"
-        for contrast, finding in chapter.pairs
-    ]
+    found = [f"- {_describe_finding(chapter, contrast, finding)}" for contrast, finding in chapter.pairs]
     parts = [
         "## What was expected, and what came",
         f"**Hypothesis.** {markdown_text(chapter.protocol.hypothesis)}",
@@ -126,6 +123,20 @@ def _expectations(chapter: Chapter) -> str:
             "corrected over all their differences, so a contrast that is supported here need not be clear there."
         )
     return "\n\n".join(parts)
+
+
+def _findings_by_target(chapter: Chapter) -> dict[str, list[str]]:
+    """The findings of registered contrasts by target, as MyST; none of a grid whose study has a chapter of its own."""
+    found: dict[str, list[str]] = {}
+    for contrast, finding in chapter.pairs if chapter.name not in CHAPTERS else ():
+        found.setdefault(contrast.target, []).append(_describe_finding(chapter, contrast, finding))
+    return found
+
+
+def _describe_finding(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
+    """A finding in a sentence with its status, and a warning where the task is the target's own training set."""
+    words = f"{markdown_text(answer(chapter, contrast, finding))} {status_words(chapter, finding)}"
+    return words + SAME_DATA * _has_own_data(chapter, contrast)
 
 
 def _has_own_data(chapter: Chapter, contrast: Contrast) -> bool:

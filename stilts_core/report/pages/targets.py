@@ -23,42 +23,51 @@ from stilts_core.report.tables import grid as grid_table
 from stilts_core.report.tables.centring import centring_table
 from stilts_core.report.tables.differences import explain_differences
 from stilts_core.report.tables.grid import Link, header_cell, number_cell
-from stilts_core.report.tables.html import markdown_table, metric_name
+from stilts_core.report.tables.html import count, markdown_table, metric_name
 from stilts_core.report.tables.titles import short_title
 from stilts_core.tasks.catalogue import get_task
 from stilts_core.tasks.facts import read_facts
 
 MEMBERS = (
-    "those of this figure. Fewer may be clear in [the tables of all targets]({page}), which are corrected together"
+    "{those} of this figure{without}. Fewer may be clear in [the tables of all targets]({page}), which are corrected "
+    "together"
+)
+FLAT = (
+    "All rows have the same score in every language with each seed, as if each run gave every item the same answer. So "
+    "this target says nothing about tasks, and no difference is tested."
 )
 
 
-def write_pages(grid: Grid, place: GridPlace) -> None:
-    """Write the pages of all targets of a grid, whose place is that of the page with its tables."""
+def write_pages(grid: Grid, place: GridPlace, registered: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Write the pages of all targets of a grid, whose place is that of the page with its tables.
+
+    `registered` has, by target, the findings of contrasts that were registered before the runs, as MyST.
+    """
     for target in grid.targets:
-        place.writer.write(f"{place.target_page(target)}.md", build_page(grid, target, place.below_targets()))
+        page = build_page(grid, target, place.below_targets(), (registered or {}).get(target, ()))
+        place.writer.write(f"{place.target_page(target)}.md", page)
 
 
-def build_page(grid: Grid, target: str, place: GridPlace) -> str:
-    """The page of a target as MyST; its figures and CSV files go to `place`, whose links lead from this page."""
+def build_page(grid: Grid, target: str, place: GridPlace, registered: Sequence[str] = ()) -> str:
+    """The page of a target as MyST; its figures and CSV files go to `place`, whose links lead from this page.
+
+    `registered` is as `write_pages` takes it, for this target.
+    """
     task, cells = get_task(target), grid.column(target)
     first = cells[0].records[0]
     codes, source = sort_by_distance(first.scores), first.config.data_source
     training = f"trained on the English data of {get_task(task.trained_on).title}" if task.trained_on else "not trained"
-    rows = f"{len(cells)} row{'s' * (len(cells) != 1)}"
     parts = [
         f"{grid_table.WIDE_PAGE}# {task.title}",
-        f"Profile `{first.profile}`{_encoder(place)}: {len(codes)} languages, {rows} of the grid; {training}, "
-        f"scored by {metric_name(task.metric)}. [All targets]({TO_BOOK}/{place.page}.md)",
+        f"Profile `{first.profile}`{_encoder(place)}: {count(len(codes), 'language')}, {count(len(cells), 'row')} of "
+        f"the grid; {training}, scored by {metric_name(task.metric)}. [All targets]({TO_BOOK}/{place.page}.md)",
     ]
     if figure := draw_gains(grid, target):
         path = place.write(f"{target}-gains.svg", figure)
         description = "Differences from the baseline with their intervals; the table in Results has the numbers."
-        explanation = explain_differences(
-            correct_column(grid, target), MEMBERS.format(page=f"{TO_BOOK}/{place.page}.md"), "Filled points"
-        )
         image = markdown_image(figure, f"{TO_BOOK}/{path}", description)
-        parts += ["## Which intermediate task helps?", image, explanation]
+        parts += ["## Which intermediate task helps?", image, _explain_figure(grid, target, place)]
+        parts += _registered(registered, place)
     parts += [
         "## How well does each row transfer to each language?",
         _languages(grid, target, codes, source, place),
@@ -73,6 +82,31 @@ def build_page(grid: Grid, target: str, place: GridPlace) -> str:
     if source != LABORATORY:
         parts += _published(cells, target)
     return "\n\n".join(parts) + "\n"
+
+
+def _explain_figure(grid: Grid, target: str, place: GridPlace) -> str:
+    """What the intervals of the figure are, and which of its points are clear."""
+    if grid.is_flat(target):
+        return FLAT
+    family = correct_column(grid, target)
+    members = MEMBERS.format(
+        those="that" if family.size == 1 else "those",
+        without=" without the target's own data" * any(cell.same_data for cell in grid.column(target)),
+        page=f"{TO_BOOK}/{place.page}.md",
+    )
+    return explain_differences(family, members, "Filled points")
+
+
+def _registered(findings: Sequence[str], place: GridPlace) -> list[str]:
+    """The findings of registered contrasts on the target, and why they can differ from those of the figure."""
+    if not findings:
+        return []
+    lines = "\n".join(f"- {finding}" for finding in findings)
+    return [
+        f"**Registered contrasts.** [Contrasts that were registered before the runs]({TO_BOOK}/{place.page}.md) are "
+        "corrected among themselves, and not over the rows of this figure, which are means over all languages. So a "
+        f"contrast may be supported where the row is not clear here. On this target:\n\n{lines}"
+    ]
 
 
 def _encoder(place: GridPlace) -> str:

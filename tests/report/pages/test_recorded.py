@@ -141,6 +141,14 @@ def test_page_says_what_was_expected_and_what_came_unless_a_chapter_does(book, p
     assert "What was expected" not in page and "](questions/choice.md)" in page
 
 
+def test_page_of_a_target_has_its_registered_contrasts_beside_the_figure(book, protocol, table):
+    pages = book()
+    for contrast, finding in zip(protocol.contrasts, conclude(table, protocol), strict=True):
+        section = pages[f"real-targets/{contrast.target}"].split("**Registered contrasts.**")[1].split("## ")[0]
+        assert section.count("\n- ") == 1 and signed(finding.value) in section
+    assert "Registered contrasts" not in pages["real-targets/tatoeba"]
+
+
 def test_page_without_a_table_names_the_command(book):
     assert "`stilts study grid --keep` runs it" in book(kept=None)["real"]
 

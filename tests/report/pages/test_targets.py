@@ -3,7 +3,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from record_fixture import grid_records, with_retrieval
+from record_fixture import grid_records, with_retrieval, with_values
 
 from stilts_core.laboratory.language.design import LANGUAGES
 from stilts_core.report.analysis.distances import sort_by_distance
@@ -70,6 +70,20 @@ def test_page_says_which_differences_are_corrected_together(tmp_path):
     assert "One seed cannot tell an effect from chance" in build_page(tmp_path)[1]
     page = build_page(tmp_path, "udpos", seeds=range(3))[1]
     assert "Holm's correction" in page and "covers 2 differences: those of this figure" in page
+
+
+def test_single_languages_rows_and_differences_have_no_plural(tmp_path):
+    grid = Grid(grid_records("small", ("none", "qqp", "mnli"), ("xnli",), range(3), languages=("de",)))
+    page = targets.build_page(grid, "xnli", GridPlace(PageWriter(tmp_path), link))
+    assert ": 1 language, 3 rows of the grid" in page
+    assert "covers 1 difference: that of this figure without the target's own data." in page
+
+
+def test_target_on_which_all_rows_agree_is_not_said_to_have_one_seed(tmp_path):
+    records = grid_records("lab", ROWS, ("udpos",), (0, 1))
+    same = [with_values(record, {f"scores.{code}.score": 50.0 for code in record.scores}) for record in records]
+    page = targets.build_page(Grid(same), "udpos", GridPlace(PageWriter(tmp_path), link))
+    assert "All rows have the same score in every language" in page and "One seed" not in page
 
 
 def test_colours_show_differences_of_runs_with_the_same_seed(tmp_path):
