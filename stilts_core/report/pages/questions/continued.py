@@ -1,9 +1,9 @@
 """Q2, intermediate tasks or continued pretraining: its arms, its figure, and its mechanism."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
-import numpy as np
-
+from stilts_core.errors import StudyError
 from stilts_core.laboratory.language.design import CODES
 from stilts_core.report.escape import code_span
 from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedInterval, draw_intervals
@@ -17,10 +17,11 @@ from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.continued import NEITHER, TEXT, cross_labels_and_text, forgetting, mediate
 from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.groups import in_group
-from stilts_core.studies.inference import Effect, compare_means
+from stilts_core.studies.inference import Effect, compare_means, describe_p
 from stilts_core.studies.protocol import Contrast
 
 UNSEEN = "unseen"
+OTHERS = "all others but English"
 
 
 def draw(chapter: Chapter, title: str) -> str:
@@ -32,7 +33,7 @@ def draw(chapter: Chapter, title: str) -> str:
         IntervalRow(arm_label(arm), tuple(_effect(chapter, arm, primary.target, group) for group in groups))
         for arm in arms
     ]
-    names = [group_words(primary.group), "all others but English"]
+    names = [group_words(primary.group), OTHERS]
     axis = f"change of {short_title(primary.target)} compared with direct fine-tuning, points"
     return draw_intervals(
         rows, title, axis, series=names, band=primary.sesoi, band_name="below the smallest effect of interest"
@@ -40,10 +41,17 @@ def draw(chapter: Chapter, title: str) -> str:
 
 
 def caption(chapter: Chapter) -> str:
-    """How to read the figure."""
-    return (
-        f"Each row is an arm of the table above, compared with {code_span(NEITHER)}, with 95 % intervals over encoders "
-        "(not corrected: only the primary contrast was tested for this figure's title)."
+    """How to read the figure, and what the primary treatment costs in the other languages, on any target."""
+    prices = []
+    for target in chapter.protocol.targets:
+        with suppress(StudyError):  # one target without enough results leaves the other
+            prices += _price(chapter, target)
+    return " ".join(
+        [
+            f"Each row is an arm of the table above, compared with {code_span(NEITHER)}, with 95 % intervals over "
+            "encoders (not corrected: only the primary contrast was tested for this figure's title).",
+            *prices,
+        ]
     )
 
 
@@ -70,7 +78,7 @@ def explain_mediation(chapter: Chapter) -> list[str]:
     table, rows, group = chapter.require_table(), [], chapter.protocol.primary.group
     for contrast in _text_contrasts(chapter):
         found = mediate(table, contrast, place=group)
-        whole = compare_means(_differences(chapter, contrast.treatment, contrast.target, group))
+        whole = _compare(chapter, contrast.treatment, contrast.target, group)
         effects = (found.change, found.elsewhere, found.slope, found.mediated, whole)
         rows.append([code_span(contrast.treatment), short_title(contrast.target), *map(estimate, effects)])
     place = group_words(group)
@@ -112,20 +120,36 @@ def _worse(effects: Mapping[str, Mapping[str, Effect]]) -> str:
 
 
 def explain_second_target(chapter: Chapter) -> list[str]:
-    """What every arm changes on the other targets."""
+    """What every arm changes on the other targets, and what the primary treatment costs in the other languages."""
     primary, parts = chapter.protocol.primary, []
     for target in chapter.protocol.targets:
         if target == primary.target:
             continue
-        rows = []
+        rows, groups = [], ("non-english", primary.group, _others(primary.group))
         for arm in _arms(chapter, target):
-            effects = [
-                compare_means(_differences(chapter, arm, target, group)) for group in ("non-english", primary.group)
-            ]
+            effects = [_compare(chapter, arm, target, group) for group in groups]
             rows.append([code_span(arm), *map(estimate, effects), p_words(effects[0].p)])
-        columns = ["arm", "all but English", group_words(primary.group), "p, all but English (not corrected)"]
-        parts += [f"### The same arms on {short_title(target)}", markdown_table(columns, rows)]
+        columns = ["arm", "all but English", group_words(primary.group), OTHERS, "p, all but English (not corrected)"]
+        parts += [
+            f"### The same arms on {short_title(target)}",
+            markdown_table(columns, rows),
+            *_price(chapter, target),
+        ]
     return parts
+
+
+def _price(chapter: Chapter, target: str) -> list[str]:
+    """What the primary treatment costs in the other languages: a sentence if the interval there lies below zero."""
+    primary = chapter.protocol.primary
+    groups = (_others(primary.group), primary.group, "non-english")
+    cost, gain, whole = (_compare(chapter, primary.treatment, target, group) for group in groups)
+    if cost.high >= 0:
+        return []
+    return [
+        f"On {short_title(target)}, {code_span(primary.treatment)} has a price in all other languages but English: "
+        f"{estimate(cost)} points ({describe_p(cost.p)}, not corrected), beside {estimate(gain)} in "
+        f"{group_words(primary.group)}. Over all languages but English the change is {estimate(whole)}."
+    ]
 
 
 def _text_contrasts(chapter: Chapter) -> list[Contrast]:
@@ -151,15 +175,15 @@ def _others(group: str) -> str:
 
 
 def _effect(chapter: Chapter, arm: str, target: str, group: str) -> PlottedInterval:
-    return to_interval(compare_means(_differences(chapter, arm, target, group)))
+    return to_interval(_compare(chapter, arm, target, group))
 
 
-def _differences(chapter: Chapter, arm: str, target: str, group: str) -> np.ndarray:
-    """The differences to the baseline by encoder."""
+def _compare(chapter: Chapter, arm: str, target: str, group: str) -> Effect:
+    """The mean paired difference from the baseline over encoders (or seeds, if there is one encoder)."""
     contrast = Contrast(
         name=arm, treatment=arm, control=NEITHER, target=target, group=group, test="difference", sesoi=1.0, sd=1.0
     )
-    return pair_runs(chapter.require_table(), contrast).by_unit()
+    return compare_means(pair_runs(chapter.require_table(), contrast).by_unit())
 
 
 EBRAHIMI = Published(
