@@ -5,16 +5,16 @@ from contextlib import suppress
 
 from stilts_core.errors import StudyError
 from stilts_core.laboratory.language.design import CODES
-from stilts_core.report.escape import code_span
+from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedInterval, draw_intervals
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.controls import Control
-from stilts_core.report.pages.questions.names import arm_label, group_words, list_words
+from stilts_core.report.pages.questions.names import arm_label, group_words, list_words, phase_words
 from stilts_core.report.pages.questions.parts import ChapterParts, Published, to_interval
 from stilts_core.report.pages.questions.wording import estimate, p_words
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.titles import short_title
-from stilts_core.studies.continued import NEITHER, TEXT, cross_labels_and_text, forgetting, mediate
+from stilts_core.studies.continued import LABELS, NEITHER, TEXT, cross_labels_and_text, forgetting, mediate
 from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.groups import in_group
 from stilts_core.studies.inference import Effect, compare_means, describe_p
@@ -22,6 +22,13 @@ from stilts_core.studies.protocol import Contrast
 
 UNSEEN = "unseen"
 OTHERS = "all others but English"
+DOMAIN = "text-target"  # the arm that reads the target's own inputs
+SEPARATED = "*Not separated* means that the 95 % interval of the difference contains zero."
+DOMAIN_READINGS = {
+    "higher": "by this interval, the domain alone does not explain the effect",
+    "lower": "inputs of the target bring more than other text of these languages",
+    "not separated": "the domain may explain the whole effect; so may the language, which these inputs have too",
+}
 
 
 def draw(chapter: Chapter, title: str) -> str:
@@ -71,6 +78,68 @@ def explain_factors(chapter: Chapter) -> list[str]:
         "over encoders, not corrected:",
         markdown_table(["target", "languages", "labels", "text", "interaction"], rows),
     ]
+
+
+def explain_domain(chapter: Chapter) -> list[str]:
+    """Whether text of the primary treatment does more than the target's own inputs, in the same languages."""
+    primary = chapter.protocol.primary
+    treatment, rival = map(code_span, (primary.treatment, DOMAIN))
+    readings = []
+    for target in chapter.protocol.targets:
+        effect = _compare(chapter, primary.treatment, target, primary.group, DOMAIN)
+        reading = _reading(effect)
+        readings.append(
+            f"On {short_title(target)} in {group_words(primary.group)}, {treatment} is {reading} "
+            f"{'from' if reading == 'not separated' else 'than'} {rival}: {DOMAIN_READINGS[reading]}."
+        )
+    return [
+        "### Is it the language or the domain?",
+        f"The arm {rival} reads inputs of the target in every language, the unseen ones too. Its row under *Controls* "
+        f"is over other languages than the primary contrast; this table has {rival} and {treatment} in the same "
+        f"languages: what each changes compared with {code_span(NEITHER)}, and their paired difference, in points "
+        "with 95 % intervals over encoders. The comparison was not in the protocol; it is exploratory, and not "
+        f"corrected. {SEPARATED}",
+        _compare_with_rival(chapter, DOMAIN),
+        " ".join(readings),
+    ]
+
+
+def explain_task(chapter: Chapter) -> list[str]:
+    """Whether text of the primary treatment does more than an intermediate task, in the same languages."""
+    treatment, rival = map(code_span, (chapter.protocol.primary.treatment, LABELS))
+    return [
+        "### Does text of unseen languages help more than an intermediate task?",
+        "The question sets continued pretraining beside intermediate tasks. Here "
+        f"{treatment} is compared with the labels of an intermediate task ({rival}: "
+        f"{markdown_text(phase_words(chapter.protocol, LABELS))}) in the same languages: what each changes compared "
+        f"with {code_span(NEITHER)}, and their paired difference, in points with 95 % intervals over "
+        f"{chapter.protocol.block_noun}s. The comparison was not in the protocol; it is exploratory, and not "
+        f"corrected. {SEPARATED}",
+        _compare_with_rival(chapter, LABELS),
+    ]
+
+
+def _compare_with_rival(chapter: Chapter, rival: str) -> str:
+    """The primary treatment beside a rival on every target, in the languages of the primary contrast and in all."""
+    primary, rows = chapter.protocol.primary, []
+    for target in chapter.protocol.targets:
+        for group in (primary.group, "non-english"):
+            alone = [_compare(chapter, arm, target, group) for arm in (primary.treatment, rival)]
+            difference = _compare(chapter, primary.treatment, target, group, rival)
+            effects = map(estimate, (*alone, difference))
+            rows.append(
+                [short_title(target), group_words(group), *effects, p_words(difference.p), _reading(difference)]
+            )
+    names = (code_span(primary.treatment), code_span(rival))
+    columns = ["target", "languages", *names, "difference", "p", f"{names[0]} is"]
+    return markdown_table(columns, rows)
+
+
+def _reading(difference: Effect) -> str:
+    """What the interval of a difference says about the first of both arms."""
+    if difference.low <= 0 <= difference.high:
+        return "not separated"
+    return "higher" if difference.low > 0 else "lower"
 
 
 def explain_mediation(chapter: Chapter) -> list[str]:
@@ -178,10 +247,10 @@ def _effect(chapter: Chapter, arm: str, target: str, group: str) -> PlottedInter
     return to_interval(_compare(chapter, arm, target, group))
 
 
-def _compare(chapter: Chapter, arm: str, target: str, group: str) -> Effect:
-    """The mean paired difference from the baseline over encoders (or seeds, if there is one encoder)."""
+def _compare(chapter: Chapter, arm: str, target: str, group: str, control: str = NEITHER) -> Effect:
+    """The mean paired difference of two arms over encoders (or seeds, if there is one encoder)."""
     contrast = Contrast(
-        name=arm, treatment=arm, control=NEITHER, target=target, group=group, test="difference", sesoi=1.0, sd=1.0
+        name=arm, treatment=arm, control=control, target=target, group=group, test="difference", sesoi=1.0, sd=1.0
     )
     return compare_means(pair_runs(chapter.require_table(), contrast).by_unit())
 
@@ -213,8 +282,9 @@ PARTS = ChapterParts(
         ("text", "text-english"): Control("The same for text of all languages.", "zero"),
         ("text-target", "direct"): Control(
             "The domain does it, and not the language: inputs of the target. They have unseen languages too, so this "
-            "row cannot separate both.",
-            "that of the primary contrast",
+            "row cannot separate both. It is over other languages, too: “Is it the language or the domain?” has "
+            "the values in those of the primary contrast.",
+            "that of the primary contrast, in the same languages",
         ),
         ("labels", "more-target"): Control(
             "Any further training would do as well as MNLI: compared with as many steps on the target.", "zero or less"
@@ -226,8 +296,15 @@ PARTS = ChapterParts(
     },
     draw=draw,
     caption=caption,
-    mechanism=(explain_factors, explain_mediation, explain_forgetting, explain_second_target),
-    real=(explain_forgetting,),
+    mechanism=(
+        explain_factors,
+        explain_domain,
+        explain_task,
+        explain_mediation,
+        explain_forgetting,
+        explain_second_target,
+    ),
+    real=(explain_forgetting, explain_task),
     beside=("text of unseen languages helps PAN-X there", "text against labels"),
     asked="text against labels",
     published={
