@@ -1,4 +1,4 @@
-"""Power, minimum detectable effects and numbers of replicates of a paired comparison.
+"""Power and minimum detectable effects of a paired comparison.
 
 A replicate is an encoder (or a block of processes), `sd` the standard deviation of its paired difference.
 """
@@ -12,33 +12,33 @@ POWER = 0.9  # at which effects count as detectable
 
 
 def power_of_difference(effect: float, sd: float, n: int, alpha: float, direction: Direction) -> float:
-    """Return the power of a paired t test for a true effect in the tested direction (statsmodels `TTestPower`)."""
-    from statsmodels.stats.power import TTestPower
+    """Return the power of a paired t test of `n` replicates, at least two, for a true effect in the tested direction.
+
+    Both tails come from upper tails of the noncentral t distribution: SciPy's lower tail can be NaN.
+    """
+    from scipy.stats import nct, t
 
     size = effect if direction == "greater" else -effect if direction == "less" else abs(effect)
-    return float(TTestPower().power(size / sd, n, alpha, alternative=_alternative(direction)))
+    two_sided = direction == "two-sided"
+    quantile, shift = t.isf(alpha / 2 if two_sided else alpha, n - 1), size / sd * math.sqrt(n)
+    other_tail = nct.sf(quantile, n - 1, -shift) if two_sided else 0.0
+    return float(nct.sf(quantile, n - 1, shift) + other_tail)
 
 
 def detectable_effect(sd: float, n: int, alpha: float, direction: Direction, power: float = POWER) -> float:
     """Return the smallest effect (its absolute value) that a paired t test of `n` replicates detects at `power`."""
-    return sd * _detectable_size(n, alpha, _alternative(direction), power)
+    return sd * _detectable_size(n, alpha, "two-sided" if direction == "two-sided" else "greater", power)
 
 
 @cache  # of findings with the same number of replicates
-def _detectable_size(n: int, alpha: float, alternative: str, power: float) -> float:
+def _detectable_size(n: int, alpha: float, direction: Direction, power: float) -> float:
     """The detectable effect in standard deviations."""
-    from statsmodels.stats.power import TTestPower
+    from scipy.optimize import brentq
 
-    return float(TTestPower().solve_power(nobs=n, alpha=alpha, power=power, alternative=alternative))
-
-
-def replicates_for_difference(effect: float, sd: float, alpha: float, direction: Direction) -> int:
-    """Return how many replicates detect `effect` (its absolute value) with power POWER."""
-    from statsmodels.stats.power import TTestPower
-
-    solve = TTestPower().solve_power
-    n = solve(abs(effect) / sd, alpha=alpha, power=POWER, alternative=_alternative(direction))
-    return math.ceil(float(n))
+    largest = 1.0
+    while power_of_difference(largest, 1.0, n, alpha, direction) < power:
+        largest *= 2
+    return float(brentq(lambda size: power_of_difference(size, 1.0, n, alpha, direction) - power, 0.0, largest))
 
 
 def power_of_equivalence(margin: float, sd: float, n: int, alpha: float) -> float:
@@ -55,14 +55,6 @@ def detectable_margin(sd: float, n: int, alpha: float, power: float = POWER) -> 
     return detectable_effect(sd, n, alpha, "greater", (1 + power) / 2)
 
 
-def replicates_for_equivalence(margin: float, sd: float, alpha: float) -> int:
-    """Return how many replicates show equivalence within ±`margin` with power POWER for no effect."""
-    from statsmodels.stats.power import TTestPower
-
-    n = TTestPower().solve_power(margin / sd, alpha=alpha, power=(1 + POWER) / 2, alternative="larger")
-    return math.ceil(float(n))
-
-
 def overlap_factor(n: int) -> float:
     """Return the factor for the standard deviation of results of leave-one-out over `n` replicates.
 
@@ -70,8 +62,3 @@ def overlap_factor(n: int) -> float:
     learnt from overlap (Nadeau and Bengio 2003, Inference for the Generalization Error).
     """
     return math.sqrt(1 + n / (n - 1))
-
-
-def _alternative(direction: Direction) -> str:
-    # Effects in the direction `less` are turned round before they come here.
-    return "two-sided" if direction == "two-sided" else "larger"

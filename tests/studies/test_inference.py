@@ -21,8 +21,6 @@ from stilts_core.studies.power import (
     detectable_margin,
     power_of_difference,
     power_of_equivalence,
-    replicates_for_difference,
-    replicates_for_equivalence,
 )
 
 RNG = np.random.default_rng(0)
@@ -77,20 +75,34 @@ def test_holm_agrees_with_its_plain_definition_and_benjamini_hochberg_with_scipy
     assert adjust([]) == [] and adjust([0.3]) == [0.3]
 
 
-def test_power_solves_back_to_the_effect_and_the_number():
+@pytest.mark.parametrize("n", [2, 3, 12, 40])
+@pytest.mark.parametrize("family", [1, 10])
+def test_power_solves_back_to_the_effect(n, family):
+    alpha = 0.05 / family
     for direction in ("greater", "less", "two-sided"):
-        effect = detectable_effect(1.5, 12, 0.05, direction)
+        effect = detectable_effect(1.5, n, alpha, direction)
         signed = -effect if direction == "less" else effect
-        assert power_of_difference(signed, 1.5, 12, 0.05, direction) == pytest.approx(0.9, abs=1e-6)
-        assert replicates_for_difference(effect * 1.0001, 1.5, 0.05, direction) == 12
-    margin = detectable_margin(1.5, 12, 0.05)
-    assert power_of_equivalence(margin, 1.5, 12, 0.05) == pytest.approx(0.9, abs=1e-6)
-    assert replicates_for_equivalence(margin * 1.0001, 1.5, 0.05) == 12
+        assert power_of_difference(signed, 1.5, n, alpha, direction) == pytest.approx(0.9, abs=1e-6)
+    margin = detectable_margin(1.5, n, alpha)
+    assert power_of_equivalence(margin, 1.5, n, alpha) == pytest.approx(0.9, abs=1e-6)
 
 
-def test_replicates_for_equivalence_approach_the_normal_formula():
-    normal = 10.8 * (2 / 0.25) ** 2  # n = 10.8 (s / margin)² at power .9
-    assert replicates_for_equivalence(0.25, 2.0, 0.05) == pytest.approx(normal, rel=0.01)
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8])
+@pytest.mark.parametrize("family", [1, 3, 5, 10])
+@pytest.mark.parametrize("direction", ["greater", "two-sided"])
+def test_detectable_effect_is_detected_in_nine_of_ten_simulated_studies(n, family, direction):
+    alpha = 0.05 / family
+    draws = np.random.default_rng(n).normal(detectable_effect(1.0, n, alpha, direction), 1.0, (20_000, n))
+    p = stats.ttest_1samp(draws, 0.0, axis=1, alternative=direction).pvalue
+    assert np.mean(p < alpha) == pytest.approx(0.9, abs=0.01)
+
+
+def test_power_is_a_probability_for_any_effect():
+    for n in range(2, 41):
+        for effect in (0.0, 0.01, 0.5, 2.0, 100.0, -0.5, -100.0):
+            for direction in ("greater", "less", "two-sided"):
+                assert 0 <= power_of_difference(effect, 1.0, n, 0.05, direction) <= 1 + 1e-12
+        assert power_of_difference(0.0, 1.0, n, 0.05, "two-sided") == pytest.approx(0.05)
 
 
 def plain_bootstrap(values, resamples, seed, languages=True):
