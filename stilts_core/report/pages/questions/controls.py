@@ -152,7 +152,7 @@ def _without_exclusions(chapter: Chapter) -> list[str]:
         if contrast.treatment not in chapter.protocol.arms:
             continue
         effect, finding = evaluate(pair_runs(whole, contrast), chapter.protocol), known.get(contrast.name)
-        if finding is None or finding.n < effect.n:
+        if finding is None or pair_runs(results, contrast).dropped:
             cells = [
                 two_lines(signed(found.value), f"{interval(found.low, found.high)}<br>n{NO_BREAK}={NO_BREAK}{found.n}")
                 if found
@@ -165,7 +165,8 @@ def _without_exclusions(chapter: Chapter) -> list[str]:
     return [
         "### Does the result depend on the exclusions?",
         "The rule looks at how well the intermediate task was learnt, and an arm can change that, so that an exclusion "
-        "can favour an arm. The same contrasts with every run, exploratory and not corrected:",
+        "can favour an arm. The same contrasts with every run, exploratory and not corrected; n counts replicates, "
+        "also those that lose only some of their pairs:",
         f"{table(['contrast', 'with the exclusions', 'with every run'], rows).data}\n",
     ]
 

@@ -269,6 +269,20 @@ def test_excluded_runs_are_shown_beside_the_results_that_lack_them(tmp_path, pro
     assert re.search(r"(?m)^\| `labels` .*; n\u00a0=\u00a03 ", pages["continued/contrasts"])
 
 
+def test_contrast_that_loses_pairs_but_no_encoder_is_shown_with_every_run(tmp_path, only):
+    only("continued")
+    protocols = write_protocols(tmp_path / "protocols")
+    path = protocols / "continued.toml"
+    path.write_text(path.read_text().replace("seeds = [0]", "seeds = [0, 1]"))
+    table = keep_table(tmp_path, protocols, "continued")
+    first = (table.frame["arm"] == "labels") & (table.frame["encoder"] == "lab-wide-0") & (table.frame["seed"] == 0)
+    excluded = np.where(first, f"{read_protocol(path).exclusions[0].reason} (x)", "")
+    write_table(kept_table("continued", tmp_path), type(table)(table.frame.assign(excluded=excluded), table.provenance))
+    section = build(tmp_path, protocols)["continued/controls"].split("### Does the result depend on the exclusions?")[1]
+    assert section.count("<code>labels</code>") == section.count("<tr>") - 1 > 0  # no other arm lost a run
+    assert "n\u00a0=\u00a04" in section and "n\u00a0=\u00a03" not in section
+
+
 def test_arm_with_too_few_pairs_is_left_out_of_figure_and_comparison(tmp_path, protocols, only):
     only("adversary")
     table = keep_table(tmp_path, protocols, "adversary")
