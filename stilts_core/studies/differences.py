@@ -1,6 +1,6 @@
 """Paired differences: treatment minus control on the same encoder, seed and level of every factor."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,16 +8,10 @@ import numpy as np
 
 from stilts_core.errors import StudyError
 from stilts_core.studies.groups import group_mean, in_group, transfer_gap
-from stilts_core.studies.protocol import Contrast, Protocol
+from stilts_core.studies.protocol import Contrast, Protocol, replicate
 from stilts_core.studies.results import FACTOR, StudyTable, unpack_items
 
-FEWEST_ENCODERS = 3  # with fewer, the spread between encoders cannot be estimated
 FEWEST_PAIRS = 3
-
-
-def replicate(encoders: Iterable[str]) -> str:
-    """Return what a test generalises over, given the encoder of every run: encoders, or seeds if they are too few."""
-    return "encoder" if len(set(encoders)) >= FEWEST_ENCODERS else "seed"
 
 
 @dataclass(frozen=True)

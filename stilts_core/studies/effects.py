@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from stilts_core.errors import StudyError
-from stilts_core.studies.differences import FEWEST_ENCODERS, pair_runs
+from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.groups import in_group
 from stilts_core.studies.inference import Effect, adjust, compare_means
-from stilts_core.studies.protocol import Contrast
+from stilts_core.studies.protocol import FEWEST_ENCODERS, Contrast
 from stilts_core.studies.results import StudyTable
 from stilts_core.studies.variance import halve
 

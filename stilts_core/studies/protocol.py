@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +17,7 @@ from stilts_core.tasks.catalogue import TARGET_TASKS
 
 PROTOCOLS = Path("protocols")
 REGISTERED = "registered"  # the folder of registrations beside the protocols
+FEWEST_ENCODERS = 3  # with fewer, the spread between encoders cannot be estimated
 # A wheel has the protocols beside this module (see pyproject.toml), a checkout has them at its root.
 _INSTALLED = Path(__file__).with_name("files")
 _CHECKOUT = Path(__file__).resolve().parents[2] / "protocols"
@@ -25,6 +26,11 @@ Fields = dict[str, Value]
 Group = Annotated[str, AfterValidator(check_group)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
+
+
+def replicate(encoders: Iterable[str]) -> str:
+    """Return what a test generalises over, given the encoder of every run: encoders, or seeds if they are too few."""
+    return "encoder" if len(set(encoders)) >= FEWEST_ENCODERS else "seed"
 
 
 class _Part(BaseModel):
@@ -247,8 +253,8 @@ class Protocol(_Part):
 
     @property
     def block_noun(self) -> str:
-        """What the study may be done by: the encoder where it has several, else the seed."""
-        return "encoder" if len(self.encoders) > 1 else "seed"
+        """What the study may be done by, which is also what its tests generalise over: the encoder or the seed."""
+        return replicate(self.encoders)
 
     @property
     def blocks(self) -> tuple[str, ...]:

@@ -88,13 +88,11 @@ def read_revision(folder: Path = _PACKAGE) -> Revision:
 def minimum_detectable(protocol: Protocol, contrast: Contrast) -> float | None:
     """Return the smallest effect that a contrast will detect with power .9, or the smallest margin of equivalence.
 
-    The replicates are the encoders, or the seeds if there is one encoder; for latency they are the blocks. The contrast
+    The replicates are those of the test: encoders, or seeds if they are too few; for latency its blocks. The contrast
     states the expected standard deviation. The level is that of Holm's first step over the confirmatory family. None
     with one replicate.
     """
-    replicates = len(protocol.encoders) if len(protocol.encoders) > 1 else len(protocol.seeds)
-    if protocol.latency:
-        replicates = protocol.latency.blocks
+    replicates = protocol.latency.blocks if protocol.latency else len(protocol.blocks)
     count = len(protocol.family) if contrast.status == "confirmatory" else 1
     alpha = contrast.alpha / count
     if replicates < 2:

@@ -75,7 +75,7 @@ def test_arms_that_share_a_run_both_have_its_scores():
 
 
 def test_provenance_is_there_once():
-    protocol = study()
+    protocol = study(encoders=["lab", "lab-1", "lab-2"])
     records = records_of(protocol)
     facts = collect(protocol, records).provenance
     assert facts["digest"] == protocol.digest and facts["packages"] == [dict(records[0].environment.packages)]

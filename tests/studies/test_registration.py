@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from study_fixture import invented
+from study_fixture import Simulation, invented
 
 from stilts_core.errors import RecordError
 from stilts_core.studies.power import detectable_effect
@@ -137,6 +137,16 @@ def test_detectable_effect_is_that_of_holms_first_step():
     expected = detectable_effect(1.0, 12, 0.05 / 2, "two-sided")
     assert minimum_detectable(protocol, protocol.primary) == pytest.approx(expected)
     assert minimum_detectable(invented(encoders=["lab"]), invented().primary) is None
+
+
+def test_detectable_effect_is_planned_over_the_replicates_of_the_test():
+    for encoders, seeds, replicates in ((2, 4, 4), (1, 4, 4), (3, 4, 3), (2, 1, None)):
+        protocol = invented(encoders=[f"lab-{number}" for number in range(encoders)], seeds=list(range(seeds)))
+        expected = replicates and detectable_effect(1.0, replicates, 0.05, "two-sided")
+        assert minimum_detectable(protocol, protocol.primary) == expected
+        if replicates:
+            (finding,) = Simulation(protocol, lambda cell: 1.0).findings([0])
+            assert (finding.n, finding.unit) == (replicates, protocol.block_noun)
 
 
 def amend(path, protocol, **values) -> None:

@@ -8,9 +8,9 @@ from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import KINDS
 from stilts_core.report.pages.questions.wording import estimate
 from stilts_core.report.tables.html import markdown_table
-from stilts_core.studies.differences import pair_runs, replicate
+from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.inference import Effect, compare_means
-from stilts_core.studies.protocol import Contrast
+from stilts_core.studies.protocol import Contrast, replicate
 
 RETRIEVAL = "tatoeba"
 

@@ -129,7 +129,7 @@ def _settings(values: Mapping[str, object]) -> str:
 
 
 def _number_of_replicates(protocol: Protocol) -> str:
-    if protocol.block_noun == "seed":
+    if len(protocol.encoders) == 1:
         return f"encoder {code_span(protocol.encoders[0])}, {count(len(protocol.seeds), 'seed')}"
     return f"{count(len(protocol.encoders), 'encoder')}, each with {count(len(protocol.seeds), 'seed')}"
 
@@ -142,9 +142,10 @@ def _replicates(protocol: Protocol) -> str:
             "which the arms take turns, and every comparison is paired within a block."
         )
     if protocol.block_noun == "seed":
+        encoders = "this one encoder" if len(protocol.encoders) == 1 else "the mean over these encoders"
         return (
             "Seeds are the replicates: each chooses its own examples, their order and the first weights of heads, and "
-            "every comparison is paired within a seed. Intervals hold for this one encoder."
+            f"every comparison is paired within a seed. Intervals hold for {encoders}."
         )
     return (
         "Encoders are the replicates: each was pretrained from its own random weights on its own invented words, and "

@@ -6,7 +6,7 @@ from stilts_core.report.escape import code_span, markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.tables.html import count, format_duration, markdown_table, minute
 from stilts_core.studies.conduct import open_study
-from stilts_core.studies.differences import FEWEST_ENCODERS
+from stilts_core.studies.protocol import FEWEST_ENCODERS
 
 
 def build_rerun(chapter: Chapter) -> str:

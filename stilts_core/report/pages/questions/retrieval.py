@@ -17,9 +17,9 @@ from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
 from stilts_core.report.pages.questions.wording import estimate
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.titles import short_title
-from stilts_core.studies.differences import pair_runs, replicate
+from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.inference import Effect, compare_means
-from stilts_core.studies.protocol import Contrast
+from stilts_core.studies.protocol import Contrast, replicate
 from stilts_core.studies.results import FACTOR
 
 DOSE = "dose"

@@ -20,7 +20,7 @@ from question_fixture import (
     write_real_arm,
 )
 from scipy import stats
-from study_fixture import CODES
+from study_fixture import CODES, invented
 
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions import build as chapters
@@ -28,6 +28,7 @@ from stilts_core.report.pages.questions.build import QUESTIONS, write_chapters
 from stilts_core.report.pages.questions.chapter import open_chapter
 from stilts_core.report.pages.questions.controls import Control, _with_zero
 from stilts_core.report.pages.questions.names import arm_words, explain_groups, measure_words, phase_words
+from stilts_core.report.pages.questions.protocol import _replicates
 from stilts_core.report.pages.questions.rerun import computing_seconds
 from stilts_core.report.tables.numbers import signed
 from stilts_core.studies.protocol import read_protocol
@@ -184,6 +185,13 @@ def test_shared_phases_count_once_in_the_time_that_the_studies_took(full, protoc
     chapter = replace(open_chapter("adversary", folder, protocols), table=replace(table, frame=frame))
     assert computing_seconds(chapter) == (ENCODERS * 90.0, 107.0)
     assert computing_seconds(replace(chapter, table=None)) == (0.0, 0.0)
+
+
+def test_two_encoders_are_described_as_a_test_over_seeds():
+    described = _replicates(invented(encoders=["lab-0", "lab-1"], seeds=[0, 1, 2]))
+    assert described.startswith("Seeds are the replicates") and "the mean over these encoders" in described
+    assert "this one encoder" in _replicates(invented(encoders=["lab"], seeds=[0, 1, 2]))
+    assert _replicates(invented()).startswith("Encoders are the replicates")
 
 
 def test_explanation_that_leads_to_zero_is_not_excluded_by_an_interval_with_zero(full, protocols):
