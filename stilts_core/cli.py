@@ -219,7 +219,7 @@ def study(**values: Any) -> None:
 @runs_dir_option
 @click.option("--quiet", is_flag=True, help="no progress bars")
 def pretrain(seed: int, family: str, runs_dir: Path, quiet: bool) -> None:
-    """Pretrain the laboratory's encoder, and copy its record to RUNS_DIR/lab/encoders/; a finished one is reused."""
+    """Pretrain the laboratory's encoder, and copy its record to RUNS_DIR/FAMILY/encoders/; a finished one is reused."""
     from stilts_core.pretraining.recipe import lab_recipe
     from stilts_core.pretraining.record import copy_record
     from stilts_core.pretraining.train import pretrain_lab_encoder

@@ -10,7 +10,7 @@ import numpy as np
 
 from stilts_core.laboratory import generator
 from stilts_core.laboratory.edition import Edition
-from stilts_core.pretraining.recipe import PretrainingRecipe
+from stilts_core.pretraining.recipe import RECIPE, WIDE, PretrainingRecipe
 from stilts_core.storage.atomic import write_whole
 from stilts_core.tasks.examples import TextExample
 
@@ -30,10 +30,11 @@ HELD_OUT_SEED = 1  # generates texts that no encoder is trained on
 
 
 def copy_record(folder: Path, runs_dir: Path) -> Path:
-    """Copy the record of an encoder's folder to where reports look for it, and return that path."""
+    """Copy the record of an encoder's folder to where reports of its family look for it, and return that path."""
     record = (folder / RECORD_FILE).read_text(encoding="utf-8")
     name = Path(json.loads(record)["name"]).name  # the last part alone, so that it cannot lead to another folder
-    path = runs_dir / "lab" / "encoders" / f"{name}.json"
+    family = WIDE.family if name.startswith(WIDE.family) else RECIPE.family
+    path = runs_dir / family / "encoders" / f"{name}.json"
     if not path.exists() or path.read_text(encoding="utf-8") != record:
         write_whole(path, record)
     return path

@@ -5,6 +5,7 @@ language, to name a file, or to draw a figure is checked here, once, so that no 
 """
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class _EncoderFacts(BaseModel):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    name: str = Field(pattern=r"^lab(-[0-9]{1,18})?$")
+    name: str = Field(pattern=r"^lab(-wide)?(-[0-9]{1,18})?$")
     seconds: Amount
     tokens: Count
     parameters: Count
@@ -91,7 +92,11 @@ def _check_numbers(record: Record) -> None:
 
 
 def read_encoder(path: Path) -> dict[str, Any]:
-    """A pretrained encoder's record. Raises RecordError for one that no figure of this version can show."""
+    """A pretrained encoder's record, at PROFILE/encoders/NAME.json.
+
+    Raises RecordError for one that no figure of this version can show, and for an encoder of another profile: means
+    over encoders are those of one recipe.
+    """
     remedy = "restore this file, or delete it alone"
     try:
         text = path.read_text(encoding="utf-8")
@@ -101,6 +106,8 @@ def read_encoder(path: Path) -> dict[str, Any]:
     except (ValidationError, ValueError, RecursionError) as error:
         reason = _first_reason(error) if isinstance(error, ValidationError) else type(error).__name__
         raise RecordError(f"{path} is not the record of an encoder ({reason}); {remedy}") from error
+    if (profile := re.sub(r"-[0-9]+$", "", facts.name)) != path.parents[1].name:
+        raise RecordError(f"{path} is the record of an encoder of {profile}; move it to {profile}/encoders/")
     if unlike := _difference_from_design(facts):
         raise RecordError(f"{path} cannot be shown: {unlike}; {remedy}")
     return content

@@ -6,6 +6,7 @@ from record_fixture import SENTENCES, encoder_facts, grid_records, synthetic_rec
 
 from stilts_core.cli import main
 from stilts_core.errors import ConfigError
+from stilts_core.pretraining.record import RECORD_FILE, copy_record
 from stilts_core.report.recorded_results import copy_records, read_encoders, read_records
 from stilts_core.runs.record import Record, read_record, write_record
 
@@ -62,6 +63,19 @@ def test_only_records_of_the_profile_are_read(tmp_path):
     for runs in ("runs", "none"):
         assert [run.profile for run in read_records("lab", tmp_path / runs, tmp_path / "book")] == ["lab"]
     assert read_records("paper", tmp_path / "runs", tmp_path / "book") == []
+
+
+def test_encoders_of_two_families_stay_apart(tmp_path, capsys):
+    cached, runs, wide = tmp_path / "cached", tmp_path / "runs", encoder_facts(2) | {"name": "lab-wide-2"}
+    cached.mkdir()
+    for facts in (encoder_facts(), wide):
+        (cached / RECORD_FILE).write_text(json.dumps(facts))
+        copy_record(cached, runs)
+    assert read_encoders("lab", runs) == [encoder_facts()] and read_encoders("lab-wide", runs) == [wide]
+    assert capsys.readouterr().err == ""
+    write_encoder(runs, wide)
+    assert read_encoders("lab", runs) == [encoder_facts()]
+    assert "lab-wide-2.json is the record of an encoder of lab-wide; move it to" in capsys.readouterr().err
 
 
 def test_encoders_are_copied_whole_and_read_from_the_first_folder(tmp_path):
