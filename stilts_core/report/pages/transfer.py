@@ -54,7 +54,7 @@ class _Analysis(NamedTuple):
 def build_page(grid: Grid, encoders: Sequence[dict], source: str, writer: PageWriter) -> str:
     """The generated part of the page, as MyST; its figures and CSV files go through `writer`."""
     own = [cell for cell in grid.cells.values() if cell.records[0].config.data_source == source]
-    cells = [cell for cell in own if not cell.is_control]
+    cells = [cell for cell in own if not (cell.is_control or cell.same_data)]
     baseline = _analyse("without intermediate training", [cell for cell in cells if cell.row == BASELINE], source)
     all_rows = _analyse("over all rows of the grid", cells, source)
     if not all_rows.scores:
@@ -128,7 +128,9 @@ def _slopes(analyses: Sequence[_Analysis]) -> list[str]:
         " ".join(sentences),
         markdown_table(["runs", "for each", "points (95 %)", "languages"], rows),
         "Points of zero-shot score for a step of one factor, with the other factor held constant. The intervals "
-        "(Student's) are over languages: they say what other languages of these kinds would give.",
+        "(Student's) are over languages: they say what other languages of these kinds would give. The rows of the grid "
+        "are without controls, and without cells whose intermediate task is the target's own training set: they show "
+        "no transfer.",
     ]
 
 

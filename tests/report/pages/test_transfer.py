@@ -74,6 +74,15 @@ def test_rows_with_sham_labels_are_left_out(tmp_path):
     assert build_page(tmp_path, [*records, sham]) == build_page(tmp_path, records)
 
 
+def test_cells_with_the_same_data_are_left_out_and_the_page_says_so(tmp_path):
+    records = grid_records(rows=("none", "qqp"), targets=("xnli", "udpos"))
+    (same,) = grid_records(rows=("mnli",), targets=("xnli",))
+    assert same.same_data
+    page = build_page(tmp_path, records)
+    assert build_page(tmp_path, [*records, same]) == page
+    assert "without cells whose intermediate task is the target's own training set" in page
+
+
 def test_grid_without_a_baseline_still_has_a_page(tmp_path):
     assert "over all rows of the grid" in build_page(tmp_path, grid_records(rows=("qqp",), targets=("xnli",)))
 
