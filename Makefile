@@ -76,6 +76,7 @@ grid: setup ## run what is missing of a profile's grid (SWEEP: more options of `
 	$(BIN)/stilts lessons
 
 subset: setup ## repeat a part of the grid of real languages (ROWS, COLUMNS), and compare it with the recorded one
+	@rm -f $(FAILED)
 	$(BIN)/stilts study grid --blocks seed-0 --only arms=$(ROWS) --only targets=$(COLUMNS) --pages
 
 recorded:

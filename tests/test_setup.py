@@ -119,6 +119,17 @@ def test_make_book_on_real_data_repeats_a_part_of_the_recorded_grid(tmp_path):
     assert places == sorted(places) and "stilts sweep" not in commands
 
 
+def test_part_of_the_grid_forgets_the_failures_of_an_earlier_grid(tmp_path):
+    planned(tmp_path, "subset")
+    for name in ("runs/.failed-small", ".venv/.installed", ".venv/bin/stilts"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".venv/bin/stilts").write_text("#!/bin/sh\n")
+    (tmp_path / ".venv/bin/stilts").chmod(0o755)
+    subprocess.run(["make", "subset", "PROFILE=small"], cwd=tmp_path, check=True)
+    assert not (tmp_path / "runs/.failed-small").exists()
+
+
 def test_make_book_of_another_profile_needs_its_runs(tmp_path):
     planned(tmp_path, "book", "PROFILE=paper")
     call = ["make", "recorded", "PROFILE=paper"]
