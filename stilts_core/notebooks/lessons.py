@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).resolve().parents[1]
 PROTOCOLS = (PACKAGE.parent / "protocols", PACKAGE / "studies" / "files")  # in a checkout, and in a wheel
 TABLES = (PACKAGE.parent / "book" / "results" / "studies", PACKAGE / "studies" / "tables", Path("book/results/studies"))
+CODE = {".py", ".csv", ".c", ".h"}  # suffixes of the files of the package that decide outputs
 READ_EFFECT, OWN_QUESTION = "read_effect", "own_question"
 LESSONS = ("three_phases", "new_language", READ_EFFECT, OWN_QUESTION)
 RERUN = "question"  # the notebook that reruns a study
@@ -110,7 +111,8 @@ def _read(notebook: Path) -> dict:
 def identify_notebook(name: str, parameters: Mapping[str, "Parameter"]) -> str:
     """Return the SHA-256 of all that decides an executed notebook: its source, parameters, the encoder and all code.
 
-    The outputs of a rerun depend on the protocols, too, and those of a lesson on recorded results also on these.
+    The package's tables and its C sources count as code. The outputs of a rerun depend on the protocols, too, and those
+    of a lesson on recorded results also on these.
     """
     digest = hashlib.sha256(json.dumps([parameters, lab_identity(0)], sort_keys=True, allow_nan=False).encode())
     others: list[Path] = []
@@ -118,6 +120,7 @@ def identify_notebook(name: str, parameters: Mapping[str, "Parameter"]) -> str:
         others += [path for folder in PROTOCOLS for path in sorted(folder.glob("*.toml"))]
     if name == READ_EFFECT:
         others += [path for folder in TABLES for path in sorted(folder.glob("*.parquet"))]
-    for path in (committed_notebook(name), *sorted(PACKAGE.rglob("*.py")), *others):
+    code = sorted(path for path in PACKAGE.rglob("*") if path.suffix in CODE)
+    for path in (committed_notebook(name), *code, *others):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -255,6 +255,17 @@ def test_lesson_on_recorded_results_is_executed_again_when_a_table_changes(tmp_p
     assert [name for name in LESSONS if before[name] != after[name]] == ["read_effect"]
 
 
+@pytest.mark.parametrize("name", ["a.py", "encoders/cpu/layer.c", "vectors.h", "tasks/facts/languages.csv"])
+def test_lessons_are_executed_again_when_code_or_a_table_of_the_package_changes(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(lessons, "PACKAGE", tmp_path)
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("old")
+    before = identify_notebook("new_language", {})
+    path.write_text("new")
+    assert identify_notebook("new_language", {}) != before
+
+
 def test_effect_read_by_hand_is_that_of_the_package_and_of_scipy(executed):
     """The recorded scores of both arms, through pandas and scipy, give the effect that the page prints."""
     protocol = open_study("continued").protocol
