@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stilts_core.errors import RunError
 from stilts_core.notebooks.paths import notebook_path
 from stilts_core.notebooks.reader import READER_SIZES
 from stilts_core.pretraining.recipe import lab_identity
@@ -43,14 +44,19 @@ def executed_lesson(name: str, runs_dir: Path) -> Path:
 def execute_all(runs_dir: Path) -> Iterator[tuple[str, bool]]:
     """Execute the lessons and the reruns, as many at once as there are cores; yield each name, and whether it was due.
 
-    Every notebook has one thread. Raises RunError for the first in which a cell fails, after those already begun.
+    Every notebook has one thread. Raises RunError for the first in which a cell fails: those already begun are
+    finished, and the others are not begun.
     """
     spawn = multiprocessing.get_context("spawn")
     with environment(limit_threads(1)), ProcessPoolExecutor(available_cores(), mp_context=spawn) as pool:
         for names in ([name for name in (*LESSONS, *RERUNS) if name != ALONE], [ALONE]):
             done = [pool.submit(execute_rerun if name in RERUNS else execute_lesson, name, runs_dir) for name in names]
-            for name, due in zip(names, done, strict=True):
-                yield name, due.result()
+            try:
+                for name, due in zip(names, done, strict=True):
+                    yield name, due.result()
+            except RunError:
+                pool.shutdown(cancel_futures=True)
+                raise
 
 
 def execute_rerun(name: str, runs_dir: Path, **parameters: "Parameter") -> bool:

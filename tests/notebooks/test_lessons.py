@@ -3,8 +3,10 @@
 import ast
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from html import unescape
+from threading import Event
 
 import nbformat
 import papermill
@@ -264,6 +266,32 @@ def test_lessons_are_executed_again_when_code_or_a_table_of_the_package_changes(
     before = identify_notebook("new_language", {})
     path.write_text("new")
     assert identify_notebook("new_language", {}) != before
+
+
+def test_notebooks_that_are_not_begun_are_cancelled_when_one_fails(tmp_path, monkeypatch):
+    begun, cancelled = [], Event()
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, *arguments, **options):
+            super().__init__(1)
+
+        def shutdown(self, wait=True, *, cancel_futures=False):
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            cancelled.set()
+            super().shutdown(wait)
+
+    def execute(name, runs_dir):
+        begun.append(name)
+        if len(begun) == 1:
+            raise RunError("a cell failed")
+        assert cancelled.wait(60)
+
+    monkeypatch.setattr(lessons, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(lessons, "execute_lesson", execute)
+    monkeypatch.setattr(lessons, "execute_rerun", execute)
+    with pytest.raises(RunError, match="a cell failed"):
+        list(execute_all(tmp_path))
+    assert len(begun) <= 2  # the one that failed, and one that was begun meanwhile
 
 
 def test_effect_read_by_hand_is_that_of_the_package_and_of_scipy(executed):
