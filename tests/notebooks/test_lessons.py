@@ -31,12 +31,14 @@ from stilts_core.notebooks.lessons import (
     identify_notebook,
 )
 from stilts_core.notebooks.paths import notebook_path
+from stilts_core.notebooks.reader import READER_SIZES
 from stilts_core.pretraining.recipe import PretrainingRecipe
 from stilts_core.pretraining.train import pretrain_lab_encoder
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages import lessons as lesson_pages
 from stilts_core.report.safe_output import NOT_SHOWN
 from stilts_core.studies.conduct import open_study
+from stilts_core.studies.inference import describe_p
 from stilts_core.studies.registration import read_registration
 from stilts_core.studies.results import read_recorded
 
@@ -294,6 +296,13 @@ def test_notebooks_that_are_not_begun_are_cancelled_when_one_fails(tmp_path, mon
     assert len(begun) <= 2  # the one that failed, and one that was begun meanwhile
 
 
+def test_lesson_on_recorded_results_names_the_studies_whose_results_are_scores():
+    (cell,) = [cell for cell in cells("read_effect") if "parameters" in cell.metadata.get("tags", [])]
+    named = re.findall(r"\w+", re.search(r"study = .* # (.*)", cell.source)[1])
+    measured = {study: open_study(study).protocol.primary.metric for study in READER_SIZES}
+    assert {*named} - {"or"} == {study for study, metric in measured.items() if metric == "score"}
+
+
 def test_effect_read_by_hand_is_that_of_the_package_and_of_scipy(executed):
     """The recorded scores of both arms, through pandas and scipy, give the effect that the page prints."""
     protocol = open_study("continued").protocol
@@ -303,9 +312,9 @@ def test_effect_read_by_hand_is_that_of_the_package_and_of_scipy(executed):
     means = frame.groupby(["arm", "encoder"])["score"].mean()
     test = stats.ttest_rel(means["text-unseen"], means["direct"])
     interval = test.confidence_interval()
-    printed = executed["read_effect"]["package"].outputs[0].text
+    printed = "".join(output.text for output in executed["read_effect"]["package"].outputs)
     mean = (means["text-unseen"] - means["direct"]).mean()
-    assert printed == f"{mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]\np = {test.pvalue:.3f}\n"
+    assert printed == f"{mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]\n{describe_p(test.pvalue)}\n"
 
 
 def test_lesson_says_how_many_false_alarms_there_are_and_holm_keeps_them_below_one_in_twenty(executed):
