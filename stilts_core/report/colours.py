@@ -30,16 +30,3 @@ def difference_colour(difference: float, limit: float) -> Colour:
 def to_css(colour: Colour) -> str:
     """Write a colour in CSS: `#rrggbb`."""
     return "#" + "".join(f"{channel:02x}" for channel in colour)
-
-
-def contrast_ratio(one: Colour, other: Colour) -> float:
-    """The contrast ratio of two colours as WCAG 2 defines it, from 1 to 21; text needs 4.5."""
-    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def _luminance(colour: Colour) -> float:
-    """The relative luminance of WCAG 2, in [0, 1]."""
-    shares = [channel / 255 for channel in colour]
-    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
-    return sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

@@ -1,4 +1,4 @@
-"""Transferability scores: how well features, or a source task's predictions, foretell a target task's labels.
+"""Transferability scores: how well features foretell a target task's labels.
 
 A higher score promises a better transfer. Labels are whole numbers from 0; every label from 0 to the largest one must
 occur.
@@ -64,33 +64,6 @@ def h_score(features: np.ndarray, labels: np.ndarray) -> float:
     for label in np.unique(labels):
         means[labels == label] = centred[labels == label].mean(axis=0)
     return float(np.trace(np.linalg.pinv(centred.T @ centred, rcond=1e-10) @ (means.T @ means)))
-
-
-def leep(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """Return LEEP: the mean log likelihood of `labels` (n,) given a source head's probabilities (n, source labels).
-
-    Nguyen et al. (2020), LEEP: A New Measure to Evaluate Transferability of Learned Representations.
-    """
-    predictions, labels = _checked(predictions, labels)
-    if not np.allclose(predictions.sum(axis=1), 1, atol=1e-4) or predictions.min() < 0:
-        raise StudyError("LEEP needs probabilities; each row of predictions must be positive and sum to 1")
-    joint = np.eye(int(labels.max()) + 1)[labels].T @ predictions / len(labels)
-    source = joint.sum(axis=0)
-    conditional = np.divide(joint, source, out=np.zeros_like(joint), where=source > 0)
-    return float(np.log((predictions @ conditional.T)[np.arange(len(labels)), labels]).mean())
-
-
-def negative_conditional_entropy(source: np.ndarray, labels: np.ndarray) -> float:
-    """Return NCE: minus the entropy, in nats, of `labels` (n,) given source labels (n,) of the same examples.
-
-    Tran et al. (2019), Transferability and Hardness of Supervised Classification Tasks.
-    """
-    _checked(np.asarray(source, float)[:, None], labels)
-    joint = np.zeros((int(source.max()) + 1, int(labels.max()) + 1))
-    np.add.at(joint, (source, labels), 1 / len(labels))
-    marginal = joint.sum(axis=1, keepdims=True)
-    present = joint > 0
-    return float((joint[present] * np.log((joint / np.where(marginal > 0, marginal, 1))[present])).sum())
 
 
 def neighbour_accuracy(features: np.ndarray, labels: np.ndarray, k: int = 5) -> float:

@@ -5,13 +5,26 @@ from stilts_core.report.colours import (
     LOSS,
     MIDDLE,
     TEXT,
+    Colour,
     colour_limit,
-    contrast_ratio,
     difference_colour,
     to_css,
 )
 
 SCALE = [difference_colour(value, 1) for value in np.linspace(-1.2, 1.2, 121)]
+
+
+def contrast_ratio(one: Colour, other: Colour) -> float:
+    """The contrast ratio of two colours as WCAG 2 defines it, from 1 to 21; text needs 4.5."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: Colour) -> float:
+    """The relative luminance of WCAG 2, in [0, 1]."""
+    shares = [channel / 255 for channel in colour]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def test_text_is_legible_on_every_colour_of_the_scale():

@@ -16,9 +16,7 @@ from stilts_core.errors import StudyError
 from stilts_core.studies.selection import (
     discounted_gain,
     h_score,
-    leep,
     log_evidence,
-    negative_conditional_entropy,
     neighbour_accuracy,
     regret,
 )
@@ -82,32 +80,6 @@ def test_h_score_is_finite_for_features_of_one_direction():
     assert h_score(np.hstack([features, features]), labels) == pytest.approx(h_score(features, labels))
 
 
-def test_leep_agrees_with_a_plain_loop():
-    probabilities = RNG.dirichlet(np.ones(4), 60)
-    labels = examples(60, 1)[1]
-    total = 0.0
-    for i in range(60):
-        likelihood = 0.0
-        for source in range(4):
-            joint = sum(probabilities[j, source] for j in range(60) if labels[j] == labels[i])
-            likelihood += probabilities[i, source] * joint / sum(probabilities[:, source])
-        total += np.log(likelihood)
-    assert leep(probabilities, labels) == pytest.approx(total / 60)
-
-
-def test_leep_of_hard_predictions_is_the_negative_conditional_entropy():
-    source = examples(300, 1, 5)[1]
-    labels = (source + RNG.integers(2, size=300)) % 3
-    assert leep(np.eye(5)[source], labels) == pytest.approx(negative_conditional_entropy(source, labels))
-
-
-def test_negative_conditional_entropy_by_counting():
-    source, labels = np.array([0, 0, 0, 1, 1, 1, 1, 1]), np.array([0, 1, 1, 0, 0, 0, 0, 1])
-    entropy = 3 / 8 * (1 / 3 * np.log(3) + 2 / 3 * np.log(3 / 2)) + 5 / 8 * (4 / 5 * np.log(5 / 4) + 1 / 5 * np.log(5))
-    assert negative_conditional_entropy(source, labels) == pytest.approx(-entropy)
-    assert negative_conditional_entropy(labels, labels) == 0
-
-
 @pytest.mark.parametrize("k", [1, 5])
 def test_neighbours_agree_with_scikit_learn(k):
     features, labels = examples(70, 8, signal=0.7)
@@ -131,8 +103,6 @@ def test_wrong_inputs_are_refused():
         h_score(features, labels * 2)
     with pytest.raises(StudyError, match="not finite"):
         h_score(features * np.nan, labels)
-    with pytest.raises(StudyError, match="must be positive and sum to 1"):
-        leep(features, labels)
     with pytest.raises(StudyError, match="k is 20"):
         neighbour_accuracy(features, labels, 20)
 
