@@ -57,7 +57,8 @@ class LanguageMeasures(RecordPart):
 class Languages(RecordPart):
     """What the encoder shows of languages `before` any phase and `after` the phases (see `language_measures`).
 
-    `texts` counts the texts by language; `held_out`: the run trained on none of them.
+    `texts` counts the texts by language. `held_out`: the phases read no unlabelled text, or the texts are generated
+    from another seed than training's. A generated text can still equal one of training (see `language_measures.SEED`).
     """
 
     texts: dict[str, Count]

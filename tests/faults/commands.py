@@ -120,7 +120,7 @@ def pretrain() -> None:
     from stilts_core.pretraining.recipe import PretrainingRecipe
 
     train.CHECKPOINT_SECONDS = 0.0
-    record.PARALLEL_SENTENCES = record.HELD_OUT_TEXTS = 8
+    record.PARALLEL_SENTENCES = record.FRESH_TEXTS = 8
     sizes = {"pieces": 400, "layers": 1, "hidden_size": 32, "feed_forward": 32, "heads": 2, "batch_size": 32}
     recipe = PretrainingRecipe(**sizes, epochs=1.0, texts=0.001, languages=("en", "qpa"))
     record.copy_record(train.pretrain_lab_encoder(0, recipe), Path("runs"))
