@@ -30,7 +30,9 @@ def make_features(examples: Sequence[ChoiceExample], tokenizer: EncoderTokenizer
     room = setting.max_length - tokenizer.pair_overhead
     sequences, ending = [], iter(endings)
     for example, context in zip(examples, contexts, strict=True):
-        sequences += [tokenizer.build(*shorten_pair(context, next(ending), room, truncation)) for _ in example.choices]
+        own = Truncation()
+        sequences += [tokenizer.build(*shorten_pair(context, next(ending), room, own)) for _ in example.choices]
+        truncation.count_input(own)
     return build_features(
         sequences,
         sequence_counts=[len(example.choices) for example in examples],

@@ -37,6 +37,11 @@ class Truncation:
         self.cut += 1
         self.tokens_lost += tokens
 
+    def count_input(self, parts: "Truncation") -> None:
+        """Count one input whose parts (choices, words) were counted in `parts`: it was cut if any of them was."""
+        self.cut += parts.cut > 0
+        self.tokens_lost += parts.tokens_lost
+
 
 @dataclass
 class Features:

@@ -32,7 +32,9 @@ def make_features(examples: Sequence[TaggingExample], tokenizer: EncoderTokenize
     sequences, targets, owners = [], [], []
     sentences = tokenizer.encode_words([list(example.words) for example in examples])
     for index, (example, sentence) in enumerate(zip(examples, sentences, strict=True)):
-        words = [truncation.shorten(word or [tokenizer.unk], room) for word in sentence]
+        own = Truncation()
+        words = [own.shorten(word or [tokenizer.unk], room) for word in sentence]
+        truncation.count_input(own)
         labels = [0] * len(words) if example.tags is None else [index_of.get(tag, 0) for tag in example.tags]
         runs = _split_words(words, room)
         truncation.split += len(runs) > 1

@@ -67,6 +67,13 @@ def test_lost_sub_words_are_counted(tokenizer):
     assert len(shortened.ids) + shortened.truncation.tokens_lost == len(whole.ids)
 
 
+def test_example_with_several_choices_that_are_too_long_is_one_cut_input(tokenizer):
+    whole = make_examples("hellaswag", 2)
+    long = replace(whole[0], context="river " * 50)
+    features = choice.make_features([long, whole[1]], tokenizer, make_setting("hellaswag", max_length=40))
+    assert (features.truncation.inputs, features.truncation.cut) == (2, 1)
+
+
 def test_unknown_label_is_ignored_by_the_loss(tokenizer):
     unlabelled = replace(make_examples("hellaswag", 1)[0], label=None)
     features = choice.make_features([unlabelled], tokenizer, make_setting("hellaswag"))

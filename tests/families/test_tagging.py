@@ -70,8 +70,8 @@ def test_every_word_of_a_sentence_of_any_length_gets_one_tag(tokenizer, max_leng
     assert tagging.decode(outputs, features, examples, setting) == [example.tags for example in examples]
 
 
-def test_word_longer_than_a_sequence_is_shortened_and_counted(tokenizer):
-    example = sentence("old", "bridge" * 15, "river", tags=("A", "B", "C"))
+def test_words_longer_than_a_sequence_are_shortened_and_their_sentence_is_counted_once(tokenizer):
+    example = sentence("old", "bridge" * 15, "river" * 15, tags=("A", "B", "C"))
     whole, shortened = (
         tagging.make_features([example], tokenizer, make_setting("udpos", labels=TAGS, max_length=n)) for n in (256, 9)
     )
