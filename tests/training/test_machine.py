@@ -6,6 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+import torch
+
 from stilts_core.encoders.cpu.kernels import kernels
 from stilts_core.training import machine
 from stilts_core.training.compute import Compute
@@ -20,6 +23,23 @@ def test_environment_names_versions_machine_and_precision():
     assert facts["device"] == "cpu" and facts["driver"] is None
     assert facts["packages"].keys() == set(machine.PACKAGES) and facts["packages"]["torch"]
     json.dumps(facts)
+
+
+@pytest.mark.parametrize(
+    "text, version",
+    [
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n", "535.104.05"),
+        ("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  550.54.14  Release Build\nGCC 12.2\n", "550.54.14"),
+        ("another text", None),
+        (None, None),
+    ],
+)
+def test_driver_of_a_gpu_is_that_of_its_kernel_module(text, version, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    monkeypatch.setattr(machine, "DRIVER_FILE", tmp_path / "version", raising=False)
+    if text is not None:
+        (tmp_path / "version").write_text(text)
+    assert environment(Compute(device="cuda"))["driver"] == version
 
 
 def test_git_revision_is_that_of_the_package_or_none(monkeypatch):
