@@ -300,8 +300,8 @@ class Encoder:
         """The floating-point operations of a forward pass over `tokens` sub-words.
 
         `squares` is the sum of the sequences' squared lengths. A multiplication with an addition counts as two
-        operations. Only the layers' matrices and attention are counted; the rest is negligible. DeBERTa-v2's products
-        with relative positions, about a tenth more, are not counted.
+        operations. Only the layers' matrices and attention are counted: no head (see `Head.count_flops`), and not
+        DeBERTa-v2's products with relative positions, about a tenth more.
         """
         import torch
 

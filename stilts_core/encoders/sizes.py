@@ -32,9 +32,9 @@ class EncoderSizes(NamedTuple):
         """The floating-point operations of a forward pass over `tokens` sub-words; training takes three times as many.
 
         `squares` is the sum of the sequences' squared lengths. A multiplication with an addition counts as two
-        operations. Only the layers' matrices and attention are counted; the rest is negligible. With N weights in the
-        layers' matrices this is 2 N a sub-word, and 6 N in training, plus attention (Kaplan et al. 2020, table 1, whose
-        attention term has no values' product; here both products are counted).
+        operations. Only the layers' matrices and attention are counted; `count_decoder_flops` counts the head of masked
+        LM. With N weights in the layers' matrices this is 2 N a sub-word, and 6 N in training, plus attention (Kaplan
+        et al. 2020, table 1, whose attention term has no values' product; here both products are counted).
         """
         return 2.0 * self.layers * (tokens * self.matrices + 2 * squares * self.hidden_size)
 

@@ -27,6 +27,10 @@ class Head(nn.Module):
     layer: int | None = None
     right: torch.Tensor | None = None
 
+    def count_flops(self, batch: Batch) -> float:
+        """The floating-point operations of a forward pass of the head alone; only the masked-LM head counts them."""
+        return 0.0
+
     def prepare(self, batch: Batch, seed: tuple[int, ...]) -> Batch:
         """The batch as the encoder sees it in training. Its randomness depends on the seed and the sequence only."""
         return batch

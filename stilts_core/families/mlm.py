@@ -89,6 +89,11 @@ class MLMHead(Head):
     def count_terms(self, batch: Batch) -> int:
         return int((batch.token_targets["token"] != IGNORE).sum())
 
+    def count_flops(self, batch: Batch) -> float:
+        """The operations of the head's matrices at the sub-words to predict: its dense layer and the vocabulary."""
+        matrices = [self.encoder[0].word_embeddings, *([] if self.dense is None else [self.dense.weight])]
+        return 2.0 * len(batch.targets["position"]) * sum(matrix.numel() for matrix in matrices)
+
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Logits over the rows of the word embeddings, for hidden states of any leading shape."""
         if self.dense is not None and self.norm is not None:

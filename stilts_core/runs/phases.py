@@ -75,7 +75,8 @@ def train_phase(
         tokens=phase.tokens,
         tokens_per_second=round(phase.tokens / phase.seconds, 1) if phase.seconds else None,
         padding_share=round(phase.padding_share, 4),
-        flops=(3 - 2 * (schedule.frozen or 0) / encoder.layers) * encoder.count_flops(phase.tokens, phase.squares),
+        flops=(3 - 2 * (schedule.frozen or 0) / encoder.layers) * encoder.count_flops(phase.tokens, phase.squares)
+        + 3 * phase.head_flops,
         cut={task.name: task.features.truncation for task in trained},
     )
     return record, heads, phase

@@ -29,7 +29,7 @@ def accumulate_gradient(
 
     Returns the mean loss, detached, and the share of right answers of a head that counts them. Each of several
     processes adds the gradient of its share of the features and returns its share of both. `seed` is (seed of the
-    phase, step); `phase` counts the sub-words.
+    phase, step); `phase` counts the sub-words and the operations of the head.
     """
     shares, terms = prepare_micro_batches(encoder, task, chosen, seed, compute, phase)
     whole_step = list(chain.from_iterable(shares))
@@ -83,6 +83,7 @@ def prepare_micro_batches(
         phase.tokens += int(lengths.sum())
         phase.padded += batch.ids.numel()
         phase.squares += float((lengths.double() ** 2).sum())
+        phase.head_flops += task.head.count_flops(batch)
     return shares, max(1, sum(task.head.count_terms(batch) for batch in whole_step))
 
 

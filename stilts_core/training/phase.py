@@ -14,9 +14,10 @@ class Phase:
     """What a training phase reports. Checkpoints store these fields by name.
 
     `tokens` counts the sub-words that were trained on, `padded` the same with padding, and `squares` sums the squared
-    lengths of the sequences (attention's operations grow with them). `unused_scale` is the factor by which weight decay
-    has shrunk a weight that never had a gradient. `first_step_seconds` runs from the start of the process to the end of
-    its first step. `processor_seconds` is the processor time, user and system, of this process.
+    lengths of the sequences (attention's operations grow with them). `head_flops` sums the operations of the heads'
+    forward passes (see `Head.count_flops`). `unused_scale` is the factor by which weight decay has shrunk a weight that
+    never had a gradient. `first_step_seconds` runs from the start of the process to the end of its first step.
+    `processor_seconds` is the processor time, user and system, of this process.
     """
 
     steps: int
@@ -26,6 +27,7 @@ class Phase:
     tokens: int = 0
     padded: int = 0
     squares: float = 0.0
+    head_flops: float = 0.0
     unused_scale: float = 1.0
     first_step_seconds: float | None = None
 

@@ -4,6 +4,7 @@ import torch
 from peer import inputs, peer, whole_batch
 from scipy.stats import binomtest
 from torch.nn.functional import cross_entropy
+from torch.utils.flop_counter import FlopCounterMode
 from toy import make_text_features
 from transformers import AutoModelForMaskedLM
 
@@ -41,6 +42,19 @@ def test_loss_and_gradients_equal_transformers(encoder):
         for name, parameter in ours.named_parameters():
             torch.testing.assert_close(parameter.grad, there.get_parameter(name).grad, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(head.bias.grad, model.get_output_embeddings().bias.grad)
+
+
+@pytest.mark.parametrize("is_trimmed", [False, True])
+def test_counted_operations_of_the_head_equal_those_of_pytorch(encoder, is_trimmed):
+    features = make_text_features(encoder, 16)
+    if is_trimmed:
+        encoder.trim_vocabulary(np.unique(features.ids))
+    head = MLMHead(encoder)
+    batch = head.prepare(whole_batch(features, encoder), (1,))
+    hidden = encoder.hidden(**batch.inputs)
+    with FlopCounterMode(display=False) as counter:
+        head.loss(hidden, batch)
+    assert head.count_flops(batch) == counter.get_total_flops() > 0
 
 
 def test_softmax_after_trimming_runs_over_the_remaining_rows(encoder):
