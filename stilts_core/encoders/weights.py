@@ -2,6 +2,7 @@
 
 import gc
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -65,15 +66,28 @@ def import_model_class(kind: str) -> "type[BertModel]":
     - the imported objects are frozen, so that no later collection visits them, nor the one at the end of the process:
       the whole process takes 3.1 s instead of 4.1 s;
     - no `scipy.optimize`, which only losses for object detection need: the import takes 1.8 s instead of 1.9 s.
-    """
-    gc.disable()
-    from transformers import utils
 
-    is_scipy_available, utils.is_scipy_available = utils.is_scipy_available, lambda: False
+    A later call leaves the garbage collector as it is.
+    """
+    module = "transformers.models.{0}.modeling_{0}".format(kind.replace("-", "_"))
+    if module not in sys.modules:
+        _import_quickly(module)
+    return getattr(import_module(module), FAST_TYPES[kind])
+
+
+def _import_quickly(module: str) -> None:
+    """Import a module of transformers as `import_model_class` describes."""
+    is_collecting = gc.isenabled()
+    gc.disable()
     try:
-        module = kind.replace("-", "_")
-        return getattr(import_module(f"transformers.models.{module}.modeling_{module}"), FAST_TYPES[kind])
+        from transformers import utils
+
+        is_scipy_available, utils.is_scipy_available = utils.is_scipy_available, lambda: False
+        try:
+            import_module(module)
+        finally:
+            utils.is_scipy_available = is_scipy_available
     finally:
-        utils.is_scipy_available = is_scipy_available
         gc.freeze()
-        gc.enable()
+        if is_collecting:
+            gc.enable()

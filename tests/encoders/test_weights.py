@@ -1,3 +1,4 @@
+import gc
 import json
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForMaskedLM
 
 from stilts_core.encoders.files import fingerprint_weights
-from stilts_core.encoders.weights import load_model
+from stilts_core.encoders.weights import import_model_class, load_model
 from stilts_core.errors import EncoderError
 
 
@@ -39,6 +40,23 @@ def prefix_of(folder: Path) -> str:
 def same_weights(a, b) -> bool:
     a, b = a.state_dict(), b.state_dict()
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_later_import_of_a_class_leaves_the_garbage_collector_alone():
+    import_model_class("bert")
+    frozen = gc.get_freeze_count()
+    gc.disable()
+    try:
+        assert import_model_class("bert").__name__ == "BertModel"
+        assert not gc.isenabled() and gc.get_freeze_count() == frozen
+    finally:
+        gc.enable()
+
+
+def test_first_import_of_a_class_leaves_the_garbage_collector_off_where_it_was_off():
+    code = "import gc; gc.disable(); from stilts_core.encoders.weights import import_model_class as load; load('bert')"
+    done = subprocess.run([sys.executable, "-c", f"{code}; print(gc.isenabled())"], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
 
 
 def test_encoder_is_loaded_from_a_checkpoint_with_a_head(folder):
