@@ -40,10 +40,7 @@ def read_examples(file: SourceFile, task: Task, language: str, prefix: str) -> F
     The train and dev parts of a task are often shares of the same files, which are read once while their checksum stays
     the same.
     """
-    whole = replace(file, low=0, high=100)
-    if file.root:
-        return _read_once(whole, task, language, prefix, file.checksum(language))
-    return _read_once.__wrapped__(whole, task, language, prefix, "")
+    return _read_once(replace(file, low=0, high=100), task, language, prefix, file.checksum(language))
 
 
 @lru_cache(maxsize=8)

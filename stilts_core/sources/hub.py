@@ -10,6 +10,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -244,12 +245,39 @@ def rows(address: str, language: str) -> tuple[list[Row], str]:
     convert = schema(address).convert
     digest = hashlib.sha256()
     found: list[Row] = []
-    for number, (raw, fields) in enumerate(_records(_dataset(address), address, digest), start=1):
-        digest.update(_canonical(raw, f"{address}, row {number}") + b"\n")
+    for number, fields in _numbered(address, digest):
         row = HubRow(fields, address, number, place=f"row {number}")
         if (converted := convert(row, language)) is not None:
             found.append(HubRow(converted, address, number, place=f"row {number}"))
     return found, digest.hexdigest()
+
+
+def checksum(address: str) -> str:
+    """The SHA-256 of a split's content, as `rows` returns it. A process reads each version of a split once for it.
+
+    A split must be read to know its checksum. Its version is the time and size of its file in a mirror; else it is the
+    revision, and the hub's latest content counts as one version while the process lasts.
+    """
+    file = _mirror_file(address)
+    if file is None:
+        return _checksum(address, None, find_revision(address))
+    status = file.stat() if file.is_file() else None
+    return _checksum(address, file, (status.st_mtime_ns, status.st_size) if status else None)
+
+
+@cache
+def _checksum(address: str, file: Path | None, version: tuple[int, int] | str | None) -> str:
+    digest = hashlib.sha256()
+    for _ in _numbered(address, digest):
+        pass
+    return digest.hexdigest()
+
+
+def _numbered(address: str, digest: Any) -> Iterator[tuple[int, dict]]:
+    """The numbers of a split's rows, from 1, and their fields; what is read enters `digest`."""
+    for number, (raw, fields) in enumerate(_records(_dataset(address), address, digest), start=1):
+        digest.update(_canonical(raw, f"{address}, row {number}") + b"\n")
+        yield number, fields
 
 
 def _canonical(raw: dict, where: str) -> bytes:
@@ -265,9 +293,8 @@ def _canonical(raw: dict, where: str) -> bytes:
 
 def _dataset(address: str) -> "datasets.Dataset":
     owner, name, config, split = address.split("/")
-    mirror = os.environ.get("STILTS_HUB_MIRROR")
-    if mirror:
-        return _mirrored(address, Path(mirror) / owner / name / config / f"{split}.parquet")
+    if file := _mirror_file(address):
+        return _mirrored(address, file)
     import datasets
 
     revision = find_revision(address)
@@ -284,6 +311,12 @@ def _dataset(address: str) -> "datasets.Dataset":
             "folder with the publishers' files, or STILTS_HUB_MIRROR to a mirror of the hub, or unset HF_HUB_OFFLINE; "
             f"if the set has changed its form, {_remedy(address)}"
         ) from error
+
+
+def _mirror_file(address: str) -> Path | None:
+    """The file of a split in the mirror of the hub; None without a mirror."""
+    mirror = os.environ.get("STILTS_HUB_MIRROR")
+    return Path(mirror) / f"{address}.parquet" if mirror else None
 
 
 def _at(revision: str | None) -> str:

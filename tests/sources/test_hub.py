@@ -6,8 +6,9 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 
 from stilts_core.errors import DataError, DataNotFound
+from stilts_core.sources import hub
 from stilts_core.sources.hub import SCHEMAS, schema
-from stilts_core.sources.publishers import available_languages, load
+from stilts_core.sources.publishers import available_languages, checksums, load
 from stilts_core.tasks.catalogue import IOB2, TASKS, UPOS
 
 NLI = ClassLabel(names=["entailment", "neutral", "contradiction"])
@@ -315,6 +316,20 @@ def test_same_rows_have_the_same_checksum(mirror):
         mirror("facebook/xnli/de/test", [rows[0] | {"label": label}], premise=TEXT, hypothesis=TEXT, label=NLI)
         sums += load("xnli", "test", "de").files.values()
     assert sums[0] == sums[1] != sums[2]
+
+
+def test_split_is_read_once_for_its_checksum_and_once_for_its_examples(mirror, monkeypatch):
+    read: list[str] = []
+    read_mirror = hub._mirrored
+    monkeypatch.setattr(hub, "_mirrored", lambda address, file: read.append(address) or read_mirror(address, file))
+    address, sums = "facebook/xnli/de/test", []
+    for premise in ("read once", "read again, as it changed"):
+        mirror(address, [{"premise": premise, "hypothesis": "b", "label": 0}], premise=TEXT, hypothesis=TEXT, label=NLI)
+        found = [load("xnli", "test", "de") for _ in range(2)]
+        sums += [checksums("xnli", "test", "de") for _ in range(2)]
+        assert found[0].files == found[1].files == sums[-2] == sums[-1]
+        assert found[1].items[0].text_a == premise
+    assert read == [address] * 4 and sums[0] != sums[-1]
 
 
 def test_nan_in_a_row_of_the_hub_is_an_error_that_names_the_column(mirror):
