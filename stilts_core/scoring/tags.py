@@ -15,13 +15,21 @@ def score_tags(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
     the same ones. On part-of-speech tags, which have no prefix, a chunk is a run of equal tags. There are exceptions:
     seqeval takes the first letter of a tag for its prefix if it is B, I, E, S or O.
 
-    Raises DataError for a sentence without gold tags, and for an empty tag.
+    Raises DataError for a sentence without gold tags, for one that has another number of predicted tags, and for an
+    empty tag.
     """
     if not gold:
         raise DataError("no items to score; expected at least one sentence with gold tags")
     if not all(gold):
         number = next(number for number, tags in enumerate(gold, start=1) if not tags)
         raise DataError(f"sentence {number} has no gold tags; only tagged sentences can be scored")
+    if len(gold) != len(predicted):
+        raise DataError(f"{len(gold)} sentences have gold tags and {len(predicted)} predicted ones; predict all")
+    for number, (own, guessed) in enumerate(zip(gold, predicted, strict=True), start=1):
+        if len(own) != len(guessed):
+            raise DataError(
+                f"sentence {number} has {len(own)} gold and {len(guessed)} predicted tags; predict one for each word"
+            )
     names = sorted({tag for sentence in (*gold, *predicted) for tag in sentence} | {"O"})
     if "" in names:
         raise DataError("a tag is empty; every word needs a tag")

@@ -57,6 +57,19 @@ def test_chunk_scores_equal_seqeval_0_0_12_on_any_tags(tags):
         assert {name: metrics[name] for name in CHUNK_METRICS} == pytest.approx(oracle)
 
 
+@pytest.mark.parametrize(
+    "gold, predicted, message",
+    [
+        ([["NOUN", "X"], ["VERB"]], [["NOUN"], ["X", "VERB"]], "sentence 1 has 2 gold and 1 predicted tags"),
+        ([["NOUN"], ["VERB"]], [["NOUN"], ["VERB", "X"]], "sentence 2 has 1 gold and 2 predicted tags"),
+        ([["NOUN", "X"]], [["NOUN"], ["X"]], "1 sentences have gold tags and 2 predicted ones"),
+    ],
+)
+def test_predictions_of_other_lengths_are_an_error_that_names_the_sentence(gold, predicted, message):
+    with pytest.raises(DataError, match=message):
+        score_tags(gold, predicted)
+
+
 def test_iob2_scores_equal_the_installed_seqeval_in_its_default_mode():
     rng = random.Random(1)
     for trial in range(30):
