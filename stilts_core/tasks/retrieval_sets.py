@@ -46,19 +46,20 @@ def paired_set(examples: list[RetrievalExample]) -> RetrievalSet:
 def smaller_set(test: RetrievalSet, limit: int) -> RetrievalSet:
     """A retrieval set with at most `limit` queries (0 = all) and CANDIDATES times as many candidates.
 
-    Half of the queries have a right candidate, if there are enough such queries (in BUCC few sentences have one). No
-    right candidate is removed.
+    Half of the queries, and at least one, have a right candidate, if there are enough such queries (in BUCC few
+    sentences have one). No right candidate is removed.
     """
     if not limit or len(test.queries) <= limit:
         return test
     answered = select([query for query in test.queries if query.id in test.gold], limit, 0)
     others = select([query for query in test.queries if query.id not in test.gold], limit, 0)
-    answered = answered[: max(limit - len(others), limit // 2)]
+    answered = answered[: max(limit - len(others), limit // 2, 1)]
     query_ids = {query.id for query in answered + others[: limit - len(answered)]}
     gold = {query: right for query, right in test.gold.items() if query in query_ids}
     right: frozenset[str] = frozenset().union(*gold.values())
     wrong = [candidate for candidate in test.candidates if candidate.id not in right]
-    candidates = right | {candidate.id for candidate in select(wrong, CANDIDATES * limit - len(right), 0)}
+    room = CANDIDATES * limit - len(right)
+    candidates = right | {candidate.id for candidate in (select(wrong, room, 0) if room > 0 else [])}
     return replace(
         test,
         queries=tuple(query for query in test.queries if query.id in query_ids),

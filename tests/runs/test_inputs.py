@@ -199,6 +199,16 @@ def test_smaller_set_keeps_right_candidates_and_half_of_the_answered_queries():
     assert smaller_set(small, 8) is small
 
 
+@pytest.mark.parametrize("right", [9, 10, 12])
+def test_smallest_set_has_an_answered_query_and_no_more_candidates_than_allowed_or_right(right):
+    queries = tuple(Passage(f"q{i}", f"query {i}") for i in range(10))
+    candidates = tuple(Passage(f"c{i}", f"candidate {i}") for i in range(100))
+    gold = {f"q{i}": frozenset(f"c{i + 5 * k}" for k in range(right)) for i in range(5)}
+    small = smaller_set(RetrievalSet("de", queries, candidates, gold), 1)
+    assert [query.id for query in small.queries] == list(small.gold)
+    assert len(small.candidates) == max(10, right)
+
+
 def test_what_is_held_out_decides_the_checkpoint(data, tiny_xlmr):
     """MNLI leaves out XNLI's premises: with XNLI, with another XNLI, and without it are three trainings."""
     base = {"encoder": str(tiny_xlmr), "target": "tatoeba"}
