@@ -147,10 +147,13 @@ def catalogue_table() -> "Table":
 
 
 def print_table(table: "Table", columns: int = WIDE) -> None:
-    """Print a table as wide as the terminal, or with so many columns where there is none."""
+    """Print a table as wide as the terminal, or with so many columns where there is none.
+
+    Brackets in paths and names are printed as they are: rich would read them as markup.
+    """
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else columns).print(table)
+    Console(width=None if sys.stdout.isatty() else columns, markup=False).print(table)
 
 
 def show_encoders(*, as_json: bool) -> None:
@@ -245,8 +248,8 @@ def show_record(record: "Record") -> None:
         table.add_row(language, *values, f"{score.low:.1f} – {score.high:.1f}", str(score.n))
     for language, blind in record.unscored.items():
         table.add_row(language, *(MISSING for _ in record.metrics), MISSING, str(blind.n))
-    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    console = Console(width=None if sys.stdout.isatty() else WIDE, markup=False)
     console.print(table)
     for note in record.notes:
-        console.print(f"Note: {note}", markup=False)
-    console.print(f"Record: {record.folder}", markup=False)
+        console.print(f"Note: {note}")
+    console.print(f"Record: {record.folder}")

@@ -10,7 +10,7 @@ from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, TARGET_TASKS, TASKS,
 from stilts_core.tasks.hub_layouts import HUB
 from stilts_core.tasks.languages import get_language
 from stilts_core.tasks.layouts import FILES
-from stilts_core.terminal import catalogue_table, task_card
+from stilts_core.terminal import catalogue_table, print_table, task_card
 
 FAMILIES = {"pair", "choice", "tagging", "span", "retrieval"}
 
@@ -110,6 +110,13 @@ def test_card_names_missing_files_and_the_stand_in(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     text = shown(task_card("ccg", tmp_path))
     assert "not found" in text and "stands in for CCGbank" in text and "english/ccg/train.tsv" in text
+
+
+def test_brackets_in_a_path_are_printed_as_they_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (root := tmp_path / "t[" / "b]").mkdir(parents=True)
+    print_table(task_card("ccg", root), columns=500)
+    assert str(root) in capsys.readouterr().out
 
 
 def test_catalogue_imports_neither_torch_nor_pandas_nor_datasets():
