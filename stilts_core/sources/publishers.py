@@ -16,7 +16,7 @@ from stilts_core.sources import unlabelled as text_files
 from stilts_core.sources import xtreme
 from stilts_core.sources.file_examples import forget_files, read_examples
 from stilts_core.sources.locations import SourceFile, find_languages, find_layout
-from stilts_core.sources.retrieval_sets import mewslix_languages, read_retrieval_sets
+from stilts_core.sources.retrieval_sets import POOL, mewslix_languages, read_retrieval_sets
 from stilts_core.sources.rows import checksum, percentile, read_text
 from stilts_core.sources.scored_sentences import comparable, scored_sentences
 from stilts_core.tasks.catalogue import HeldOut, Task, get_task
@@ -93,7 +93,8 @@ def checksums(name: str, split: str, language: str = "en", *, data: Path | str |
     if split != "test" and task.trained_on not in (None, name):
         return checksums(task.trained_on, split, data=data)
     layout, root = find_layout(task, data)
-    files = {file.address: file.checksum(language) for file in _files_of(layout, split, language, root)}
+    codes = available_languages(name, split, data) if language == POOL else (language,)
+    files = {file.address: file.checksum(code) for code in codes for file in _files_of(layout, split, code, root)}
     if layout.groups and root:
         files[layout.groups] = checksum(root / layout.groups, layout.groups)
     if split != "test" and (task.family != "retrieval" or task.trained_on):

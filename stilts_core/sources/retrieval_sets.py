@@ -13,6 +13,7 @@ from stilts_core.tasks.examples import RetrievalSet
 from stilts_core.tasks.layouts import Layout
 from stilts_core.tasks.retrieval_sets import multilingual_pool
 
+POOL = "mul"  # in the place of a language: LAReQA's multilingual pool
 MEWSLIX, LAREQA = "xtreme/mewslix", "xtreme/lareqa"  # formats with files of their own kind
 
 Reader = Callable[[str, list[SourceFile], list[str]], RetrievalSet]
@@ -41,7 +42,7 @@ def read_retrieval_sets(
 
 def _first(language: str) -> str:
     """The language that fills file templates; the multilingual pool is filled language by language."""
-    return "en" if language == "mul" else language
+    return "en" if language == POOL else language
 
 
 def _read_tatoeba(language: str, files: list[SourceFile], texts: list[str]) -> RetrievalSet:
@@ -64,11 +65,11 @@ def _read_from_hub(template: str, language: str, layout: Layout) -> tuple[list[R
 
 
 def _read_lareqa(template: str, language: str, root: Path, layout: Layout) -> tuple[list[RetrievalSet], dict[str, str]]:
-    codes = find_languages(root, template, layout) if language == "mul" else [language]
+    codes = find_languages(root, template, layout) if language == POOL else [language]
     files = {code: SourceFile.of(template, code, root, layout) for code in sorted(codes)}
     sets = {code: retrieval.lareqa(code, file.text(), file.address) for code, file in files.items()}
     checksums = {file.address: checksum(file.path, file.address) for file in files.values()}
-    return (multilingual_pool(sets) if language == "mul" else list(sets.values())), checksums
+    return (multilingual_pool(sets) if language == POOL else list(sets.values())), checksums
 
 
 def mewslix_languages(layout: Layout, root: Path) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stilts_core.errors import DataError
-from stilts_core.sources.publishers import available_languages, load
+from stilts_core.sources.publishers import available_languages, checksums, load
 from stilts_core.tasks.examples import SpanExample
 from stilts_core.tasks.retrieval_sets import sentence_of_answer
 
@@ -125,6 +125,14 @@ def test_right_sentence_of_lareqa_holds_the_start_of_the_answer(data, code):
         sentence = text[right].removesuffix(f" {example.context}")
         places = [match.span() for match in re.finditer(re.escape(sentence), example.context)]
         assert any(low <= example.answers[0][0] < high for low, high in places)
+
+
+def test_checksums_of_the_multilingual_pool_are_those_of_the_files_that_are_loaded(put):
+    put("xtreme/lareqa/xquad-r/de.json", lareqa(ASKED))
+    data = put("xtreme/lareqa/xquad-r/th.json", lareqa(ASKED, context="It rained! We stayed."))
+    files = load("lareqa", "test", "mul", data=data).files
+    assert checksums("lareqa", "test", "mul", data=data) == files
+    assert len(files) == 2
 
 
 def test_multilingual_pool_has_one_right_sentence_in_every_language(data):
