@@ -35,7 +35,9 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Task:
-    """One row of the catalogue. A new task is a new row: no code asks for a task by its name.
+    """One row of the catalogue. A new task is a new row, for code asks for its fields, not for its name.
+
+    Exceptions name tasks that they know: the generator of the laboratory, profiles, and the layouts of submissions.
 
     name, title, short_title  for the command line, for headings, and for tables with little room
     family           the module of `stilts_core.families` that handles it
@@ -389,7 +391,5 @@ def trains_on_same_data(target: str, tasks: Iterable[str]) -> bool:
 @cache
 def _benchmark_languages(name: str) -> dict[str, tuple[str, ...]]:
     facts = [row for row in read_facts("xtreme_languages") if row["task"] == name]
-    rows = {row["benchmark"]: tuple(row["langs"].split()) for row in facts}
-    if name == "lareqa":  # evaluate.py leaves it open: XQuAD-R has XTREME's XQuAD languages
-        rows["xtreme-r"] = _benchmark_languages("xquad")["xtreme"]
-    return rows
+    # XTREME-R's evaluate.py leaves LAReQA's open; the file has the languages of XTREME's XQuAD, as XQuAD-R does.
+    return {row["benchmark"]: tuple(row["langs"].split()) for row in facts}
