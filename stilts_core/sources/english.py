@@ -73,10 +73,7 @@ def cosmosqa(row: Row, task: Task, language: str) -> ChoiceExample:
 def commonsenseqa(row: Row, task: Task, language: str) -> ChoiceExample:
     """CommonsenseQA: a question without context and five choices, A to E."""
     question = row.nested("question")
-    items = [
-        Row({"choice": choice}, row.name, row.line, place=row.place).nested("choice")
-        for choice in question.array("choices")
-    ]
+    items = question.nested_array("choices")
     choices, letters = [item.text("text") for item in items], [item.text("label") for item in items]
     if len(set(letters)) < len(letters):
         raise DataError(f"{row.where}: two choices have the same letter ({', '.join(letters)}); correct one of them")

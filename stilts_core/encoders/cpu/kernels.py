@@ -8,14 +8,13 @@ operations compute the same up to rounding, but slower.
 import ctypes
 import os
 import platform
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stilts_core.encoders.cpu.library import Unavailable, find_library
+from stilts_core.encoders.cpu.library import Unavailable, find_library, read_cpu_flags
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -147,19 +146,10 @@ def _check_switch() -> None:
 
 def _find_obstacle() -> str | None:
     """Why no kernels are meant for this machine; None if they are."""
-    flags = _read_cpu_flags().split()
+    flags = read_cpu_flags().split()
     if platform.system() != "Linux" or "avx512_bf16" not in flags:
         return "the kernels need Linux and a CPU with AVX512-BF16"
     return "this CPU has AMX, which PyTorch's matrix products use" if "amx_tile" in flags else None
-
-
-def _read_cpu_flags() -> str:
-    """The line of /proc/cpuinfo that lists the CPU's instructions; empty where there is none."""
-    try:
-        found = re.search(r"^flags.*$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        return ""
-    return found[0] if found else ""
 
 
 def _share_threads() -> None:

@@ -107,13 +107,21 @@ def _find_damage(library: Path) -> str | None:
     return None if whole else "its SHA-256 is not the stored one"
 
 
+def read_cpu_flags() -> str:
+    """The line of /proc/cpuinfo that lists the CPU's instructions; empty where there is none."""
+    try:
+        found = re.search(r"^flags.*$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        return ""
+    return found[0] if found else ""
+
+
 def _hash_version(compiler: str) -> str:
     """A hash of everything that decides the compiled kernels: sources, compiler, flags, and the CPU's instructions."""
-    cpu_flags = re.search(r"^flags.*$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.[ch]"))]
     version = _call([compiler, "--version"]).stdout.encode()
     # The number is the version of the file's form: 2 has its digest at the end.
-    facts = (b"2", *sources, version, " ".join(FLAGS).encode(), (cpu_flags[0] if cpu_flags else "").encode())
+    facts = (b"2", *sources, version, " ".join(FLAGS).encode(), read_cpu_flags().encode())
     return hashlib.sha256(b"\0".join(facts)).hexdigest()[:32]
 
 

@@ -28,6 +28,7 @@ from stilts_core.laboratory.world.participants import (
     draw_two_people,
 )
 from stilts_core.laboratory.world.splits import belongs_to, draw_for_split
+from stilts_core.tasks.catalogue import NLI
 from stilts_core.tasks.examples import PairExample
 
 
@@ -46,7 +47,7 @@ class PairItem(NamedTuple):
 def draw_mnli(dice: Dice, split: str) -> PairItem:
     """Draw a hypothesis, a label, and a premise for both."""
     while True:
-        hypothesis, label = entailment.draw_hypothesis(dice), dice.pick(entailment.LABELS)
+        hypothesis, label = entailment.draw_hypothesis(dice), dice.pick(NLI)
         premise = entailment.draw_premise(dice, hypothesis, label)
         if belongs_to(premise, split):
             return PairItem((premise,), hypothesis, label)

@@ -13,7 +13,6 @@ from stilts_core.laboratory.world.meanings import Adjunct, Clause, Name, Noun, T
 from stilts_core.laboratory.world.participants import draw_person, draw_place, draw_time, vary_word
 
 OPPOSITE = {"some": "no", "no": "some", "every": "not every", "not every": "every"}
-LABELS = ("entailment", "neutral", "contradiction")
 
 
 def infer_label(premise: Clause, hypothesis: Clause) -> str:

@@ -6,9 +6,10 @@ from stilts_core.laboratory.dice import Dice
 from stilts_core.laboratory.generator import get_realiser
 from stilts_core.laboratory.tasks import pairs
 from stilts_core.laboratory.world import entailment
-from stilts_core.laboratory.world.entailment import LABELS, infer_label
+from stilts_core.laboratory.world.entailment import infer_label
 from stilts_core.laboratory.world.lexicon import NOUNS, adjectives_of, sense
 from stilts_core.laboratory.world.meanings import Adjunct, Clause, Name, Noun
+from stilts_core.tasks.catalogue import NLI
 
 ROLES = ("patient", "recipient", "place", "time")
 
@@ -133,6 +134,6 @@ def test_double_negation_restores_the_statement():
 def test_every_hypothesis_has_premises_with_every_label():
     for number in range(60):
         hypothesis = entailment.draw_hypothesis(Dice("hypothesis", number))
-        for label in LABELS:
+        for label in NLI:
             premise = entailment.draw_premise(Dice("premise", number), hypothesis, label)
             assert infer_label(premise, hypothesis) == label and premise != hypothesis
