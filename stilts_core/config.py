@@ -6,7 +6,7 @@ ResolvedConfig, which the rest of the package works with.
 
 from dataclasses import Field, dataclass, field, fields, replace
 from itertools import chain
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from stilts_core.errors import ConfigError, suggestion
 from stilts_core.parameters import (
@@ -313,10 +313,6 @@ def _always_set(name: str) -> Any:
 @dataclass(frozen=True)
 class ResolvedConfig(RunConfig):
     """A configuration with its profile's values; what is still None comes from the task's recipe or the encoder."""
-
-    FROM_PROFILE: ClassVar = (
-        "encoder", "source", "intermediate_examples", "target_examples", "dev_examples", "test_examples", "pooling",
-    )  # fmt: skip
 
     encoder: str = _always_set("encoder")
     source: str = _always_set("source")

@@ -26,7 +26,12 @@ def test_default_is_read_as_itself(f):
     assert read == f.default and type(read) is type(f.default)
 
 
-@pytest.mark.parametrize("name", ResolvedConfig.FROM_PROFILE)
+FROM_PROFILE = (
+    "encoder", "source", "intermediate_examples", "target_examples", "dev_examples", "test_examples", "pooling",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FROM_PROFILE)
 def test_resolved_configuration_without_a_value_of_its_profile_is_an_error(name):
     with pytest.raises(ConfigError, match=f"{name} is None; it must be"):
         replace(RunConfig().resolved(), **{name: None})
@@ -217,7 +222,7 @@ def test_every_field_says_what_it_decides():
 def test_resolved_configuration_has_every_value_that_its_profile_gives():
     for profile, values in PROFILES.items():
         config = RunConfig(profile=profile).resolved()
-        assert isinstance(config, ResolvedConfig) and set(ResolvedConfig.FROM_PROFILE) <= set(values)
+        assert isinstance(config, ResolvedConfig) and set(FROM_PROFILE) <= set(values)
         has_recipes = {phase for phase in ("intermediate", "target") if f"{phase}_recipes" in values}
         of_recipes = {f"{phase}_{name}" for phase in has_recipes for name in ("recipes", *PhaseRecipe._fields)}
         assert all(getattr(config, name) == value for name, value in values.items() if name not in of_recipes)

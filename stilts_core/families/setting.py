@@ -12,7 +12,7 @@ class TaskSetting:
     `labels` are the label or tag names in the order of the head's outputs. `max_length` counts sub-words with special
     tokens. `pooling` is the text representation used for classification: "first" (the first sub-word) or "mean" (the
     mean over all). `layer` is the hidden state used for retrieval without training; 0 means the embeddings. `threshold`
-    is the smallest margin of a mined pair (BUCC), or the margin by which "no answer" must win (SQuAD 2).
+    is the smallest margin of a mined pair (BUCC).
     """
 
     task: Task

@@ -124,7 +124,7 @@ def new_head(encoder: Encoder, setting: TaskSetting) -> SpanHead:
 
 def decode(outputs: np.ndarray, features: Features, examples: Sequence[SpanExample], setting: TaskSetting) -> list[str]:
     """The answer to each question; "" means no answer, in tasks with unanswerable questions only."""
-    threshold = (setting.threshold or 0.0) if setting.task.null_answers else np.inf
+    threshold = 0.0 if setting.task.null_answers else np.inf
     return [prediction.text(threshold) for prediction in find_n_best(outputs, features, examples, 1)]
 
 

@@ -174,7 +174,6 @@ def test_no_answer_is_predicted_only_in_tasks_with_unanswerable_questions(tokeni
     outputs[0] = 5
     assert span.decode(outputs, features, [example], make_setting("squad")) != [""]
     assert span.decode(outputs, features, [example], make_setting("squad_v2")) == [""]
-    assert span.decode(outputs, features, [example], make_setting("squad_v2", threshold=11.0)) != [""]
 
 
 def test_padding_is_neither_start_nor_end(encoder):

@@ -31,14 +31,6 @@ class Script:
             word = "".join(c for i, c in enumerate(word) if c not in _VOWELS or i in (0, len(word) - 1))
         return word.translate(self._to_letters)
 
-    def transliterate(self, text: str) -> str:
-        """Transliterate text in this script into Latin letters; other characters stay the same."""
-        pairs = list(zip(self.letters, ALPHABET, strict=True))
-        table = {ord(letter): latin for letter, latin in pairs}
-        if self.cased:
-            table = {ord(letter.upper()): latin.upper() for letter, latin in pairs} | table
-        return text.translate(table)
-
     def capitalise(self, word: str) -> str:
         """Return the word with a capital first letter if the script has capitals."""
         return word[:1].upper() + word[1:] if self.cased else word

@@ -1,6 +1,7 @@
 import unicodedata
 
 import pytest
+from latin import transliterate
 
 from stilts_core.laboratory.dice import Dice
 from stilts_core.laboratory.language.scripts import ABJAD, ALPHABET, CYRILLIC, GREEK, LATIN, SPACELESS
@@ -20,17 +21,17 @@ def words(count=300):
 
 def test_transliteration_inverts_writing_in_an_alphabet(script):
     if script.vowels:
-        assert [script.transliterate(script.write(word)) for word in words()] == words()
-        assert script.transliterate(script.capitalise(script.write("anna"))) == ("Anna" if script.cased else "anna")
+        assert [transliterate(script, script.write(word)) for word in words()] == words()
+        assert transliterate(script, script.capitalise(script.write("anna"))) == ("Anna" if script.cased else "anna")
 
 
 def test_abjad_omits_the_vowels_inside_a_word():
-    assert ABJAD.transliterate(ABJAD.write("alabama")) == "albma"
+    assert transliterate(ABJAD, ABJAD.write("alabama")) == "albma"
 
 
 def test_writing_a_transliterated_word_restores_its_spelling(script):
     written = [script.write(word) for word in words()]
-    assert [script.write(script.transliterate(word)) for word in written] == written
+    assert [script.write(transliterate(script, word)) for word in written] == written
 
 
 def test_script_has_26_different_letters_that_nfkc_keeps(script):
@@ -41,6 +42,6 @@ def test_script_has_26_different_letters_that_nfkc_keeps(script):
 
 def test_sentence_begins_with_a_capital_only_in_a_cased_script(script):
     sentence = script.join([script.write("one"), script.write("two"), "."])
-    assert script.transliterate(sentence) == (
+    assert transliterate(script, sentence) == (
         "One two." if script.cased and script.space else "onetwo." if not script.space else "one two."
     )
