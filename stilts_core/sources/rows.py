@@ -367,5 +367,8 @@ def percentile(group: str) -> int:
 
 
 def normalize(text: str) -> str:
-    """A text without case, punctuation and spaces: the same text in another tokenisation is equal."""
+    """A text without case, punctuation and spaces: the same text in another tokenisation is equal.
+
+    Vowel signs and other combining marks are removed, too, so two texts that differ in them alone are equal: का and की.
+    """
     return re.sub(r"[\W_]+", "", text.casefold())

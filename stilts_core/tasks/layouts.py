@@ -18,12 +18,12 @@ class Layout:
     """The files, or hub splits, of a task's train, dev and test parts.
 
     `stand_in` is the sentence that every table must print where this layout was read, because another set replaces the
-    real one or because not all of it is scored. `groups` names the file whose
-    sentences say which of the parallel items belong together. `format` names the publisher's folder whose file format
-    the files have (see `sources.formats`), where their own folder does not say it. `lacks` are languages of the
-    benchmark that the layout does not have. `inputs` are the files of a target's dev part in every language, where it
-    is another part than what is scored; they are read as unlabelled text only. `without` are the files of an earlier
-    layout that this one does without; the stand-in's sentence names those that are missing.
+    real one or because not all of it is scored. `groups` names the file whose sentences say which of the parallel items
+    belong together. `format` names the publisher's folder whose file format the files have (see `sources.formats`),
+    where their own folder does not say it. `lacks` are languages of the benchmark that the layout does not have.
+    `inputs` are the files of a target's dev part in every language, where it is another part than what is scored; they
+    are read as unlabelled text only. `without` are the files of an earlier layout that this one does without; the
+    stand-in's sentence names those that are missing.
     """
 
     train: tuple[str, ...] = ()

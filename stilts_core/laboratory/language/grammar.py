@@ -62,7 +62,7 @@ class Grammar:
                 raise ValueError(f"{name} is {value!r}; choose one of {', '.join(VALUES[name])}")
 
     def vector(self) -> np.ndarray:
-        """Return the parameters as one-hot features: a float array (39,) like the binary features of URIEL."""
+        """Return the parameters as one-hot features: a float array (41,) like the binary features of URIEL."""
         return np.concatenate([[float(getattr(self, f.name) == v) for v in VALUES[f.name]] for f in fields(self)])
 
     def differences(self, other: "Grammar") -> dict[str, tuple[str, str]]:

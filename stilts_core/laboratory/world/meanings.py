@@ -3,7 +3,7 @@
 Meanings are plain tuples. They compare and hash by value, and their repr is the same in every process. The words in
 them are concepts, named by English words (see lexicon.py).
 
-The repr of a meaning decides which dataset part it belongs to (see parts.py). Therefore the names of the classes and
+The repr of a meaning decides which dataset part it belongs to (see splits.py). Therefore the names of the classes and
 fields in this module are part of the laboratory's output: a renamed field would change every data set.
 """
 
