@@ -95,26 +95,30 @@ def _checked(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.n
     return features, labels
 
 
-def regret(gains: np.ndarray, scores: np.ndarray, k: int = 1) -> np.ndarray:
-    """Return Regret@k: the best gain minus the best gain among the `k` highest scores, over the last axis, in points.
+def sort_by_score(gains: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return gains in the order of falling scores, over the last axis of (..., tasks).
 
-    `gains` and `scores` are (..., tasks). Of equal scores the first task counts.
+    Of equal scores the first task comes first.
     """
     gains, scores = np.broadcast_arrays(gains, scores)
-    order = np.argsort(-scores, axis=-1, kind="stable")[..., :k]
-    return gains.max(axis=-1) - np.take_along_axis(gains, order, axis=-1).max(axis=-1)
+    return np.take_along_axis(gains, np.argsort(-scores, axis=-1, kind="stable"), axis=-1)
 
 
-def discounted_gain(gains: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return NDCG of the ranking by `scores`, over the last axis of (..., tasks), in [0, 1].
+def regret(ordered: np.ndarray, k: int = 1) -> np.ndarray:
+    """Return Regret@k: the best gain minus the best of the first `k` gains, over the last axis, in points.
+
+    `ordered` (..., tasks) are gains as `sort_by_score` orders them.
+    """
+    return ordered.max(axis=-1) - ordered[..., :k].max(axis=-1)
+
+
+def discounted_gain(ordered: np.ndarray) -> np.ndarray:
+    """Return NDCG of gains as `sort_by_score` orders them, over the last axis of (..., tasks), in [0, 1].
 
     Gains are shifted so that the worst task has relevance 0, because NDCG is defined for relevances that are not
     negative. It is 1 where all gains are equal.
     """
-    gains, scores = np.broadcast_arrays(np.asarray(gains, float), scores)
-    relevance = gains - gains.min(axis=-1, keepdims=True)
-    discount = 1 / np.log2(np.arange(gains.shape[-1]) + 2)
-    order = np.argsort(-scores, axis=-1, kind="stable")
-    achieved = (np.take_along_axis(relevance, order, axis=-1) * discount).sum(axis=-1)
-    ideal = (-np.sort(-relevance, axis=-1) * discount).sum(axis=-1)
+    relevance = ordered - ordered.min(axis=-1, keepdims=True)
+    discount = 1 / np.log2(np.arange(ordered.shape[-1]) + 2)
+    achieved, ideal = relevance @ discount, -np.sort(-relevance, axis=-1) @ discount
     return np.divide(achieved, ideal, out=np.ones_like(achieved), where=ideal > 0)

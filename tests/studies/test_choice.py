@@ -131,6 +131,26 @@ def test_prediction_leaves_real_languages_out_by_family():
     )
 
 
+def test_prediction_of_many_properties_is_that_of_each():
+    learnt, properties = RNG.normal(0, 1, (9, 17)), RNG.normal(0, 1, (2, 3, 17))
+    together = predict_effects(learnt, properties, CODES)
+    for place in np.ndindex(2, 3):
+        assert together[place] == pytest.approx(predict_effects(learnt, properties[place], CODES))
+    chosen = np.array([4, 11])
+    assert predict_effects(learnt, properties, CODES, chosen) == pytest.approx(together[..., chosen])
+
+
+def test_placebo_hardly_depends_on_its_draws(monkeypatch):
+    """Other permutations leave the placebo's gain where it is, to a fiftieth of the margin of the primary contrast."""
+    effects, draw = effect_map(crossing(10.0), noise=2.0), np.random.default_rng
+    gains = []
+    for first in (0, 100, 200, 300):
+        monkeypatch.setattr(np.random, "default_rng", lambda seed, first=first: draw(seed + first))
+        gains.append(realise(effects, "placebo", "little-text").gains.mean())
+    print(f"placebo with other permutations: SD {np.std(gains):.4f} points")
+    assert np.std(gains) < PROTOCOL.primary.sesoi / 50
+
+
 def test_typology_gains_over_its_placebo_where_effects_follow_distance():
     effects = effect_map(crossing(10.0))
     typology, placebo, oracle, size = (

@@ -123,7 +123,7 @@ def explain_rules(chapter: Chapter) -> list[str]:
         "rule's first k tasks misses of the best task. *NDCG* scores the whole ranking from 0 to 1. Rules learn from "
         "all other encoders, so that gains on different encoders are not independent: tests between rules widen their "
         f"spread by {overlap_factor(count):.2f} for {count} encoders {{cite}}`nadeau2003inference`, the intervals here "
-        f"do not. The placebo is the mean over {PERMUTATIONS} permutations.",
+        f"do not. The placebo is the mean over {PERMUTATIONS:,} permutations.",
         "The oracle chooses by the very scores that count as its gain. So it also picks the noise: the best of several "
         "noisy scores lies above zero where no task helps. Its gain, and its distance to a rule, bound what is left to "
         "gain, and their tests against zero mean little.",
