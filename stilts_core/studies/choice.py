@@ -1,9 +1,9 @@
 """Q3: does typology help to choose the intermediate task for low-resource languages, beyond a placebo?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from math import comb
+from math import comb, floor
 
 import numpy as np
 
@@ -26,6 +26,7 @@ CONTROL = "direct"
 # Of the placebo. With 40, the p value of the primary contrast was between .004 and .043 in the laboratory, by the draw;
 # the mean over 40 varied by 0.02 to 0.09 points (SD) in both arms, that over 4,000 varies by a tenth of it.
 PERMUTATIONS = 4000
+ALIKE = 0.99  # the share of equal choices from which on a contrast of two rules tests nothing
 SPLITS = 50  # ways to halve the encoders
 RULES = ("random", "always-mnli", "english", "global", "size", "typology", "placebo", "oracle")
 
@@ -81,13 +82,14 @@ def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = N
 
 
 def _judge_rules(table: StudyTable, contrast: Contrast, maps: Mapping[str, EffectMap]) -> Effect:
-    """The effect of a contrast between two rules."""
-    effects = maps[contrast.target]
-    treatment, control = (
-        realise(effects, rule, contrast.group, _measured(table, rule, effects)).gains
-        for rule in (contrast.treatment, contrast.control)
-    )
-    return compare_rules(contrast, treatment, control)
+    """The effect of a contrast between two rules; it tests nothing where both choose alike, whatever the tasks do."""
+    effects, rules = maps[contrast.target], (contrast.treatment, contrast.control)
+    measured = {rule: _measured(table, rule, effects) for rule in rules}
+    treatment, control = (realise(effects, rule, contrast.group, measured[rule]).gains for rule in rules)
+    effect = compare_rules(contrast, treatment, control)
+    if "random" in rules or (share := share_of_same_choices(effects, *rules, contrast.group, measured)) < ALIKE:
+        return effect
+    return replace(effect, p=1.0, untested=f"both rules choose the same task in {describe_share(share)} of cases")
 
 
 def encoders_or_seeds(table: StudyTable) -> StudyTable:
@@ -161,16 +163,28 @@ def realise(
     return Choice(rule, effects.target, np.array(gains), *(float(mean) for mean in np.mean(means, axis=0)))
 
 
-def share_of_same_choices(effects: EffectMap, rule: str, other: str, group: str) -> float:
+def share_of_same_choices(
+    effects: EffectMap, rule: str, other: str, group: str, measured: Mapping[str, np.ndarray | None] | None = None
+) -> float:
     """Return how often two rules choose the same task for a language of a group, over encoders and permutations.
 
-    Where it is 1, the difference of their gains is zero whatever the tasks do.
+    Where it is 1, the difference of their gains is zero whatever the tasks do. `measured` has the scores of rules that
+    do not learn from effects, as `realise` takes them.
     """
+    scores = measured or {}
     columns, shares = effects.columns(group), []
     for place in range(len(effects.encoders)):
-        chosen = [_scores(name, effects, columns, place, None, PERMUTATIONS).argmax(axis=1) for name in (rule, other)]
+        chosen = [
+            _scores(name, effects, columns, place, scores.get(name), PERMUTATIONS).argmax(axis=1)
+            for name in (rule, other)
+        ]
         shares.append(np.mean(chosen[0] == chosen[1]))
     return float(np.mean(shares))
+
+
+def describe_share(share: float) -> str:
+    """A share of equal choices in words for a sentence; what is not all of them never rounds to 100 %."""
+    return f"{100 * share:.0f} %" if share < ALIKE or share == 1 else f"{floor(1000 * share) / 10:.1f} %"
 
 
 def _random_choice(target: str, truth: np.ndarray) -> Choice:

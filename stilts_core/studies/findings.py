@@ -32,7 +32,7 @@ class Finding:
     test for the smallest effect of interest (for equivalence: for no effect), with the observed spread;
     `detectable` is the effect, or margin, that it detects with power .9; both at the level of Holm's first step.
     `confirmatory` and the `reasons` against it come from the registration. `notes` are sentences that a page
-    must print.
+    must print. `untested` is a clause that says why the data test nothing; p values and power then mean nothing.
     """
 
     name: str
@@ -57,16 +57,21 @@ class Finding:
     unit_of_value: str = "points"
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    untested: str = ""
 
     @property
     def sentence(self) -> str:
         """The finding in one sentence, with its interval and its verdict."""
         kind = "confirmatory" if self.confirmatory else "exploratory"
-        return (
+        found = (
             f"{self.name} ({self.target}, {self.group}): {self.value:+z.2f} {self.unit_of_value} "
-            f"[{self.low:+z.2f}, {self.high:+z.2f}], {self.coverage:.0%} interval over {self.n} {self.unit}s, "
-            f"p = {self.p_adjusted:.3g} ({self.correction}); {self.verdict} ({kind}; smallest effect of interest "
-            f"{self.sesoi:g}, power {self.power:.2f}, detectable {self.detectable:.2f})"
+            f"[{self.low:+z.2f}, {self.high:+z.2f}], {self.coverage:.0%} interval over {self.n} {self.unit}s"
+        )
+        if self.untested:
+            return f"{found}; not testable: {self.untested} ({kind})"
+        return (
+            f"{found}, p = {self.p_adjusted:.3g} ({self.correction}); {self.verdict} ({kind}; smallest effect of "
+            f"interest {self.sesoi:g}, power {self.power:.2f}, detectable {self.detectable:.2f})"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,14 +113,19 @@ def judge_effects(
 ) -> list[Finding]:
     """Return findings from estimated effects: multiplicity is corrected, then every effect is judged.
 
-    Confirmatory contrasts are one family with Holm's correction; exploratory ones have Benjamini and Hochberg's.
-    Without `pairs` the replicates are `unit`s.
+    Confirmatory contrasts are one family with Holm's correction; exploratory ones have Benjamini and Hochberg's. Where
+    the data test nothing, p is 1: the confirmatory family keeps its registered size, and the exploratory one loses this
+    contrast. Without `pairs` the replicates are `unit`s.
     """
     standing = standing or Standing(False, ("the registration was not checked",))
-    adjusted = [0.0] * len(contrasts)
+    adjusted = [1.0] * len(contrasts)
     count = sum(contrast.status == "confirmatory" for contrast in contrasts)
     for status, method in (("confirmatory", "holm"), ("exploratory", "fdr_bh")):
-        places = [place for place, contrast in enumerate(contrasts) if contrast.status == status]
+        places = [
+            place
+            for place, (contrast, effect) in enumerate(zip(contrasts, effects, strict=True))
+            if contrast.status == status and (status == "confirmatory" or not effect.untested)
+        ]
         corrected = adjust([effects[place].p for place in places], method)
         for place, p in zip(places, corrected, strict=True):
             adjusted[place] = p
@@ -202,11 +212,12 @@ def _judge_effect(
         sesoi=contrast.sesoi,
         power=min(1.0, power),
         detectable=detectable,
-        verdict=decide(contrast, effect, p_adjusted),
+        verdict="cannot tell" if effect.untested else decide(contrast, effect, p_adjusted),
         confirmatory=in_family and standing.confirmatory,
         unit_of_value="points a doubling" if "slope" in contrast.test else unit_of_value,
         reasons=standing.reasons if in_family else ("the contrast is exploratory",),
         notes=tuple(_notes(pairs)) if pairs else (),
+        untested=effect.untested,
     )
 
 

@@ -20,7 +20,7 @@ _AUXILIARY_BLOCK = 2**24  # counts in memory together
 class Effect:
     """An estimate with its interval of coverage 1 - alpha (for equivalence 1 - 2 alpha), and the test's p value.
 
-    `n` replicates with standard deviation `sd`.
+    `n` replicates with standard deviation `sd`. `untested` says why the data test nothing, whatever the numbers are.
     """
 
     value: float
@@ -29,6 +29,7 @@ class Effect:
     p: float
     n: int
     sd: float
+    untested: str = ""
 
 
 def describe_p(p: float) -> str:

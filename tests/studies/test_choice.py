@@ -15,6 +15,7 @@ from stilts_core.studies.choice import (
     analyse,
     candidate_arms,
     compare_rules,
+    describe_share,
     measure_gate,
     predict_effects,
     realise,
@@ -181,6 +182,24 @@ def test_rules_choose_the_same_where_one_task_is_best_everywhere_and_differ_wher
     assert share_of_same_choices(crossed, "typology", "typology", "far") == 1.0
 
 
+def test_contrast_of_rules_that_choose_alike_tests_nothing():
+    """One task is best by far for every language: zero is what both rules gain, and no finding about typology."""
+
+    def found(best: float) -> dict:
+        table = Simulation(PROTOCOL, lambda cell: best * (cell.arm == "ccg"), encoder=0.2, run=0.1, score=0.5).table()
+        return {finding.name: finding for finding in analyse(table, PROTOCOL)}
+
+    alike, apart = found(20.0), found(0.0)
+    for name in ("typology against placebo, POS", "size is no worse than typology, POS"):
+        assert alike[name].untested == "both rules choose the same task in 100 % of cases"
+        assert alike[name].verdict == "cannot tell" and alike[name].p == 1.0 and apart[name].untested == ""
+    assert all(alike[f"{name}, POS"].untested == "" for name in ("typology against a random task", "permuted labels"))
+
+
+def test_share_of_equal_choices_is_all_of_them_only_where_it_is():
+    assert [describe_share(share) for share in (1.0, 0.9997, 0.99, 0.984)] == ["100 %", "99.9 %", "99.0 %", "98 %"]
+
+
 def test_difference_of_rules_is_rejected_at_its_level_for_noise():
     """The rules that are compared learn from overlapping sets of encoders; the corrected test keeps its level."""
     contrast = next(c for c in PROTOCOL.secondary if c.control == "size").model_copy(update={"direction": "two-sided"})
@@ -232,7 +251,7 @@ def test_measured_scores_choose_where_the_table_has_them():
 
 def test_analysis_of_a_table_supports_the_placebo_and_lists_every_rule():
     truth = dict(zip(TASKS, np.linspace(-3, 3, 9), strict=True))
-    table = Simulation(PROTOCOL, lambda cell: truth.get(cell.arm, 0.0), encoder=0.2, run=0.1).table()
+    table = Simulation(PROTOCOL, lambda cell: truth.get(cell.arm, 0.0), encoder=0.2, score=3.0).table()
     frame = table.frame
     english = frame[(frame["language"] == "en") & frame["arm"].isin(TASKS)]
     measured = english.assign(metric=SELECTOR + "logme", score=english["arm"].map(truth))

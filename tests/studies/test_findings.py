@@ -6,7 +6,7 @@ from study_fixture import Simulation, invented, rejection_bounds
 
 from stilts_core.errors import StudyError
 from stilts_core.studies.differences import pair_runs
-from stilts_core.studies.findings import conclude, decide
+from stilts_core.studies.findings import conclude, decide, judge_effects
 from stilts_core.studies.inference import Effect
 from stilts_core.studies.power import detectable_margin, power_of_difference, power_of_equivalence
 from stilts_core.studies.registration import Standing
@@ -147,6 +147,27 @@ def test_identical_runs_are_equivalent_with_full_power():
     protocol = invented(primary={"test": "equivalence"})
     finding = conclude(Simulation(protocol, lambda cell: 0.0, encoder=0.0).table(), protocol)[0]
     assert finding.verdict == "supported" and finding.power == 1.0 and "supported" in finding.sentence
+
+
+def test_contrast_that_tests_nothing_has_no_verdict_and_leaves_the_exploratory_family():
+    primary = invented().primary
+    contrasts = [primary] + [
+        primary.model_copy(update={"name": name, "status": status})
+        for name, status in (("second", "confirmatory"), ("a", "exploratory"), ("b", "exploratory"))
+    ]
+    effects = [Effect(1.0, 0.1, 1.9, p, 12, 1.0) for p in (0.02, 0.04, 0.01, 0.03)]
+    nothing = Effect(0.0, 0.0, 0.0, 1.0, 12, 0.0, untested="both are the same")
+
+    def judge(*changed):
+        given = [nothing if place in changed else effect for place, effect in enumerate(effects)]
+        return judge_effects(contrasts, given, [None] * 4, None)
+
+    assert [finding.p_adjusted for finding in judge()] == pytest.approx([0.04, 0.04, 0.02, 0.03])
+    found = judge(2)
+    assert [finding.p_adjusted for finding in found] == pytest.approx([0.04, 0.04, 1.0, 0.03])
+    assert (found[2].verdict, found[2].untested) == ("cannot tell", "both are the same")
+    assert "not testable: both are the same" in found[2].sentence and "p =" not in found[2].sentence
+    assert judge(1)[0].p_adjusted == pytest.approx(0.04)  # the confirmatory family keeps its registered size
 
 
 def test_exploratory_contrast_whose_pairs_are_all_excluded_leaves_the_others():

@@ -14,11 +14,12 @@ from stilts_core.report.pages.questions.beside import compare_with_published, ex
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
 from stilts_core.report.pages.questions.contrasts import build_contrasts
 from stilts_core.report.pages.questions.controls import build_controls
+from stilts_core.report.pages.questions.effect_size import explain_size
 from stilts_core.report.pages.questions.parts import ChapterParts
 from stilts_core.report.pages.questions.protocol import build_protocol
 from stilts_core.report.pages.questions.real_arm import build_real_arm, open_real_arms
 from stilts_core.report.pages.questions.rerun import build_rerun
-from stilts_core.report.pages.questions.wording import answer, decision_rule, explain_power, explain_status, headline
+from stilts_core.report.pages.questions.wording import answer, decision_rule, explain_status, headline
 from stilts_core.report.tables.html import count
 from stilts_core.report.tables.numbers import interval
 from stilts_core.studies.protocol import Contrast
@@ -80,7 +81,7 @@ def _answer(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> str:
     parts = [
         f"**{markdown_text(answer(chapter, contrast, finding))}**",
         markdown_text(explain_status(chapter, finding)),
-        markdown_text(explain_power(finding, chapter.protocol.primary.direction, final=not chapter.is_interim)),
+        *explain_size(chapter, contrast, finding),
         *_other_languages(chapter, contrast),
         *_figure(chapter, own, writer),
         *explain_beside(chapter, own.beside),

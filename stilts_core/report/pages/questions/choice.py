@@ -14,10 +14,12 @@ from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.numbers import NO_BREAK, with_minus_signs
 from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.choice import (
+    ALIKE,
     CONTROL,
     PERMUTATIONS,
     Choice,
     candidate_arms,
+    describe_share,
     encoders_or_seeds,
     measure_gate,
     share_of_same_choices,
@@ -155,12 +157,12 @@ def explain_same_choices(chapter: Chapter) -> list[str]:
     for target in chapter.protocol.targets:
         effects = _map(chapter, target)
         shares = [share_of_same_choices(effects, primary.treatment, rule, primary.group) for rule in rules]
-        rows.append([short_title(target), *(f"{share:.0%}" for share in shares)])
+        rows.append([short_title(target), *map(describe_share, shares)])
     return [
         "### Do the rules choose alike?",
         f"How often {code_span(primary.treatment)} chooses the same task for a language as another rule. Near 100 % a "
         "difference of zero is no finding about typology: one task is best for almost all languages, and both rules "
-        "choose it.",
+        f"choose it. From {ALIKE:.0%} on a contrast of two rules counts as not testable.",
         markdown_table(["target", *map(code_span, rules)], rows),
     ]
 

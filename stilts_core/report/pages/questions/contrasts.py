@@ -30,7 +30,8 @@ TESTS = {
     "slope": "slope",
     "flat-slope": "equivalence of a slope to zero",
 }
-CSV_COLUMNS = [field.name for field in fields(Finding) if field.name not in ("verdict", "reasons", "notes")]
+CSV_COLUMNS = [f.name for f in fields(Finding) if f.name not in ("verdict", "reasons", "notes", "untested")]
+OF_TESTS = ("p", "p_adjusted", "power", "detectable")  # what a finding has only if something was tested
 CSV_EXTRA = ["treatment", "control", "metric", "status", "verdict", "notes"]
 
 
@@ -50,7 +51,8 @@ def build_contrasts(chapter: Chapter, writer: PageWriter) -> str:
         "the smallest effect (or margin) of interest; below it is the smallest that is detected with power .9 and the "
         "observed spread, in the family at the level that Holm's first step asks for.",
         _table(chapter, family),
-        "The exploratory contrasts, with p values after Benjamini and Hochberg's correction:",
+        "The exploratory contrasts, with p values after Benjamini and Hochberg's correction"
+        f"{' (a contrast that is not testable does not count there)' * any(f.untested for _, f in others)}:",
         _table(chapter, others),
         _download(chapter, writer),
         *list_notes(chapter),
@@ -65,15 +67,29 @@ def _table(chapter: Chapter, pairs: Sequence[tuple[Contrast, Finding]]) -> str:
         [
             contrast_cell(contrast, html_text(contrast.name), TESTS[contrast.test]),
             value_cell(finding),
-            two_lines(html_text(p_words(finding.p_adjusted)), f"n{NO_BREAK}={NO_BREAK}{finding.n}"),
             two_lines(
-                f"{'±' * (contrast.test in EQUIVALENCE)}{finding.sesoi:g}", f"detects{NO_BREAK}{finding.detectable:.2f}"
+                "–" if finding.untested else html_text(p_words(finding.p_adjusted)),
+                f"n{NO_BREAK}={NO_BREAK}{finding.n}",
             ),
-            two_lines(verdict(chapter, finding), status(chapter, finding)),
+            two_lines(
+                f"{'±' * (contrast.test in EQUIVALENCE)}{finding.sesoi:g}",
+                "" if finding.untested else f"detects{NO_BREAK}{finding.detectable:.2f}",
+            ),
+            two_lines(html_text(verdict_words(chapter, finding)), status(chapter, finding)),
         ]
         for contrast, finding in pairs
     ]
     return f"{table(HEADINGS, rows).data}\n"
+
+
+def verdict_words(chapter: Chapter, finding: Finding) -> str:
+    """The verdict in a table, or why there is none although all blocks are done."""
+    return verdict(chapter, finding) if chapter.is_interim or not finding.untested else explain_untested(finding)
+
+
+def explain_untested(finding: Finding) -> str:
+    """Why a contrast tests nothing, in words."""
+    return f"not testable: {finding.untested}"
 
 
 def contrast_cell(contrast: Contrast, words: str, *more: str) -> str:
@@ -101,9 +117,9 @@ def _download(chapter: Chapter, writer: PageWriter) -> str:
     """The link to the CSV file of all findings."""
     rows = []
     for contrast, finding in chapter.pairs:
-        own = [getattr(finding, name) for name in CSV_COLUMNS]
+        own = ["" if finding.untested and name in OF_TESTS else getattr(finding, name) for name in CSV_COLUMNS]
         extra = [contrast.treatment, contrast.control, contrast.metric, status(chapter, finding)]
-        rows.append([*own, *extra, verdict(chapter, finding), " ".join(finding.notes)])
+        rows.append([*own, *extra, verdict_words(chapter, finding), " ".join(finding.notes)])
     path = writer.write_csv(f"questions/{chapter.name}", [*CSV_COLUMNS, *CSV_EXTRA], rows)
     return f"All findings: {{download}}`CSV <../{path}>`"
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from stilts_core.report.escape import html_text
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.contrasts import contrast_cell, two_lines, value_cell
+from stilts_core.report.pages.questions.contrasts import contrast_cell, explain_untested, two_lines, value_cell
 from stilts_core.report.pages.questions.wording import EQUIVALENCE, status, verdict
 from stilts_core.report.tables.html import CellValue, table
 from stilts_core.report.tables.numbers import NO_BREAK, interval, signed
@@ -61,6 +61,8 @@ def _reading(chapter: Chapter, contrast: Contrast, control: Control, finding: Fi
     """What the verdict of a control's test says."""
     if chapter.is_interim:
         return verdict(chapter, finding)
+    if finding.untested:
+        return explain_untested(finding)
     limit = f"{finding.sesoi:g} {finding.unit_of_value}"
     if contrast.test in EQUIVALENCE:
         return {

@@ -2,9 +2,10 @@
 
 from stilts_core.report.escape import markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
-from stilts_core.report.pages.questions.contrasts import list_notes
+from stilts_core.report.pages.questions.contrasts import list_notes, verdict_words
+from stilts_core.report.pages.questions.effect_size import explain_size
 from stilts_core.report.pages.questions.protocol import build_protocol
-from stilts_core.report.pages.questions.wording import answer, decision_rule, explain_power, explain_status, p_words
+from stilts_core.report.pages.questions.wording import answer, decision_rule, explain_status, p_words
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.numbers import interval, signed
 from stilts_core.studies.conduct import Study, conclude_study
@@ -24,8 +25,8 @@ def build_own_page(study: Study, table: StudyTable, title: str, limits: str) -> 
             markdown_text(contrast.name),
             f"{signed(found.value)} {interval(found.low, found.high)}",
             f"{found.n} {found.unit}s",
-            p_words(found.p_adjusted),
-            found.verdict,
+            "–" if found.untested else p_words(found.p_adjusted),
+            markdown_text(verdict_words(chapter, found)),
         ]
         for contrast, found in chapter.pairs
     ]
@@ -37,7 +38,7 @@ def build_own_page(study: Study, table: StudyTable, title: str, limits: str) -> 
         "## Answer",
         f"**{markdown_text(answer(chapter, primary, finding))}**",
         markdown_text(explain_status(chapter, finding)),
-        markdown_text(explain_power(finding, primary.direction)),
+        *explain_size(chapter, primary, finding),
         "## All contrasts",
         "Values are treatment minus control, paired. The p values of confirmatory contrasts are corrected by Holm's "
         "method, those of exploratory contrasts by Benjamini and Hochberg's.",

@@ -8,14 +8,20 @@ from stilts_core.errors import StudyError
 from stilts_core.report.escape import html_text, markdown_text
 from stilts_core.report.pages.questions.absence import explain_absence
 from stilts_core.report.pages.questions.chapter import Chapter, open_chapter
-from stilts_core.report.pages.questions.contrasts import contrast_cell, list_notes, two_lines, value_cell
+from stilts_core.report.pages.questions.contrasts import (
+    contrast_cell,
+    list_notes,
+    two_lines,
+    value_cell,
+    verdict_words,
+)
 from stilts_core.report.pages.questions.protocol import (
     describe_design,
     describe_exclusions,
     describe_groups,
     describe_registration,
 )
-from stilts_core.report.pages.questions.wording import EQUIVALENCE, PENDING, status, verdict
+from stilts_core.report.pages.questions.wording import EQUIVALENCE, PENDING, status
 from stilts_core.report.tables.html import CellValue, count, table
 from stilts_core.report.tables.numbers import NO_BREAK
 from stilts_core.studies.conduct import has_study
@@ -94,7 +100,7 @@ def _compare(chapter: Chapter, arm: Chapter) -> str:
 
 def _finding_cell(chapter: Chapter, finding: Finding) -> str:
     """A value with its interval, its replicates, its verdict and its status."""
-    facts = f"n{NO_BREAK}={NO_BREAK}{count(finding.n, finding.unit)}<br>{verdict(chapter, finding)}"
+    facts = f"n{NO_BREAK}={NO_BREAK}{count(finding.n, finding.unit)}<br>{html_text(verdict_words(chapter, finding))}"
     return two_lines(value_cell(finding), f"{facts}, {status(chapter, finding)}")
 
 

@@ -303,6 +303,25 @@ def test_arm_with_too_few_pairs_is_left_out_of_figure_and_comparison(tmp_path, p
     assert re.search(r"(?m)^\| `random-labels` .*; n\u00a0=\u00a02 ", pages["adversary/contrasts"])
 
 
+def test_rules_that_choose_alike_are_shown_as_not_testable(tmp_path, protocols, only):
+    only("choice")
+    table = keep_table(tmp_path, protocols, "choice")
+    best = 30 * (table.frame["arm"].eq("ccg") & table.frame["target"].isin(["tatoeba", "udpos"]))
+    frame = table.frame.assign(score=table.frame["score"] + best)
+    write_table(kept_table("choice", tmp_path), type(table)(frame, table.provenance))
+    pages = build(tmp_path, protocols)
+    why = "not testable: both rules choose the same task in 100 % of cases"
+    row = next(row for row in pages["choice/contrasts"].split("<tr>") if ">typology against placebo, retrieval<" in row)
+    assert f"{why}<br>" in row and ">–<br>" in row and "detects" not in row and "supported" not in row
+    assert f"The contrast is {why}." in pages["choice/answer"] and "is open" in pages["choice/answer"]
+    assert why in pages["choice/controls"]
+    with (tmp_path / "generated" / "questions" / "choice.csv").open(newline="") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    retrieval, panx = (rows[f"typology against placebo, {name}"] for name in ("retrieval", "PAN-X"))
+    assert (retrieval["p"], retrieval["detectable"], retrieval["verdict"]) == ("", "", why)
+    assert float(panx["p"]) >= 0 and panx["verdict"] in ("supported", "not supported", "cannot tell")
+
+
 def test_measurement_that_cannot_be_trusted_shows_its_gate_and_no_contrast(tmp_path, protocols, only):
     only("latency")
     table = keep_table(tmp_path, protocols, "latency")
