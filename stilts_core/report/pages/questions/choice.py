@@ -11,7 +11,7 @@ from stilts_core.report.pages.questions.names import arm_label, group_words, lis
 from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
 from stilts_core.report.pages.questions.wording import estimate
 from stilts_core.report.tables.html import markdown_table
-from stilts_core.report.tables.numbers import NO_BREAK, with_minus_signs
+from stilts_core.report.tables.numbers import NO_BREAK, signed, with_minus_signs
 from stilts_core.report.tables.titles import short_title
 from stilts_core.studies.choice import (
     ALIKE,
@@ -55,8 +55,8 @@ def caption(chapter: Chapter) -> str:
 
 
 def explain_gate(chapter: Chapter) -> list[str]:
-    """Whether there is anything to choose for each language."""
-    rows = []
+    """Whether there is anything to choose for each language, and for all of them."""
+    rows, units = [], f"{chapter.protocol.block_noun}s"
     for target in chapter.protocol.targets:
         effects = _map(chapter, target)
         gate = measure_gate(effects)
@@ -65,6 +65,7 @@ def explain_gate(chapter: Chapter) -> list[str]:
         rows.append(
             [
                 short_title(target),
+                len(effects.columns("non-english")),
                 *(f"{deviation:.2f}" for deviation in deviations[:2]),
                 f"{deviations[2]:.2f} [{low:.2f},{NO_BREAK}{high:.2f}]",
                 "–" if isnan(components.reliability) else with_minus_signs(f"{components.reliability:z.2f}"),
@@ -72,20 +73,47 @@ def explain_gate(chapter: Chapter) -> list[str]:
                 f"{gate.by_distance:.0%}",
             ]
         )
-    languages = len(effects.columns("non-english"))
-    columns = ["target", "task", "language", "task × language", "reliability", "by size", "by distance"]
+    columns = ["target", "languages", "task", "language", "task × language", "reliability", "by size", "by distance"]
     return [
         "### Is there anything to choose?",
         "A choice for each language can gain only if tasks help different languages: if the effects have an "
         "interaction of task and language. Standard deviations in points of what two halves share, which differ in "
-        "their encoders (and in their test items where these are recorded); the interval is that of the interaction, "
-        "by the jackknife over encoders. Where it begins at zero, an interaction is not shown, and a rule has nothing "
+        f"their {units} (and in their test items where these are recorded); the interval is that of the interaction, "
+        f"by the jackknife over {units}. Where it begins at zero, an interaction is not shown, and a rule has nothing "
         "to go by that is known to exist. "
         "*Reliability* is the share of the interaction that is not noise, *by size* and *by distance* the shares of it "
-        f"that a line in each property explains; of {languages} languages a meaningless property explains about "
-        f"1 / {languages - 1}.",
+        "that a line in each property explains; of *n* languages a meaningless property explains about 1 / (*n* − 1).",
         markdown_table(columns, rows),
+        compare_tasks(chapter),
     ]
+
+
+def compare_tasks(chapter: Chapter) -> str:
+    """How far apart the tasks are on the primary target, beside the margin of the primary contrast."""
+    primary, margin = chapter.protocol.primary, chapter.protocol.primary.sesoi
+    effects, group = _map(chapter, primary.target), group_words(primary.group)
+    means = effects.values[..., effects.columns(primary.group)].mean(axis=(0, 2))
+    lowest, highest, centre = int(means.argmin()), int(means.argmax()), float(means.mean())
+    furthest = float(abs(means - centre).max())
+    found = (
+        f"A choice for the whole group can gain only if the tasks differ there. In {group} the mean effects of the "
+        f"{len(means)} tasks on {short_title(primary.target)} run from {signed(means[lowest])} "
+        f"({code_span(effects.arms[lowest])}) to {signed(means[highest])} ({code_span(effects.arms[highest])}) points, "
+        f"and their mean, which a random task gains, is {signed(centre)}."
+    )
+    if primary.test != "equivalence":
+        return found
+    if furthest < margin:
+        return (
+            f"{found} No task is further than {furthest:.2f} points from that mean. So a rule that chooses one task "
+            f"for all these languages stays within ±{margin:g} points of a random choice, whichever task it chooses. A "
+            "choice for each language can leave this margin only through the interaction above. **Equivalence within "
+            "the margin was nearly unavoidable, and says little about the rule.**"
+        )
+    return (
+        f"{found} One task is {furthest:.2f} points from that mean, and the margin is ±{margin:g} points. So a rule "
+        "could have left the margin, and equivalence was not certain beforehand."
+    )
 
 
 def explain_rules(chapter: Chapter) -> list[str]:
@@ -162,7 +190,7 @@ def explain_same_choices(chapter: Chapter) -> list[str]:
         "### Do the rules choose alike?",
         f"How often {code_span(primary.treatment)} chooses the same task for a language as another rule. Near 100 % a "
         "difference of zero is no finding about typology: one task is best for almost all languages, and both rules "
-        f"choose it. From {ALIKE:.0%} on a contrast of two rules counts as not testable.",
+        f"choose it. From {100 * ALIKE:g} % on a contrast of two rules counts as not testable.",
         markdown_table(["target", *map(code_span, rules)], rows),
     ]
 
@@ -233,7 +261,7 @@ PARTS = ChapterParts(
     draw=draw,
     caption=caption,
     mechanism=(explain_gate, explain_rules, explain_same_choices, explain_map),
-    real=(explain_same_choices,),
+    real=(explain_gate, explain_same_choices),
     beside=("typology against the choice on English, POS", "size is no worse than typology, POS"),
     asked="typology against the choice on English, POS",
 )
