@@ -15,6 +15,7 @@ from stilts_core.report.pages.questions.contrasts import (
     value_cell,
     verdict_words,
 )
+from stilts_core.report.pages.questions.effect_size import explain_range
 from stilts_core.report.pages.questions.protocol import (
     describe_design,
     describe_exclusions,
@@ -52,6 +53,7 @@ def build_real_arm(chapter: Chapter, arm: Chapter | None, sections: Sequence[Sec
     parts = [describe_design(arm), describe_registration(arm), *describe_groups(arm), *rules]
     if arm.findings:
         parts += [_compare(chapter, arm), *list_notes(arm), _explain(arm)]
+        parts += explain_range(arm, arm.protocol.primary, arm.findings[0])
         for build in sections:
             with suppress(StudyError):
                 heading, *content = build(arm)

@@ -99,7 +99,8 @@ def answer(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
     words = _long_words(chapter, contrast)
     claim = _claim(chapter, words, contrast, finding)
     where = "" if chapter.is_interim else f"{place(chapter.protocol)}, "
-    return f"{_capital(where + claim)}{_before_number(chapter)}{quantity(finding)} ({_interval_words(finding)})."
+    found = f"{_with_interval(finding, _unit(finding))} ({_interval_words(finding)})"
+    return f"{_capital(where + claim)}{_before_number(chapter)}{found}."
 
 
 def repeat_answer(chapter: Chapter, finding: Finding) -> str:
@@ -133,8 +134,12 @@ def _before_number(chapter: Chapter) -> str:
 
 
 def quantity(finding: Finding) -> str:
-    """A value with its unit and its interval."""
-    return f"{signed(finding.value)}{NO_BREAK}{_unit(finding)} {interval(finding.low, finding.high)}"
+    """A value with its unit and its interval, for a place that does not say what a slope is a change with."""
+    return _with_interval(finding, finding.unit_of_value)
+
+
+def _with_interval(finding: Finding, unit: str) -> str:
+    return f"{signed(finding.value)}{NO_BREAK}{unit} {interval(finding.low, finding.high)}"
 
 
 class _Words(NamedTuple):
@@ -226,7 +231,7 @@ def explain_power(finding: Finding, direction: Direction = "two-sided", *, final
 
     A `final` result is compared with the smallest effect of interest; `direction` is that of the test.
     """
-    unit, spread = _unit(finding), f"the observed spread between {finding.unit}s (SD {finding.sd:.2f})"
+    unit, spread = finding.unit_of_value, f"the observed spread between {finding.unit}s (SD {finding.sd:.2f})"
     if finding.test in EQUIVALENCE:
         return (
             f"The equivalence margin is ±{_amount(finding.sesoi, unit)}. With {spread}, "
@@ -261,6 +266,7 @@ def _open_by_correction(finding: Finding) -> bool:
 def _compare_with_interest(finding: Finding, direction: Direction) -> str:
     """How the interval of a difference lies to the smallest effect of interest."""
     near, far = sorted((abs(finding.low), abs(finding.high)))
+    effect = "change with each doubling" if finding.test in SLOPES else "effect"
     if finding.low < 0 < finding.high:
         return ""
     if direction != "two-sided" and (finding.value > 0) != (direction == "greater"):
@@ -270,9 +276,9 @@ def _compare_with_interest(finding: Finding, direction: Direction) -> str:
     if far < finding.sesoi:
         between = "The whole interval lies between zero and the smallest effect of interest"
         if finding.p_adjusted < LEVEL:
-            return f"{between}: a clear effect, and a negligible one."
+            return f"{between}: a clear {effect}, and a negligible one."
         p = p_words(finding.p_adjusted)
-        return f"{between}: the effect is negligible. After correction it is not distinguished from zero (p = {p})."
+        return f"{between}: the {effect} is negligible. After correction it is not distinguished from zero (p = {p})."
     return "The smallest effect of interest lies inside the interval."
 
 

@@ -14,6 +14,7 @@ from stilts_core.report.pages.questions.wording import (
     explain_power,
     explain_status,
     headline,
+    repeat_answer,
     status,
     verdict,
 )
@@ -227,6 +228,21 @@ def test_few_languages_are_named_with_their_items():
     real.table = SimpleNamespace(frame=pd.concat([frame, frame.assign(language=["en", "de", "fr", "de", "it"])]))
     assert "in all languages but English" in plain(answer(real, contrast, FINDING))
     assert "in far languages" in plain(answer(real, CONTRAST, FINDING))
+
+
+def test_slope_is_never_called_a_plain_number_of_points_where_nothing_says_what_doubles():
+    slope = replace(
+        FINDING, test="slope", unit_of_value="points a doubling", sesoi=1.0, low=-0.5, value=-0.3, high=-0.1
+    )
+    words = plain(explain_power(slope, "less"))
+    assert "The smallest effect of interest is 1 point a doubling." in words
+    assert "the change with each doubling is" in plain(explain_power(replace(slope, p_adjusted=0.067), "less"))
+    assert "effect is negligible" not in words and "a clear change with each doubling, and a negligible one" in words
+    assert "−0.30 points a doubling [−0.50, −0.10]" in plain(repeat_answer(chapter(), slope))
+    flat = replace(slope, test="flat-slope")
+    assert "The equivalence margin is ±1 point a doubling." in plain(explain_power(flat))
+    claim = plain(answer(chapter(), CONTRAST.model_copy(update={"test": "slope"}), slope))
+    assert "each doubling of the ratio" in claim and "−0.30 points [" in claim  # its subject says what doubles
 
 
 def test_one_point_is_singular():
