@@ -142,6 +142,29 @@ def test_models_recover_the_planted_law():
     assert len(model.cells) == 7 and all(cell.p_adjusted >= cell.effect.p for cell in model.cells)
 
 
+def test_effects_of_one_ratio_agree_unless_the_size_has_an_effect():
+    """From 128:64 to 512:256 both numbers double twice."""
+    protocol = study()
+    for slope in (0.0, 0.5):
+        simulation = Simulation(protocol, law(slope - 1.0, slope + 1.0), run=0.2)
+        model = fit_ratio(simulation.table(), protocol, protocol.primary)
+        found = {comparison.log2_ratio: comparison for comparison in model.at_one_ratio}
+        assert {ratio: (of.small, of.large) for ratio, of in found.items()} == {
+            1.0: (("128:64",), ("512:256",)),
+            -1.0: (("128:256",), ("512:1024",)),
+            3.0: (("512:64",), ("2048:256",)),
+        }
+        assert all(of.change.value == pytest.approx(4 * slope, abs=0.3) for of in found.values())
+        assert slope == 0 or all(of.change.low > 0 for of in found.values())
+
+
+def test_effect_by_target_steps_is_a_mean_over_intermediate_steps():
+    protocol = study()
+    model = fit_ratio(Simulation(protocol, law(1.0, -2.0), encoder=0.1).table(), protocol, protocol.primary)
+    assert [(of.target_steps, of.cells) for of in model.by_target] == [(64, 2), (256, 3), (1024, 2)]
+    assert [of.effect.value for of in model.by_target] == pytest.approx([8 - 12, 9 - 16, 8 - 20], abs=0.2)
+
+
 def test_missing_arm_of_the_committed_protocol_is_refused():
     protocol = read_protocol(Path(__file__).parents[2] / "protocols" / "ratio.toml")
     table = Simulation(protocol, lambda cell: 0.0, run=1.0).table()
