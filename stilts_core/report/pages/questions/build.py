@@ -60,7 +60,7 @@ def write_chapters(writer: PageWriter, protocols: Path | None = None) -> Chapter
 
 def _fragments(chapter: Chapter, arm: Chapter | None, own: ChapterParts, writer: PageWriter) -> dict[str, str]:
     """The fragments of one chapter by name, as MyST."""
-    return {
+    fragments = {
         "question": f"> {markdown_text(chapter.protocol.question)}\n",
         "protocol": build_protocol(chapter, own.purposes),
         "answer": _answer(chapter, own, writer),
@@ -71,6 +71,9 @@ def _fragments(chapter: Chapter, arm: Chapter | None, own: ChapterParts, writer:
         "real": build_real_arm(chapter, arm, own.real),
         "rerun": build_rerun(chapter),
     }
+    if own.criteria:
+        fragments["criteria"] = "\n\n".join(own.criteria(chapter, arm)) + "\n"
+    return fragments
 
 
 def _answer(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> str:

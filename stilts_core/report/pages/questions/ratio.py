@@ -8,6 +8,7 @@ from stilts_core.report.pages.questions.controls import Control
 from stilts_core.report.pages.questions.names import group_words
 from stilts_core.report.pages.questions.parts import ChapterParts, Published, to_interval
 from stilts_core.report.pages.questions.ratio_baseline import explain_baseline
+from stilts_core.report.pages.questions.ratio_criteria import explain_criteria
 from stilts_core.report.pages.questions.ratio_steps import (
     cell_steps,
     explain_cells,
@@ -90,6 +91,7 @@ PARTS = ChapterParts(
     caption=caption,
     mechanism=(explain_steps, explain_baseline, explain_rates, explain_languages, explain_retrieval, explain_cells),
     real=(explain_steps, explain_baseline, explain_cells),
+    criteria=explain_criteria,
     beside=("slope at the higher learning rate",),
     published={
         "joint against sequential training": Published(

@@ -12,7 +12,7 @@ from stilts_core.report.tables.numbers import interval
 from stilts_core.studies.design import merge_fields
 from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.findings import Finding
-from stilts_core.studies.inference import compare_means
+from stilts_core.studies.inference import compare_means, describe_p
 from stilts_core.studies.ratio import RatioModel, fit_ratio
 from stilts_core.studies.regression import ratio_and_size, slopes_by_unit
 
@@ -53,7 +53,7 @@ def explain_steps(chapter: Chapter) -> list[str]:
         *_compare_sizes(chapter, model),
         *_by_target(chapter, model),
         f"A straight line in the logarithm of the ratio, against a free mean for each of the {len(model.cells)} "
-        f"combinations: F({degrees}, {rest}) = {fit.f:.2f}, p {_equals(p_words(fit.p))}. A small p value says that the "
+        f"combinations: F({degrees}, {rest}) = {fit.f:.2f}, {describe_p(fit.p)}. A small p value says that the "
         "line is too simple.",
     ]
 
@@ -74,14 +74,14 @@ def judge_ratio_alone(chapter: Chapter, model: RatioModel) -> str:
         return (
             f"{parts} **These results speak against the second part**, whatever the verdict on the first: at a fixed "
             f"ratio, each doubling of both numbers changes the effect by {estimate(size)} points "
-            f"(p {_equals(p_words(size.p))}, exploratory). So a slope on the ratio is a mean over combinations of "
+            f"({describe_p(size.p)}, exploratory). So a slope on the ratio is a mean over combinations of "
             "steps, and holds for no other ones."
         )
     if flat and flat.verdict == "supported":
         return (
             f"{parts} **These results support the second part**: at a fixed ratio, each doubling of both numbers "
             f"changes the effect by less than {flat.sesoi:g} points (equivalence, "
-            f"p {_equals(p_words(flat.p_adjusted))} after correction)."
+            f"{describe_p(flat.p_adjusted)} after correction)."
         )
     return (
         f"{parts} **Whether the second part holds is open**: at a fixed ratio, each doubling of both numbers changes "
@@ -179,7 +179,3 @@ def explain_cells(chapter: Chapter) -> list[str]:
 def _steps_words(chapter: Chapter, names: tuple[str, ...]) -> str:
     """Both numbers of steps at some levels: `64 : 32`."""
     return " : ".join(f"{steps:,}" for steps in cell_steps(chapter, names))
-
-
-def _equals(p: str) -> str:
-    return p if p.startswith("<") else f"= {p}"

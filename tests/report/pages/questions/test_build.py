@@ -74,7 +74,8 @@ def full(protocols, tmp_path_factory):
 
 def test_study_that_was_not_run_names_its_command_and_shows_its_protocol(tmp_path, protocols):
     pages = build(tmp_path, protocols)
-    assert set(pages) == {"answers", *(f"{name}/{part}" for name in STUDIES for part in PARTS)}
+    criteria = [f"{name}/criteria" for name in STUDIES if (QUESTIONS | chapters.CLAIMS)[name].criteria]
+    assert set(pages) == {"answers", *(f"{name}/{part}" for name in STUDIES for part in PARTS), *criteria}
     for name in STUDIES:
         assert f"has not been run yet. `stilts study {name} --keep`" in pages[f"{name}/answer"]
         assert COMMIT[:12] in pages[f"{name}/protocol"] and re.search("`(direct|mlm)`", pages[f"{name}/protocol"])
@@ -412,5 +413,8 @@ def test_page_of_the_claim_includes_its_fragments():
 def test_pages_of_the_book_include_every_fragment():
     for name in NAMES:
         page = (SOURCES.parent / "book" / "questions" / f"{name}.md").read_text()
-        assert re.findall(r"\{include\} \.\./generated/questions/\w+/(\w+)\.md", page) == list(PARTS)
+        expected = list(PARTS)
+        if QUESTIONS[name].criteria:
+            expected.insert(expected.index("decision") + 1, "criteria")
+        assert re.findall(r"\{include\} \.\./generated/questions/\w+/(\w+)\.md", page) == expected
         assert not re.search(r"\d\.\d", page)  # numbers come from tables, protocols and registrations

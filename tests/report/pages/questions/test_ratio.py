@@ -9,6 +9,7 @@ from study_fixture import Simulation
 from stilts_core.report.pages.questions.build import QUESTIONS
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.ratio_baseline import explain_baseline
+from stilts_core.report.pages.questions.ratio_criteria import explain_criteria
 from stilts_core.report.pages.questions.ratio_steps import explain_steps
 from stilts_core.studies.conduct import open_study
 from stilts_core.studies.findings import conclude
@@ -19,21 +20,30 @@ MANY = 9  # log2 of the target steps beyond which an invented baseline may be ov
 
 @cache
 def open_simulated(
-    name: str, intermediate: float, target: float, harm: float = 0.0, noise: float = 0.1, blocks: int | None = None
+    name: str, intermediate: float, target: float, *, harm=0.0, noise=0.1, rate=0.0, blocks: int | None = None
 ) -> Chapter:
     """The chapter of a committed protocol with planted slopes of MNLI's effect, in points a doubling.
 
-    After many target steps every arm loses `harm` points. The table has the first `blocks` blocks of the protocol.
+    After many target steps every arm loses `harm` points. At the higher learning rate the slope on the ratio is `rate`
+    larger. The table has the first `blocks` blocks of the protocol.
     """
     study = open_study(name, SOURCES)
 
     def effect(cell) -> float:
         steps = np.log2([int(part) for part in cell.levels["steps"].split(":")])
-        return (intermediate * steps[0] + target * steps[1]) * (cell.arm == "mnli") - harm * (steps[1] > MANY)
+        more = rate * (steps[0] - steps[1]) * (cell.levels.get("rate") == "1e-3")
+        own = intermediate * steps[0] + target * steps[1] + more
+        return own * (cell.arm == "mnli") - harm * (steps[1] > MANY)
 
     table = Simulation(study.protocol, effect, encoder=noise, run=noise).table()
     table = StudyTable(table.frame, {"blocks": dict.fromkeys(study.protocol.blocks[:blocks])})
     return Chapter(study, None, table, "", tuple(conclude(table, study.protocol)), "")
+
+
+def statuses(chapter: Chapter, arm: Chapter | None = None) -> list[str]:
+    """What the table of the criteria says about each of them."""
+    rows = [line for line in plain(explain_criteria(chapter, arm)).splitlines() if line.startswith("| ")]
+    return [row.split(" | ")[-1].removesuffix(" |") for row in rows[2:]]
 
 
 def plain(parts: list[str]) -> str:
@@ -66,6 +76,27 @@ def test_what_a_wide_interval_says_is_that_the_second_part_is_open():
 def test_interim_results_do_not_judge_the_second_part():
     words = plain(explain_steps(open_simulated("ratio", -0.3, 1.0, blocks=6)))
     assert "is judged when all encoders are done" in words and "speak against" not in words
+
+
+def test_criteria_are_met_where_the_data_speak_against_the_hypothesis():
+    kept = statuses(open_simulated("ratio", -2.0, 2.0))
+    assert kept == ["not met", "not met: within ±1", "in the laboratory not met", "not met", "not met"]
+    changed = statuses(open_simulated("ratio", 2.0, -0.5, rate=-1.0))
+    assert changed[0] == "**met**" and changed[1].startswith("**met**: the ratio counts together with the rate")
+    assert changed[2] == "in the laboratory **met**"
+
+
+def test_control_that_explains_a_small_slope_is_said_to_say_little():
+    chapter, arm = open_simulated("ratio", 0.0, 0.0), open_simulated("ratio-real", -0.3, 1.0)
+    words = plain(explain_criteria(chapter, arm))
+    assert statuses(chapter, arm)[3:] == ["**met**: within ±1"] * 2 and "no more than the small slope does" in words
+    assert "on real languages it is +0.7" in words and "90 % interval, which excludes zero" in words
+    assert "no more than" not in plain(explain_criteria(open_simulated("ratio", -2.0, 2.0), None))
+
+
+def test_criteria_wait_for_all_encoders():
+    words = plain(explain_criteria(open_simulated("ratio", -0.3, 1.0, blocks=6), None))
+    assert words == "What came is shown here when all encoders are done."
 
 
 def test_baseline_that_loses_with_more_steps_is_called_over_trained():
