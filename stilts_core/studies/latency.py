@@ -1,6 +1,12 @@
-"""Q4: whether intermediate training changes the latency of inference, judged from measured blocks."""
+"""Q4: whether intermediate training changes the latency of inference, judged from measured blocks.
 
-from dataclasses import dataclass
+Times are compared by their ratio. Tests, margins and standard deviations are on the scale of 100 log(ratio), as
+registered; values and intervals are shown in percent of the control's time, 100 (ratio - 1).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,11 +19,18 @@ from stilts_core.studies.results import StudyTable
 
 CONDITION = ["factor:batch", "factor:length"]
 PRIMARY, ALPHA = "processor_seconds", 0.05
+SCALE = (
+    "Values are percent of the control's time. The logarithm of the ratio of both times is averaged over conditions "
+    "and blocks; the mean and both ends of its interval are transformed back to percent. The test, its margin, SD and "
+    "the detectable margin are on the scale of 100 times the logarithm, where +2 is +2.02 % and −2 is −1.98 %."
+)
+
+Estimate = TypeVar("Estimate", Effect, Finding)
 
 
 @dataclass(frozen=True)
 class LatencyGate:
-    """Whether the measurement can be trusted, in percent of processor time.
+    """Whether the measurement can be trusted, in percent of processor time (see `to_percent`).
 
     `again`: the control against itself must be equivalent within the margin (A/A). `positive`: one layer more must
     be detected.
@@ -62,25 +75,33 @@ def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = N
             "measure on an idle machine, or in more blocks"
         )
     contrasts = protocol.contrasts
-    effects = [_evaluate(contrast, percent_differences(table, contrast)) for contrast in contrasts]
-    return judge_effects(contrasts, effects, [None] * len(contrasts), standing, unit="block", unit_of_value="%")
+    effects = [_evaluate(contrast, log_differences(table, contrast)) for contrast in contrasts]
+    return [replace(finding, notes=(SCALE,)) for finding in judge_times(contrasts, effects, standing)]
+
+
+def judge_times(
+    contrasts: Sequence[Contrast], effects: Sequence[Effect], standing: Standing | None = None
+) -> list[Finding]:
+    """Return findings in percent from effects of `log_differences`, on whose scale they are judged."""
+    every = [None] * len(contrasts)
+    return [*map(to_percent, judge_effects(contrasts, effects, every, standing, unit="block", unit_of_value="%"))]
 
 
 def check_gate(table: StudyTable, protocol: Protocol) -> LatencyGate:
     """Return the checks that come before any finding. Raises StudyError if one of their arms was not measured."""
     plan, control = _plan(protocol), protocol.primary.control
     base = protocol.primary.model_copy(update={"metric": PRIMARY, "control": control, "levels": {}})
-    again = percent_differences(table, base.model_copy(update={"treatment": plan.again}))
-    positive = percent_differences(table, base.model_copy(update={"treatment": plan.positive_control}))
+    again = log_differences(table, base.model_copy(update={"treatment": plan.again}))
+    positive = log_differences(table, base.model_copy(update={"treatment": plan.positive_control}))
     return LatencyGate(
-        compare_equivalence(again, np.zeros_like(again), plan.margin, ALPHA),
-        compare_means(positive, "greater"),
+        to_percent(compare_equivalence(again, np.zeros_like(again), plan.margin, ALPHA)),
+        to_percent(compare_means(positive, "greater")),
         plan.margin,
     )
 
 
-def percent_differences(table: StudyTable, contrast: Contrast) -> np.ndarray:
-    """Return the difference of every block in percent, (blocks,): 100 log(treatment / control), over all conditions.
+def log_differences(table: StudyTable, contrast: Contrast) -> np.ndarray:
+    """Return the difference of every block, (blocks,): the mean of 100 log(treatment / control) over its conditions.
 
     Raises StudyError if an arm was not measured, or not in every block.
     """
@@ -97,6 +118,15 @@ def percent_differences(table: StudyTable, contrast: Contrast) -> np.ndarray:
     if not values[0].index.equals(values[1].index) or any(value.isna().any(axis=None) for value in values):
         raise StudyError(f"{contrast.treatment} and {contrast.control} have different blocks: measure complete blocks")
     return 100 * (values[0] - values[1]).mean(axis=1).to_numpy(float)
+
+
+def to_percent(estimate: Estimate) -> Estimate:
+    """Return an estimate of `log_differences` with its value and its interval in percent: 100 (exp(x / 100) - 1).
+
+    Its p value and its standard deviation stay those of the logarithms.
+    """
+    value, low, high = (100 * float(np.expm1(bound / 100)) for bound in (estimate.value, estimate.low, estimate.high))
+    return replace(estimate, value=value, low=low, high=high)
 
 
 def summarise(table: StudyTable) -> list[LatencySummary]:

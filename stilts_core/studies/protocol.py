@@ -123,8 +123,9 @@ class Costs(_Part):
 class LatencyPlan(_Part):
     """How latency is measured: complete blocks, one fresh process an arm and block, each of at least `seconds`.
 
-    `margin` is that of the equivalence test in percent. `positive_control` and `again` name the two arms that every
-    block adds: one layer more, and the control a second time (A/A).
+    `margin` is that of the equivalence test of A/A, in 100 times the logarithm of a ratio of times, which is nearly
+    percent. `positive_control` and `again` name the two arms that every block adds: one layer more, and the control a
+    second time (A/A).
     """
 
     blocks: Annotated[int, Field(ge=4)]

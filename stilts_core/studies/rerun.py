@@ -16,7 +16,7 @@ from stilts_core.studies.differences import Pairs, pair_runs
 from stilts_core.studies.findings import Finding, evaluate, judge_effects
 from stilts_core.studies.groups import in_group, language_distances
 from stilts_core.studies.inference import Effect, compare_equivalence, compare_means, describe_p
-from stilts_core.studies.latency import LatencyGate, check_gate, percent_differences
+from stilts_core.studies.latency import LatencyGate, check_gate, judge_times, log_differences, to_percent
 from stilts_core.studies.power import Direction
 from stilts_core.studies.protocol import Protocol, read_protocol
 from stilts_core.studies.ratio import cell_effects
@@ -152,14 +152,14 @@ def _of_latency(protocol: Protocol, table: StudyTable) -> PrimaryDifferences:
     primary, plan = protocol.primary, protocol.latency
     arms = [*protocol.arms, *((plan.again, plan.positive_control) if plan else ())]
     differences = {
-        arm: percent_differences(table, primary.model_copy(update={"treatment": arm}))
+        arm: log_differences(table, primary.model_copy(update={"treatment": arm}))
         for arm in arms
         if arm != primary.control
     }
     tested = differences[primary.treatment]
     effect = compare_equivalence(tested, np.zeros_like(tested), primary.sesoi, primary.alpha)
-    (finding,) = judge_effects([primary], [effect], [None], None, unit="block", unit_of_value="%")
-    parts = {arm: compare_means(values) for arm, values in differences.items()}
+    (finding,) = judge_times([primary], [effect])
+    parts = {arm: to_percent(compare_means(values)) for arm, values in differences.items()}
     return PrimaryDifferences(finding, "arm", parts, gate=check_gate(table, protocol))
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from study_fixture import rejection_bounds
 
 from stilts_core.encoders.encoder import read_encoder
 from stilts_core.errors import StudyError
 from stilts_core.studies.inference import compare_equivalence
-from stilts_core.studies.latency import analyse, check_gate, percent_differences, summarise
+from stilts_core.studies.latency import analyse, check_gate, log_differences, summarise
 from stilts_core.studies.latency_blocks import block_orders, measure_blocks, run_process
 from stilts_core.studies.latency_process import LatencyRequest, add_layer, measure
 from stilts_core.studies.power import power_of_equivalence
@@ -29,7 +30,7 @@ SD = 2.0  # percent, of the difference of two processes in one block
 
 
 class Machine:
-    """A simulated machine: log-normal times, slower blocks, arms that cost `percent` more."""
+    """A simulated machine: log-normal times, slower blocks, arms whose logarithm is `percent` / 100 higher."""
 
     def __init__(self, seed=0, sd=SD, layer=11.0, **percent):
         self.rng, self.sd, self.layer, self.percent = np.random.default_rng(seed), sd, layer, percent
@@ -124,7 +125,31 @@ def test_conditions_are_averaged_within_blocks():
     machine = Machine(logic=3.0, sd=0.0)
     table = table_of(machine, protocol)
     assert len(machine.requests) == BLOCKS * 6 * len(FULL.latency.batch_sizes)
-    assert percent_differences(table, protocol.primary) == pytest.approx(np.full(BLOCKS, 3.0))
+    assert log_differences(table, protocol.primary) == pytest.approx(np.full(BLOCKS, 3.0))
+
+
+def test_values_and_intervals_are_percent_of_the_controls_time():
+    quarter = 100 * np.log(1.25)
+    exact = table_of(Machine(sd=0.0, layer=quarter, logic=-quarter))
+    assert check_gate(exact, PROTOCOL).positive.value == pytest.approx(25.0)
+    assert analyse(exact, PROTOCOL)[0].value == pytest.approx(-20.0)  # 1 / 1.25
+    table = table_of(Machine(layer=quarter))
+    times = table.frame[table.frame["metric"] == "processor_seconds"].set_index(["seed", "arm"])["score"].unstack()
+    for estimate, arm, coverage in (
+        (check_gate(table, PROTOCOL).positive, "one-layer-more", 0.95),
+        (analyse(table, PROTOCOL)[0], "logic", 0.9),
+    ):
+        logs = np.log(times[arm] / times["direct"])
+        bounds = stats.t.interval(coverage, BLOCKS - 1, logs.mean(), stats.sem(logs))
+        expected = [100 * (np.exp(bound) - 1) for bound in (logs.mean(), *bounds)]
+        assert [estimate.value, estimate.low, estimate.high] == pytest.approx(expected)
+
+
+def test_equivalence_is_judged_on_the_scale_of_logarithms():
+    below = analyse(table_of(Machine(sd=0.0, logic=-2.01)), PROTOCOL)[0]  # in percent it lies within the margin
+    assert below.value == pytest.approx(-1.99, abs=0.001) and below.verdict == "not supported"
+    within = analyse(table_of(Machine(sd=0.0, logic=1.99)), PROTOCOL)[0]  # in percent it lies beyond the margin
+    assert within.value == pytest.approx(2.01, abs=0.001) and within.verdict == "supported"
 
 
 def test_incomplete_blocks_and_missing_arms_are_refused():

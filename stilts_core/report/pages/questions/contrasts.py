@@ -134,8 +134,12 @@ def list_notes(chapter: Chapter) -> list[str]:
         noted["Too few pairs are left after the protocol's exclusions, so there is no result."] = [
             contrast.name for contrast in chapter.untested
         ]
-    return ["\n".join(f"- {markdown_text('; '.join(names))}: {markdown_text(note)}" for note, names in noted.items())
-            ] if noted else []  # fmt: skip
+    every = [contrast.name for contrast in chapter.protocol.contrasts]
+    lines = [
+        f"- {'All contrasts' if names == every else markdown_text('; '.join(names))}: {markdown_text(note)}"
+        for note, names in noted.items()
+    ]
+    return ["\n".join(lines)] if lines else []
 
 
 def _estimates(chapter: Chapter) -> list[str]:

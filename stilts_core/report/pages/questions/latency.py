@@ -10,7 +10,7 @@ from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
 from stilts_core.report.pages.questions.wording import estimate, p_words
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.studies.inference import Effect, compare_equivalence
-from stilts_core.studies.latency import PRIMARY, check_gate, percent_differences, summarise
+from stilts_core.studies.latency import PRIMARY, check_gate, log_differences, summarise, to_percent
 from stilts_core.studies.protocol import LatencyPlan
 
 
@@ -37,7 +37,8 @@ def caption(chapter: Chapter) -> str:
     """How to read the figure."""
     return (
         "Mean difference over blocks and conditions, with the 90 % interval that a test of equivalence at level .05 "
-        "uses (95 % for one layer more). The two last rows are the gate: the control measured twice must be equivalent "
+        "uses (95 % for one layer more). Differences are means of logarithms of ratios of times, transformed back to "
+        "percent. The two last rows are the gate: the control measured twice must be equivalent "
         "to itself, and one layer more must be detected."
     )
 
@@ -66,7 +67,8 @@ def explain_gate(chapter: Chapter) -> list[str]:
         "### Can the measurement be trusted?",
         f"{verdict} {plan.blocks} randomised complete blocks in each condition: every block has every arm once, in a "
         f"random order, each in a fresh process of at least {plan.seconds:g} s on {plan.threads} pinned "
-        f"thread{'s' * (plan.threads != 1)}, with the same inputs. SD is that of the difference within a block, in %.",
+        f"thread{'s' * (plan.threads != 1)}, with the same inputs. SD is that of the difference within a block, as 100 "
+        "times the logarithm of the ratio of times, which is nearly percent.",
         markdown_table(["check", "must be", "difference", "p", "SD"], rows),
     ]
 
@@ -96,10 +98,10 @@ def explain_times(chapter: Chapter) -> list[str]:
 
 
 def _difference(chapter: Chapter, arm: str) -> Effect:
-    """The difference of an arm to the control in percent."""
+    """The difference of an arm to the control in percent, with the 90 % interval."""
     contrast = chapter.protocol.primary.model_copy(update={"treatment": arm, "metric": PRIMARY, "levels": {}})
-    differences = percent_differences(chapter.require_table(), contrast)
-    return compare_equivalence(differences, 0 * differences, _plan(chapter).margin)
+    differences = log_differences(chapter.require_table(), contrast)
+    return to_percent(compare_equivalence(differences, 0 * differences, _plan(chapter).margin))
 
 
 def _plan(chapter: Chapter) -> LatencyPlan:
