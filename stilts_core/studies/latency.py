@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from stilts_core.errors import StudyError
-from stilts_core.studies.findings import Finding, judge_effects
+from stilts_core.studies.findings import Finding, Verdict, decide, judge_effects
 from stilts_core.studies.inference import Effect, compare_equivalence, compare_means, describe_p
 from stilts_core.studies.protocol import Contrast, LatencyPlan, Protocol
 from stilts_core.studies.registration import Standing
@@ -44,6 +44,19 @@ class LatencyGate:
     def passed(self) -> bool:
         """Whether both checks passed."""
         return self.again.p < ALPHA and self.positive.p < ALPHA
+
+
+@dataclass(frozen=True)
+class BatchComparison:
+    """The primary contrast in percent, and the gate, at one batch size alone; neither is corrected.
+
+    `verdict` is that of the contrast. It is "cannot tell" where the gate does not pass.
+    """
+
+    batch: int
+    effect: Effect
+    gate: LatencyGate
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -87,12 +100,15 @@ def judge_times(
     return [*map(to_percent, judge_effects(contrasts, effects, every, standing, unit="block", unit_of_value="%"))]
 
 
-def check_gate(table: StudyTable, protocol: Protocol) -> LatencyGate:
-    """Return the checks that come before any finding. Raises StudyError if one of their arms was not measured."""
+def check_gate(table: StudyTable, protocol: Protocol, batch: int | None = None) -> LatencyGate:
+    """Return the checks that come before any finding, over all batch sizes or at one.
+
+    Raises StudyError if one of their arms was not measured.
+    """
     plan, control = _plan(protocol), protocol.primary.control
     base = protocol.primary.model_copy(update={"metric": PRIMARY, "control": control, "levels": {}})
-    again = log_differences(table, base.model_copy(update={"treatment": plan.again}))
-    positive = log_differences(table, base.model_copy(update={"treatment": plan.positive_control}))
+    again = log_differences(table, base.model_copy(update={"treatment": plan.again}), batch)
+    positive = log_differences(table, base.model_copy(update={"treatment": plan.positive_control}), batch)
     return LatencyGate(
         to_percent(compare_equivalence(again, np.zeros_like(again), plan.margin, ALPHA)),
         to_percent(compare_means(positive, "greater")),
@@ -100,12 +116,28 @@ def check_gate(table: StudyTable, protocol: Protocol) -> LatencyGate:
     )
 
 
-def log_differences(table: StudyTable, contrast: Contrast) -> np.ndarray:
+def compare_batches(table: StudyTable, protocol: Protocol) -> list[BatchComparison]:
+    """Return the primary contrast and the gate at every measured batch size alone, the smallest first.
+
+    The registered contrast and gate average over batch sizes, so this is exploratory.
+    """
+    contrast, found = protocol.primary, []
+    for batch in sorted(map(int, table.frame["factor:batch"].unique())):
+        effect, gate = _evaluate(contrast, log_differences(table, contrast, batch)), check_gate(table, protocol, batch)
+        verdict = decide(contrast, effect, effect.p) if gate.passed else "cannot tell"
+        found.append(BatchComparison(batch, to_percent(effect), gate, verdict))
+    return found
+
+
+def log_differences(table: StudyTable, contrast: Contrast, batch: int | None = None) -> np.ndarray:
     """Return the difference of every block, (blocks,): the mean of 100 log(treatment / control) over its conditions.
 
-    Raises StudyError if an arm was not measured, or not in every block.
+    With `batch` only conditions of this batch size count. Raises StudyError if an arm was not measured, or not in every
+    block.
     """
     frame = table.frame[table.frame["metric"] == contrast.metric]
+    if batch is not None:
+        frame = frame[frame["factor:batch"] == str(batch)]
     values = []
     for arm in (contrast.treatment, contrast.control):
         rows = frame[frame["arm"] == arm]

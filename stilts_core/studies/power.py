@@ -55,6 +55,14 @@ def detectable_margin(sd: float, n: int, alpha: float, power: float = POWER) -> 
     return detectable_effect(sd, n, alpha, "greater", (1 + power) / 2)
 
 
+def replicates_for_equivalence(margin: float, sd: float, alpha: float) -> int:
+    """Return how many replicates show equivalence within ±`margin` with power POWER for no effect."""
+    n = 2
+    while power_of_equivalence(margin, sd, n, alpha) < POWER:
+        n += 1
+    return n
+
+
 def overlap_factor(n: int) -> float:
     """Return the factor for the standard deviation of results of leave-one-out over `n` replicates.
 

@@ -12,7 +12,7 @@ from study_fixture import rejection_bounds
 from stilts_core.encoders.encoder import read_encoder
 from stilts_core.errors import StudyError
 from stilts_core.studies.inference import compare_equivalence
-from stilts_core.studies.latency import analyse, check_gate, log_differences, summarise
+from stilts_core.studies.latency import analyse, check_gate, compare_batches, log_differences, summarise
 from stilts_core.studies.latency_blocks import block_orders, measure_blocks, run_process
 from stilts_core.studies.latency_process import LatencyRequest, add_layer, measure
 from stilts_core.studies.power import power_of_equivalence
@@ -30,17 +30,22 @@ SD = 2.0  # percent, of the difference of two processes in one block
 
 
 class Machine:
-    """A simulated machine: log-normal times, slower blocks, arms whose logarithm is `percent` / 100 higher."""
+    """A simulated machine: log-normal times, slower blocks, arms whose logarithm is `percent` / 100 higher.
 
-    def __init__(self, seed=0, sd=SD, layer=11.0, **percent):
+    `sd_of_batch` has the spread at single batch sizes.
+    """
+
+    def __init__(self, seed=0, sd=SD, layer=11.0, sd_of_batch=(), **percent):
         self.rng, self.sd, self.layer, self.percent = np.random.default_rng(seed), sd, layer, percent
+        self.sd_of_batch = dict(sd_of_batch)
         self.requests: list[LatencyRequest] = []
 
     def __call__(self, request: LatencyRequest) -> dict[str, float]:
         self.requests.append(request)
         shared = np.random.default_rng(request.seed).normal(0, 10)  # all arms of a block share the block's load
+        sd = self.sd_of_batch.get(request.batch, self.sd)
         cost = self.percent.get(request.arm.replace("-", "_"), 0.0) + self.layer * request.extra_layer
-        time = np.exp((shared + cost + self.rng.normal(0, self.sd / np.sqrt(2))) / 100)
+        time = np.exp((shared + cost + self.rng.normal(0, sd / np.sqrt(2))) / 100)
         rates = {"inputs_per_second": 1 / time, "subwords_per_second": 64 / time}
         return {
             "processor_seconds": time,
@@ -150,6 +155,27 @@ def test_equivalence_is_judged_on_the_scale_of_logarithms():
     assert below.value == pytest.approx(-1.99, abs=0.001) and below.verdict == "not supported"
     within = analyse(table_of(Machine(sd=0.0, logic=1.99)), PROTOCOL)[0]  # in percent it lies beyond the margin
     assert within.value == pytest.approx(2.01, abs=0.001) and within.verdict == "supported"
+
+
+def test_noise_at_one_batch_size_leaves_that_size_open_although_the_gate_passes_over_all():
+    protocol = make_protocol(FULL.model_dump(), "full")
+    table = table_of(Machine(sd_of_batch={1: 12.5, 32: 1.0}, sd=None), protocol)
+    assert check_gate(table, protocol).passed
+    latency, throughput = compare_batches(table, protocol)
+    assert (latency.batch, throughput.batch) == (1, 32)
+    assert not latency.gate.passed and latency.verdict == "cannot tell"
+    assert throughput.gate.passed and throughput.verdict == "supported"
+    assert latency.effect.high - latency.effect.low > 3 * (throughput.effect.high - throughput.effect.low)
+
+
+def test_difference_at_one_batch_size_is_found_there_alone():
+    protocol = make_protocol(FULL.model_dump(), "full")
+    table = table_of(Machine(), protocol)
+    slower = (table.frame["arm"] == "logic") & (table.frame["factor:batch"] == "32")
+    frame = table.frame.assign(score=table.frame["score"] * np.where(slower, 1.1, 1.0))
+    latency, throughput = compare_batches(StudyTable(frame, table.provenance), protocol)
+    assert latency.verdict == "supported" and throughput.verdict == "not supported"
+    assert latency.effect.value == pytest.approx(0, abs=1) and throughput.effect.value == pytest.approx(10, abs=1)
 
 
 def test_incomplete_blocks_and_missing_arms_are_refused():

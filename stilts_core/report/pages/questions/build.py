@@ -87,6 +87,7 @@ def _answer(chapter: Chapter, own: ChapterParts, writer: PageWriter) -> str:
         *explain_size(chapter, contrast, finding),
         *_other_languages(chapter, contrast),
         *_figure(chapter, own, writer),
+        *(own.qualify(chapter) if own.qualify else ()),
         *explain_beside(chapter, own.beside),
         *compare_with_published(chapter, own.published),
     ]

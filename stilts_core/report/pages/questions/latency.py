@@ -5,6 +5,7 @@ from stilts_core.report.escape import code_span
 from stilts_core.report.figures.questions.intervals import IntervalRow, draw_intervals
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.controls import Control
+from stilts_core.report.pages.questions.latency_batches import answer_batches, explain_batches, qualify_gate
 from stilts_core.report.pages.questions.names import arm_label, list_words
 from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
 from stilts_core.report.pages.questions.wording import estimate, p_words
@@ -62,7 +63,11 @@ def explain_gate(chapter: Chapter) -> list[str]:
             f"{gate.positive.sd:.2f}",
         ],
     ]
-    verdict = "The gate is passed." if gate.passed else "**The gate is not passed: no finding of this study counts.**"
+    verdict = (
+        f"The gate is passed. {qualify_gate(chapter)}".strip()
+        if gate.passed
+        else "**The gate is not passed: no finding of this study counts.**"
+    )
     return [
         "### Can the measurement be trusted?",
         f"{verdict} {plan.blocks} randomised complete blocks in each condition: every block has every arm once, in a "
@@ -126,6 +131,7 @@ PARTS = ChapterParts(
     },
     draw=draw,
     caption=caption,
-    mechanism=(explain_gate, explain_times),
-    real=(explain_gate, explain_times),
+    mechanism=(explain_gate, explain_batches, explain_times),
+    real=(explain_gate, explain_batches, explain_times),
+    qualify=answer_batches,
 )

@@ -30,9 +30,10 @@ class ChapterParts:
     `mechanism` returns the parts of one section as MyST, beginning with its heading; it raises StudyError where results
     do not suffice. `real` are those that the arm on real languages has, too. `beside` names the contrasts that the
     question asks for in so many words, besides the primary one, and `asked` the one that asks the question as it
-    stands, where the primary one asks something else first, such as whether a placebo does the same. `criteria` says,
-    from the chapter and its real arm, what came of the criteria that the page lists under "What would change our mind".
-    `published` has what other work reports, by the name of the contrast that asks the same here.
+    stands, where the primary one asks something else first, such as whether a placebo does the same. `qualify` returns
+    what the answer needs beside it, as parts in MyST. `criteria` says, from the chapter and its real arm, what came of
+    the criteria that the page lists under "What would change our mind". `published` has what other work reports, by the
+    name of the contrast that asks the same here.
     """
 
     short: str
@@ -43,6 +44,7 @@ class ChapterParts:
     mechanism: tuple[Callable[[Chapter], list[str]], ...]
     real: tuple[Callable[[Chapter], list[str]], ...] = ()
     beside: tuple[str, ...] = ()
+    qualify: Callable[[Chapter], list[str]] | None = None
     criteria: Callable[[Chapter, Chapter | None], list[str]] | None = None
     published: Mapping[str, Published] = field(default_factory=dict)
     asked: str = ""
