@@ -89,7 +89,8 @@ def analyse(table: StudyTable, protocol: Protocol, standing: Standing | None = N
         )
     contrasts = protocol.contrasts
     effects = [_evaluate(contrast, log_differences(table, contrast)) for contrast in contrasts]
-    return [replace(finding, notes=(SCALE,)) for finding in judge_times(contrasts, effects, standing)]
+    notes = (SCALE, _describe_blocks(table))
+    return [replace(finding, notes=notes) for finding in judge_times(contrasts, effects, standing)]
 
 
 def judge_times(
@@ -177,6 +178,16 @@ def _evaluate(contrast: Contrast, differences: np.ndarray) -> Effect:
     if contrast.test == "equivalence":
         return compare_equivalence(differences, np.zeros_like(differences), contrast.sesoi, contrast.alpha)
     return compare_means(differences, contrast.direction, contrast.alpha)
+
+
+def _describe_blocks(table: StudyTable) -> str:
+    """Of how many trained checkpoints the blocks are repetitions, as a sentence."""
+    encoders, blocks = table.frame["encoder"].nunique(), table.frame["seed"].nunique()
+    checkpoints = "one trained checkpoint" if encoders == 1 else f"{encoders} trained checkpoints"
+    return (
+        f"The {blocks} blocks repeat the measurement of {checkpoints} of each arm. So intervals hold for these "
+        "weights, and say nothing about other weights, such as those of another seed."
+    )
 
 
 def _plan(protocol: Protocol) -> LatencyPlan:

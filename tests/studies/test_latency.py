@@ -178,6 +178,15 @@ def test_difference_at_one_batch_size_is_found_there_alone():
     assert latency.effect.value == pytest.approx(0, abs=1) and throughput.effect.value == pytest.approx(10, abs=1)
 
 
+@pytest.mark.parametrize(("encoders", "words"), [(1, "one trained checkpoint of"), (3, "3 trained checkpoints of")])
+def test_findings_say_of_how_many_checkpoints_their_blocks_are_repetitions(encoders, words):
+    content = PROTOCOL.model_dump() | {"encoders": PROTOCOL.encoders[:encoders]}
+    protocol = make_protocol(content, "few")
+    for finding in analyse(table_of(Machine(), protocol), protocol):
+        assert finding.n == BLOCKS
+        assert any(f"{BLOCKS} blocks repeat the measurement of {words} each arm" in note for note in finding.notes)
+
+
 def test_incomplete_blocks_and_missing_arms_are_refused():
     table = table_of(Machine())
     frame = table.frame

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
-from question_fixture import keep_table, write_protocols
+from question_fixture import ENCODERS, invent_table, keep_table, write_protocols, write_real_arm
 
 from stilts_core.report.pages.questions.chapter import open_chapter
-from stilts_core.report.pages.questions.latency import explain_gate
+from stilts_core.report.pages.questions.contrasts import list_notes
+from stilts_core.report.pages.questions.latency import PARTS, explain_gate
 from stilts_core.report.pages.questions.latency_batches import answer_batches, explain_batches, qualify_gate
+from stilts_core.report.pages.questions.real_arm import build_real_arm
+from stilts_core.studies.protocol import read_protocol
 from stilts_core.studies.results import StudyTable, kept_table, write_table
 
 OPEN, WITHIN = "is open", "leaves processor time unchanged within ±2 %"
@@ -87,3 +90,18 @@ def test_study_of_one_batch_size_says_what_it_leaves_out(tmp_path, protocols):
         words = plain(build(chapter))
         assert "Only batches of 8 inputs were measured" in words and "says nothing about a single input" in words
     assert qualify_gate(chapter) == ""
+
+
+def test_chapter_and_real_arm_say_of_how_many_checkpoints_their_blocks_are_repetitions(tmp_path, protocols):
+    chapter = chapter_of(tmp_path, protocols)
+    assert f"repeat the measurement of {ENCODERS} trained checkpoints of each arm" in plain(list_notes(chapter))
+    path = write_real_arm(protocols, "latency")
+    text = path.read_text().replace("batch_sizes = [1, 32]", "batch_sizes = [8]")
+    lone = [line if not line.startswith("encoders = ") else 'encoders = ["lab-wide-0"]' for line in text.splitlines()]
+    path.write_text("\n".join(lone))
+    table = invent_table(read_protocol(path))
+    write_table(kept_table("latency-real", tmp_path), table)
+    page = plain([build_real_arm(chapter, open_chapter("latency-real", tmp_path, protocols), PARTS.real)])
+    blocks = table.frame["seed"].nunique()
+    assert f"- All contrasts: The {blocks} blocks repeat the measurement of one trained checkpoint of each arm" in page
+    assert "Only batches of 8 inputs were measured" in page
