@@ -167,11 +167,18 @@ def _claim(chapter: Chapter, words: _Words, contrast: Contrast, finding: Finding
             "cannot tell": f"whether {subject} leaves {measured} unchanged within ±{limit}{against} is open",
         }[finding.verdict]
     tested = {"greater": "raise", "less": "lower", "two-sided": "change"}[contrast.direction]
+    if finding.verdict == "not supported" and _is_opposite(contrast, finding):
+        return f"{subject} does not {tested} {measured}{against}, but {verb} it"
     return {
         "supported": f"{subject} {verb} {measured}{against}",
         "not supported": f"{subject} does not {tested} {measured} by {limit} or more{against}",
         "cannot tell": f"whether {subject} {tested}s {measured}{against} is open",
     }[finding.verdict]
+
+
+def _is_opposite(contrast: Contrast, finding: Finding) -> bool:
+    """Whether the whole interval lies on the other side of zero than the hypothesis."""
+    return finding.high < 0 if contrast.direction == "greater" else finding.low > 0 and contrast.direction == "less"
 
 
 def _claim_between_measures(words: _Words, contrast: Contrast, finding: Finding, limit: str) -> str:

@@ -79,8 +79,17 @@ def test_supported_difference_has_the_sign_of_its_value(test, value, verb):
 )
 def test_difference_that_is_not_supported_excludes_the_smallest_effect_of_interest_only(direction, words):
     assert f"{words} the score on UD part-of-speech tagging in far languages by 0.5 points or more" in sentence(
-        direction=direction, verdict="not supported"
+        direction=direction, verdict="not supported", value=0.1, low=-0.1, high=0.3
     )
+
+
+def test_effect_opposite_to_the_hypothesis_is_named():
+    found = {"verdict": "not supported", "value": -1.5, "low": -2.0, "high": -1.0}
+    words = sentence(direction="greater", **found)
+    assert "does not raise the score" in words and ", but lowers it: −1.50 points" in words
+    assert "but" not in sentence(direction="greater", **(found | {"high": 0.1}))
+    assert "but" not in sentence(direction="two-sided", **found)
+    assert ", but raises it" in sentence(direction="less", verdict="not supported")
 
 
 @pytest.mark.parametrize("test", ["difference", "slope", "equivalence", "flat-slope"])
