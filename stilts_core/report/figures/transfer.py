@@ -91,7 +91,7 @@ def factor_finding(factor: str, slopes: Sequence[Slope] | None) -> str:
 
 
 def draw_pretraining_losses(losses: Mapping[str, float], title: str) -> str:
-    """Draw each language's MLM loss on held-out text against the size of its pretraining text."""
+    """Draw each language's MLM loss on fresh text against the size of its pretraining text."""
     codes, values = list(losses), [float(loss) for loss in losses.values()]
     with styled_figure(4.4, WIDE) as figure:
         axes = figure.add_subplot()

@@ -4,7 +4,7 @@ from stilts_core.report.escape import markdown_text
 from stilts_core.report.pages.questions.absence import summarise_absence
 from stilts_core.report.pages.questions.answers import FIGURE as ANSWERS_FIGURE
 from stilts_core.report.pages.questions.answers import answers_title
-from stilts_core.report.pages.questions.beside import answer_as_asked
+from stilts_core.report.pages.questions.beside import second_answer
 from stilts_core.report.pages.questions.build import CLAIMS, QUESTIONS, Chapters
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.parts import ChapterParts
@@ -36,7 +36,7 @@ def build_abstract(chapters: Chapters, grid: Chapter, claims: str) -> str:
 def _answer(chapter: Chapter, arm: Chapter | None, parts: ChapterParts) -> str:
     """The answer of a chapter and of its real arm, or how far their studies are.
 
-    Where the primary contrast is not the question as it stands, what that has as its answer follows.
+    The answer of the second contrast follows, if there is one.
     """
     link = f"[{markdown_text(parts.short)}](questions/{chapter.name}.md)"
     finding = chapter.primary
@@ -46,7 +46,7 @@ def _answer(chapter: Chapter, arm: Chapter | None, parts: ChapterParts) -> str:
     else:
         laboratory = f"{markdown_text(summarise_absence(chapter))}."
     answers = f"- {link}: {laboratory}{_answer_of_real_arm(chapter, arm)}"
-    return " ".join(filter(None, [answers, answer_as_asked(parts.asked, chapter, arm)]))
+    return " ".join(filter(None, [answers, second_answer(parts.second, chapter, arm)]))
 
 
 def _answer_of_real_arm(chapter: Chapter, arm: Chapter | None) -> str:

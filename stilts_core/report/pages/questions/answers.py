@@ -6,7 +6,7 @@ from stilts_core.report.escape import markdown_text
 from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedInterval, draw_intervals
 from stilts_core.report.page_writer import PageWriter
 from stilts_core.report.pages.questions.absence import summarise_absence
-from stilts_core.report.pages.questions.beside import answer_as_asked
+from stilts_core.report.pages.questions.beside import second_answer
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.names import list_words
 from stilts_core.report.pages.questions.parts import ChapterParts
@@ -35,8 +35,8 @@ def build_answers(
     for name, chapter in chapters.items():
         question = f"[{markdown_text(shorts[name])}](questions/{name}.md)<br>{markdown_text(chapter.protocol.question)}"
         arm = real.get(name)
-        asked = parts[name].asked
-        cells = [_cell(entry, asked) if entry else NOT_ASKED for entry in (chapter, arm)]
+        second = parts[name].second
+        cells = [_cell(entry, second) if entry else NOT_ASKED for entry in (chapter, arm)]
         rows.append([question, *cells, _agreement(chapter, arm)])
     studies = [entry for name, chapter in chapters.items() for entry in (chapter, real.get(name)) if entry]
     path = writer.write_csv("questions/answers", CSV_COLUMNS, [*map(_csv_row, studies)])
@@ -44,14 +44,14 @@ def build_answers(
     return "\n\n".join([table, *_figure(chapters, real, shorts, writer), *_cost(studies)]) + "\n"
 
 
-def _cell(chapter: Chapter, asked: str) -> str:
+def _cell(chapter: Chapter, second: tuple[str, str]) -> str:
     """The answer of a study, with its verdict and its status in a second line; a study without one has less.
 
-    The answer of the contrast `asked` follows, if there is one.
+    The answer of the second contrast follows, if there is one.
     """
     sentence, _, *judgement = _words(chapter)  # the sentence has the value
     known = ", ".join(word for word in judgement if word != ABSENT)
-    lines = [markdown_text(sentence), f"*{known}*" if known else "", answer_as_asked(asked, chapter)]
+    lines = [markdown_text(sentence), f"*{known}*" if known else "", second_answer(second, chapter)]
     return "<br>".join(filter(None, lines))
 
 

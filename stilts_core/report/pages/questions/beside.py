@@ -25,11 +25,12 @@ def explain_beside(chapter: Chapter, names: Sequence[str]) -> list[str]:
             "\n".join(lines)]  # fmt: skip
 
 
-def answer_as_asked(name: str, chapter: Chapter, arm: Chapter | None = None) -> str:
-    """The finding of the contrast that asks the question as it stands, and that of the real arm after it, as MyST.
+def second_answer(second: tuple[str, str], chapter: Chapter, arm: Chapter | None = None) -> str:
+    """The finding of the second contrast of a question (see `ChapterParts`), then that of the real arm, as MyST.
 
-    Empty if no study has such a contrast.
+    Empty if no study has this contrast.
     """
+    lead, name = second
     studies = [study for study in (chapter, arm) if study]
     found = [(study, pair) for study in studies for pair in study.pairs if pair[0].name == name]
     if not found:
@@ -37,7 +38,7 @@ def answer_as_asked(name: str, chapter: Chapter, arm: Chapter | None = None) -> 
     (first, (contrast, finding)), *others = found
     sentence = answer(first, contrast, finding)
     repeated = [repeat_answer(study, finding) for study, (_, finding) in others]
-    return markdown_text(" ".join([f"As asked: {sentence[0].lower()}{sentence[1:]}", *repeated]))
+    return markdown_text(" ".join([f"{lead}: {sentence[0].lower()}{sentence[1:]}", *repeated]))
 
 
 def compare_with_published(chapter: Chapter, published: Mapping[str, Published]) -> list[str]:

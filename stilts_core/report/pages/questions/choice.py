@@ -8,7 +8,7 @@ from stilts_core.report.figures.questions.intervals import IntervalRow, draw_int
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.controls import Control
 from stilts_core.report.pages.questions.names import arm_label, group_words, list_words
-from stilts_core.report.pages.questions.parts import ChapterParts, to_interval
+from stilts_core.report.pages.questions.parts import AS_ASKED, ChapterParts, to_interval
 from stilts_core.report.pages.questions.wording import estimate
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.numbers import NO_BREAK, signed, with_minus_signs
@@ -263,5 +263,5 @@ PARTS = ChapterParts(
     mechanism=(explain_gate, explain_rules, explain_same_choices, explain_map),
     real=(explain_gate, explain_same_choices),
     beside=("typology against the choice on English, POS", "size is no worse than typology, POS"),
-    asked="typology against the choice on English, POS",
+    second=(AS_ASKED, "typology against the choice on English, POS"),
 )

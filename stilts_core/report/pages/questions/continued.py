@@ -10,7 +10,7 @@ from stilts_core.report.figures.questions.intervals import IntervalRow, PlottedI
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.controls import Control
 from stilts_core.report.pages.questions.names import arm_label, group_words, list_words, phase_words
-from stilts_core.report.pages.questions.parts import ChapterParts, Published, to_interval
+from stilts_core.report.pages.questions.parts import AS_ASKED, ChapterParts, Published, to_interval
 from stilts_core.report.pages.questions.wording import estimate, p_words
 from stilts_core.report.tables.html import markdown_table
 from stilts_core.report.tables.titles import short_title
@@ -306,7 +306,7 @@ PARTS = ChapterParts(
     ),
     real=(explain_forgetting, explain_task),
     beside=("text of unseen languages helps PAN-X there", "text against labels"),
-    asked="text against labels",
+    second=(AS_ASKED, "text against labels"),
     published={
         name: EBRAHIMI
         for name in ("text of unseen languages helps POS there", "text of unseen languages helps PAN-X there")

@@ -9,6 +9,9 @@ from stilts_core.report.pages.questions.controls import Controls
 from stilts_core.studies.findings import Finding
 from stilts_core.studies.inference import Effect
 
+# Introduces the contrast that is the question itself, where the primary one asks something before it.
+AS_ASKED = "As asked"
+
 
 @dataclass(frozen=True)
 class Published:
@@ -29,9 +32,9 @@ class ChapterParts:
     `draw` makes the main figure from a chapter and a title, as SVG; `caption` says how to read it. Each function of
     `mechanism` returns the parts of one section as MyST, beginning with its heading; it raises StudyError where results
     do not suffice. `real` are those that the arm on real languages has, too. `beside` names the contrasts that the
-    question asks for in so many words, besides the primary one, and `asked` the one that asks the question as it
-    stands, where the primary one asks something else first, such as whether a placebo does the same. `qualify` returns
-    what the answer needs beside it, as parts in MyST. `criteria` says, from the chapter and its real arm, what came of
+    question asks for in so many words, besides the primary one. `second` is the one of them without which the primary
+    one misleads, after the words that introduce it: a reader of the short pages needs both. `qualify` returns what the
+    answer needs beside it, as parts in MyST. `criteria` says, from the chapter and its real arm, what came of
     the criteria that the page lists under "What would change our mind". `published` has what other work reports, by the
     name of the contrast that asks the same here.
     """
@@ -47,7 +50,7 @@ class ChapterParts:
     qualify: Callable[[Chapter], list[str]] | None = None
     criteria: Callable[[Chapter, Chapter | None], list[str]] | None = None
     published: Mapping[str, Published] = field(default_factory=dict)
-    asked: str = ""
+    second: tuple[str, str] = ("", "")
 
 
 def to_interval(effect: Effect | Finding) -> PlottedInterval:

@@ -93,6 +93,7 @@ PARTS = ChapterParts(
     real=(explain_steps, explain_baseline, explain_cells),
     criteria=explain_criteria,
     beside=("slope at the higher learning rate",),
+    second=("Whether the ratio alone decides", "the ratio alone: no slope on size at a fixed ratio"),
     published={
         "joint against sequential training": Published(
             "Weller et al. {cite}`weller2022when` report that joint training beats the sequence where the target is "

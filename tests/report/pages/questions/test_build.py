@@ -28,6 +28,7 @@ from stilts_core.report.pages.questions.build import QUESTIONS, write_chapters
 from stilts_core.report.pages.questions.chapter import open_chapter
 from stilts_core.report.pages.questions.controls import Control, _with_zero
 from stilts_core.report.pages.questions.names import arm_words, explain_groups, measure_words, phase_words
+from stilts_core.report.pages.questions.parts import AS_ASKED
 from stilts_core.report.pages.questions.protocol import _replicates
 from stilts_core.report.pages.questions.rerun import computing_seconds
 from stilts_core.report.tables.numbers import signed
@@ -102,7 +103,7 @@ def test_complete_studies_are_confirmatory_and_show_all_sections(full):
         assert (folder / "generated" / "questions" / f"{name}.svg").is_file()
         assert "There is no" not in pages[f"{name}/answer"]
     assert pages["answers"].count(" | Not asked yet. |") == len(NAMES) == pages["answers"].count(", confirmatory*")
-    asked = [parts for parts in QUESTIONS.values() if parts.asked]
+    asked = [parts for parts in QUESTIONS.values() if parts.second[0] == AS_ASKED]
     assert pages["answers"].count(", confirmatory*<br>As asked: in the laboratory, ") == len(asked) == 2
 
 
