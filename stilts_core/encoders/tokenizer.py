@@ -34,8 +34,8 @@ class EncoderTokenizer:
     `fingerprint` is the file's SHA-256, with the names of the special tokens where they are unusual.
 
     The cache folder stores these facts. The file itself is loaded when the first text is encoded, so a run whose
-    features are cached as well does not load it. Raises EncoderError if the file is damaged or special tokens are
-    missing.
+    features are cached as well does not load it. Raises EncoderError if the file is damaged, or special tokens are
+    missing or not added to texts.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,6 +60,13 @@ class EncoderTokenizer:
                 "encoder was trained from"
             )
         self.single_overhead, self.pair_overhead = _count_specials(self._single), _count_specials(self._pair)
+        for inputs, overhead in (("one text", self.single_overhead), ("two texts", self.pair_overhead)):
+            if not overhead:
+                raise EncoderError(
+                    f"{path} adds no special tokens to {inputs}, which its post_processor must do; copy tokenizer.json "
+                    "from the model that the encoder was trained from, or add a TemplateProcessing with the library "
+                    "tokenizers"
+                )
         first, ids, _ = self._single[0]
         self.text_start = len(ids) if first is None else 0
 

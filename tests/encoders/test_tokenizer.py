@@ -112,6 +112,21 @@ def test_tokenizer_that_knows_no_word_is_an_error(tmp_path):
         EncoderTokenizer(tmp_path / "tokenizer.json")
 
 
+@pytest.mark.parametrize(("pair", "inputs"), [(None, "one text"), ("$A $B", "two texts")])
+def test_tokenizer_that_adds_no_special_tokens_is_an_error_every_time(tiny_bert, tmp_path, pair, inputs):
+    backend = Tokenizer.from_file(str(tiny_bert / "tokenizer.json"))
+    if pair:
+        added = [("[CLS]", 2), ("[SEP]", 3)]
+        backend.post_processor = processors.TemplateProcessing(single="[CLS] $A", pair=pair, special_tokens=added)
+    content = json.loads(backend.to_str())
+    if not pair:
+        content["post_processor"] = None
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    for _ in range(2):  # the second time from the cache
+        with pytest.raises(EncoderError, match=rf"tokenizer\.json adds no special tokens to {inputs}.*copy"):
+            EncoderTokenizer(tmp_path / "tokenizer.json")
+
+
 def test_tokenizer_without_special_tokens_is_an_error_every_time(tmp_path):
     Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]")).save(str(tmp_path / "tokenizer.json"))
     for _ in range(2):
