@@ -6,7 +6,8 @@ A type is the `model_type` of a `config.json`.
 from pathlib import Path
 from typing import Any
 
-from stilts_core.errors import EncoderError
+from stilts_core.encoders.files import CONFIG
+from stilts_core.errors import EncoderError, shown
 
 # Types with a fast path: batches without padding, and hand-written layers on a CPU. They are built alike.
 FAST_TYPES = {"bert": "BertModel", "roberta": "RobertaModel", "xlm-roberta": "XLMRobertaModel"}
@@ -20,8 +21,14 @@ def check_type(folder: Path, config: dict[str, Any]) -> str:
     """Return the type of the encoder in `folder`, whose `config.json` holds `config`.
 
     Raises EncoderError for a type that transformers does not have, or whose code comes with its files; for a decoder,
-    for an encoder-decoder, and for a type without a masked-LM head, which is none for text.
+    for an encoder-decoder, and for a type without a masked-LM head, which is none for text; and for quantised weights.
     """
+    if config.get("quantization_config"):
+        raise EncoderError(
+            f"{folder / CONFIG} has a quantization_config ({shown(config['quantization_config'])}): quantised weights "
+            "are neither read nor trained here. Use the checkpoint before quantisation, or write it with transformers: "
+            "model.dequantize(), then save_pretrained"
+        )
     kind = config["model_type"]
     known = kind in FAST_TYPES or kind in TESTED_TYPES
     if known and not (config.get("is_decoder") or config.get("is_encoder_decoder")):

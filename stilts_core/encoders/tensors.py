@@ -44,12 +44,12 @@ def _modern_name(name: str) -> str:
 
 
 def read_tensor(path: Path, name: str) -> "torch.Tensor":
-    """Read one tensor of a safetensors file, as a copy in fp32."""
+    """Read one tensor of a safetensors file, as a copy in fp32. Raises EncoderError if it holds no real numbers."""
     import torch
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:
-        return file.get_tensor(name).to(torch.float32, copy=True)
+        return _require_floating(path, name, file.get_tensor(name)).to(torch.float32, copy=True)
 
 
 def read_tensors(
@@ -112,11 +112,28 @@ def require_finite(tensors: "dict[str, torch.Tensor]", locations: Locations) -> 
 
 
 def map_tensors(folder: Path, locations: Locations) -> "dict[str, torch.Tensor]":
-    """Read tensors in fp32. Tensors stored in fp32 are mapped: read at their first use, and never written back."""
+    """Read tensors in fp32. Tensors stored in fp32 are mapped: read at their first use, and never written back.
+
+    Raises EncoderError for a damaged file, and for weights that are not real numbers, such as those of a quantised
+    model.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
         files = {path: safe_open(path, "pt") for path, _ in locations.values()}
-        return {name: files[path].get_tensor(stored_name).float() for name, (path, stored_name) in locations.items()}
+        return {
+            name: _require_floating(path, stored, files[path].get_tensor(stored)).float()
+            for name, (path, stored) in locations.items()
+        }
     except SafetensorError as error:
         raise EncoderError(f"the weights in {folder} are damaged ({error}); download them again") from error
+
+
+def _require_floating(path: Path, name: str, tensor: "torch.Tensor") -> "torch.Tensor":
+    """Return a tensor of real numbers, or of the indices that old versions stored (`position_ids`)."""
+    if not tensor.is_floating_point() and not name.endswith("_ids"):
+        raise EncoderError(
+            f"{path}: tensor {name} holds {str(tensor.dtype).removeprefix('torch.')} and not real numbers, as in a "
+            "quantised model, whose scale is not read. Use the checkpoint before quantisation, in fp32, fp16 or bf16"
+        )
+    return tensor

@@ -152,6 +152,43 @@ def test_broken_config_is_an_error(folder, content, message):
         load_model(folder)
 
 
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.uint8])
+def test_quantised_weights_are_refused_with_their_name(folder, dtype):
+    tensors = load_file(folder / "model.safetensors")
+    name = next(name for name in tensors if "layer.1.output.dense.weight" in name)
+    save_file(tensors | {name: tensors[name].to(dtype)}, folder / "model.safetensors", metadata={"format": "pt"})
+    message = rf"model\.safetensors: tensor {name} holds {str(dtype)[6:]} and not real numbers.*before quantisation"
+    for _ in range(2):
+        with pytest.raises(EncoderError, match=message):
+            load_model(folder)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_every_floating_precision_are_accepted(folder, dtype):
+    expected, tensors = weights(folder), load_file(folder / "model.safetensors")
+    rounded = {name: tensor.to(dtype) for name, tensor in tensors.items()}
+    save_file(rounded, folder / "model.safetensors", metadata={"format": "pt"})
+    for name, tensor in weights(folder).items():
+        assert tensor.dtype == torch.float32
+        torch.testing.assert_close(tensor, expected[name], rtol=0.02, atol=1e-3)
+
+
+def test_indices_of_positions_that_old_versions_stored_are_accepted(tiny_encoder, tmp_path):
+    folder = shutil.copytree(tiny_encoder("electra"), tmp_path / "encoder")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["electra.embeddings.position_ids"] = torch.arange(128)[None]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    load_model(folder)
+
+
+def test_config_of_quantised_weights_is_refused(folder):
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    quantised = config | {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}
+    (folder / "config.json").write_text(json.dumps(quantised), encoding="utf-8")
+    with pytest.raises(EncoderError, match=r"config\.json has a quantization_config .*bitsandbytes.*dequantize"):
+        load_model(folder)
+
+
 def test_tokenizer_with_more_ids_than_embeddings_is_an_error_at_loading(folder):
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.add_tokens(["a token that was added without an embedding"])
