@@ -24,24 +24,33 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import; the tokenize
     from stilts_core.encoders.padded import PaddedStates
 
 
-def read_encoder(folder: Path, name: str | None = None, *, dropout: float | None = None) -> "Encoder":
+def read_encoder(
+    folder: Path, name: str | None = None, *, dropout: float | None = None, precision: str = "fp32"
+) -> "Encoder":
     """Load the encoder in a Hugging Face folder in fp32; `dropout` replaces the encoder's own dropout.
 
-    `name` is the encoder's name in records (default: the folder). Raises EncoderError as `load_model` does, and for a
-    tokenizer with ids that have no embedding.
+    `name` is the encoder's name in records (default: the folder), and `precision` that of the forward passes to come,
+    for which untested types are tried. Raises EncoderError as `load_model` does, and for a tokenizer with ids that have
+    no embedding.
     """
     encoder = Encoder(load_model(folder, dropout), name or str(folder), folder, dropout)
     if not encoder.fast and encoder.kind not in TESTED_TYPES:
         from stilts_core.encoders.padded import check_states
 
-        check_states(encoder.model, encoder.kind, encoder.first_position, encoder.tokenizer.pad)
-    if (folder / "tokenizer.json").exists() and encoder.tokenizer.id_count > encoder.vocabulary_size:
-        raise EncoderError(
-            f"{folder / 'tokenizer.json'} has ids up to {encoder.tokenizer.id_count - 1}, but the encoder has "
-            f"{encoder.vocabulary_size} embeddings; use the tokenizer of this encoder, or resize its embeddings with "
-            "transformers and train them"
-        )
+        check_states(encoder.model, encoder.kind, encoder.first_position, encoder.tokenizer.pad, precision)
+    if (folder / "tokenizer.json").exists():
+        _compare_vocabulary(encoder)
     return encoder
+
+
+def _compare_vocabulary(encoder: "Encoder") -> None:
+    """Raise EncoderError if ids of the tokenizer have no embedding."""
+    ids, rows, path = encoder.tokenizer.id_count, encoder.vocabulary_size, encoder.folder / "tokenizer.json"
+    if ids > rows:
+        raise EncoderError(
+            f"{path} has ids up to {ids - 1}, but the encoder has {rows} embeddings; use the tokenizer of this "
+            "encoder, or resize its embeddings with transformers and train them"
+        )
 
 
 class Encoder:

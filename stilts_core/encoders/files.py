@@ -5,16 +5,23 @@ Every fault is an EncoderError that names the file. Only small reads are needed 
 
 import hashlib
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
 
-from stilts_core.errors import EncoderError
+from stilts_core.errors import EncoderError, shown
 from stilts_core.storage.cache import checksum
 
 CONFIG, INDEX = "config.json", "model.safetensors.index.json"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 LFS_POINTER = b"version https://git-lfs"
+# Values of config.json that transformers accepts in every range: (names, lowest, highest).
+RANGES = (
+    (("num_hidden_layers", "num_attention_heads", "max_position_embeddings", "vocab_size"), 1, math.inf),
+    (("pad_token_id",), 0, math.inf),
+    (("layer_norm_eps", "norm_eps"), 1e-30, 1.0),
+)
 
 
 def require_content(path: Path) -> Path:
@@ -128,3 +135,19 @@ def explain_config(folder: Path, kind: str, error: Exception) -> EncoderError:
         f"{folder / CONFIG} does not describe a {kind} encoder ({type(error).__name__}: {reason}); download it again, "
         "or write it with save_pretrained"
     )
+
+
+def require_ranges(folder: Path, config: Any) -> None:
+    """Raise EncoderError for a number in `config.json` with which no encoder can compute.
+
+    `config` is transformers' configuration, which has usual names for the sizes of all types.
+    """
+    for names, lowest, highest in RANGES:
+        for name in names:
+            value = getattr(config, name, None)
+            if isinstance(value, int | float) and not lowest <= value <= highest:
+                least = f"{lowest} or more" if highest == math.inf else "above 0, such as 1e-12 or 1e-05"
+                raise EncoderError(
+                    f"{folder / CONFIG} has {name} {shown(value)}; it must be {least}. Download it again, or write it "
+                    "with save_pretrained"
+                )

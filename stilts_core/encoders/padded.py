@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from stilts_core.encoders.architectures import CHOICES
-from stilts_core.encoders.files import explain_config
+from stilts_core.encoders.files import explain_config, require_ranges
 from stilts_core.encoders.tensors import locate_tensors, map_tensors, require_exact, require_finite
 from stilts_core.errors import EncoderError
 
@@ -51,6 +51,7 @@ def load_padded_model(folder: Path, kind: str, dropout: float | None = None) -> 
     require_finite(tensors, locations)
     try:
         config = transformers.AutoConfig.from_pretrained(folder)
+        require_ranges(folder, config)
         config.dtype = torch.float32
         if getattr(config, "use_lang_emb", False):
             config.use_lang_emb = False
@@ -66,6 +67,8 @@ def load_padded_model(folder: Path, kind: str, dropout: float | None = None) -> 
                 ignore_mismatched_sizes=True,  # they are an error of ours, with the others
                 **more,
             )
+    except EncoderError:
+        raise
     except Exception as error:  # transformers raises errors of many classes for values that it cannot use
         raise explain_config(folder, kind, error) from error
     require_exact(
@@ -165,15 +168,24 @@ def describe_losses(name: str, folder: Path) -> list[str]:
 
 
 @torch.inference_mode()
-def check_states(model: "PreTrainedModel", kind: str, first_position: int, padding: int) -> None:
+def check_states(
+    model: "PreTrainedModel", kind: str, first_position: int, padding: int, precision: str = "fp32"
+) -> None:
     """Raise EncoderError if an untested type does not give one hidden state a layer, or depends on padding.
 
-    `padding` is the id of the padding token. Types with a masked-LM head include some whose attention has no mask.
+    The same holds if it cannot compute in a run's `precision`, or if its vocabulary cannot be trimmed. `padding` is the
+    id of the padding token. Types with a masked-LM head include some whose attention has no mask.
     """
     ids = torch.arange(8).remainder(model.config.vocab_size)[None]
     states = PaddedStates(model, first_position)
     padded = torch.cat([ids, torch.full((1, 5), padding)], 1)
     mask = torch.arange(13)[None] < 8
+    embeddings = type(model.get_input_embeddings())
+    if embeddings is not nn.Embedding:  # I-BERT's are quantised: `Encoder.trim_vocabulary` would write ordinary ones
+        raise EncoderError(
+            f"encoders of type {kind!r} have word embeddings of their own ({embeddings.__name__}), and a run could not "
+            f"trim its vocabulary; {CHOICES}"
+        )
     try:
         alone = list(states.iterate(ids, torch.ones_like(ids, dtype=torch.bool), None, None))
         beside = list(states.iterate(padded, mask, None, None))
@@ -188,3 +200,13 @@ def check_states(model: "PreTrainedModel", kind: str, first_position: int, paddi
     for one, other in zip(alone, beside, strict=True):
         if one.shape[1] != 8 or (one - other[:, :8]).abs().max() > TOLERANCE * one.abs().max():
             raise EncoderError(f"hidden states of encoders of type {kind!r} depend on padding; {CHOICES}")
+    if precision == "bf16":
+        try:  # on the CPU, where a model is loaded
+            with torch.autocast("cpu", torch.bfloat16):
+                list(states.iterate(padded, mask, None, None))
+        except Exception as error:  # as DeBERTa's, whose mask is the lowest number of fp32
+            reason = " ".join(str(error).split())
+            raise EncoderError(
+                f"encoders of type {kind!r} cannot compute in bf16 ({type(error).__name__}: {reason}); use --precision "
+                f"fp32, or {CHOICES}"
+            ) from error

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from stilts_core.encoders.architectures import FAST_TYPES, check_type
-from stilts_core.encoders.files import explain_config, find_weight_files, read_config
+from stilts_core.encoders.files import explain_config, find_weight_files, read_config, require_ranges
 from stilts_core.encoders.tensors import read_tensors
+from stilts_core.errors import EncoderError
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import
     from transformers import BertConfig, BertModel, PreTrainedModel
@@ -41,11 +42,14 @@ def _load_fast(folder: Path, kind: str, dropout: float | None) -> "BertModel":
     model_class = import_model_class(kind)
     try:
         config = cast("type[BertConfig]", model_class.config_class).from_pretrained(folder)
+        require_ranges(folder, config)
         config.dtype = torch.float32
         if dropout is not None:
             config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
         with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
             model = model_class(config, add_pooling_layer=False)
+    except EncoderError:
+        raise
     except Exception as error:  # transformers raises errors of many classes for values that it cannot use
         raise explain_config(folder, kind, error) from error
     tensors = read_tensors(folder, kind, model.state_dict(), f"{model_class.base_model_prefix}.", UNUSED_TENSORS)

@@ -74,9 +74,12 @@ def load_tokenizer(name: str) -> EncoderTokenizer:
     return read_tokenizer(resolve_encoder(name))
 
 
-def load_encoder(name: str, *, dropout: float | None = None) -> Encoder:
-    """Load an encoder in fp32; `dropout` replaces its own. Raises EncoderError as `load_model` does."""
-    return read_encoder(resolve_encoder(name), name, dropout=dropout)
+def load_encoder(name: str, *, dropout: float | None = None, precision: str = "fp32") -> Encoder:
+    """Load an encoder in fp32; `dropout` replaces its own. Raises EncoderError as `read_encoder` does.
+
+    `precision` is that of the forward passes to come, for which untested types are tried.
+    """
+    return read_encoder(resolve_encoder(name), name, dropout=dropout, precision=precision)
 
 
 class EncoderLimits(NamedTuple):

@@ -291,7 +291,8 @@ def _save_model(folder: Path, encoder: Encoder, head: Head, unused_scale: float)
 def _load_checked_encoder(config: ResolvedConfig) -> Encoder:
     """The encoder of a run. Raises ConfigError, before data are read, where the configuration does not fit it."""
     check_encoder(config)  # before a laboratory encoder is pretrained
-    encoder = load_encoder(config.encoder, dropout=config.dropout)
+    precision = Compute.from_config(config).precision
+    encoder = load_encoder(config.encoder, dropout=config.dropout, precision=precision)
     check_encoder(config, encoder)
     return encoder
 

@@ -7,12 +7,14 @@ import torch
 from tiny_encoders import BERT_SIZES, MODELS, write_tiny_encoder
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
+from stilts_core.config import RunConfig
 from stilts_core.encoders.architectures import FAST_TYPES, TESTED_TYPES, check_type
 from stilts_core.encoders.encoder import Encoder, read_encoder
 from stilts_core.encoders.packed import PackedStates
 from stilts_core.encoders.weights import load_model
 from stilts_core.errors import EncoderError
 from stilts_core.runs.encoders import load_encoder
+from stilts_core.runs.pipeline import _load_checked_encoder
 
 SENTENCES = ["The river rose in the night and the old bridge was gone.", "Who built the bridge over the river?"] * 20
 REMEDY = "hoose an encoder of type bert, roberta, xlm-roberta, modernbert"
@@ -67,6 +69,26 @@ def test_untested_type_is_tried_and_refused_if_its_states_depend_on_padding(monk
     monkeypatch.setitem(MODELS, "fnet", ("FNetForMaskedLM", BERT_SIZES))  # Fourier transforms have no mask
     with pytest.raises(EncoderError, match=f"of type 'fnet' depend on padding; c{REMEDY}"):
         load_encoder(str(write_tiny_encoder("fnet", tmp_path / "fnet", SENTENCES)))
+
+
+DEBERTA = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "type_vocab_size": 0}
+
+
+def test_untested_type_is_refused_in_a_precision_in_which_it_cannot_compute(monkeypatch, tmp_path):
+    monkeypatch.setitem(MODELS, "deberta", ("DebertaForMaskedLM", BERT_SIZES | DEBERTA))
+    name = str(write_tiny_encoder("deberta", tmp_path / "deberta", SENTENCES))
+    assert load_encoder(name).layers == 3
+    with pytest.raises(EncoderError, match=f"'deberta' cannot compute in bf16 .*use --precision fp32, or c{REMEDY}"):
+        load_encoder(name, precision="bf16")
+    config = RunConfig(encoder=name, target="xnli", intermediate="none", precision="bf16")
+    with pytest.raises(EncoderError, match="cannot compute in bf16"):
+        _load_checked_encoder(config.resolved())
+
+
+def test_untested_type_is_refused_if_its_vocabulary_cannot_be_trimmed(monkeypatch, tmp_path):
+    monkeypatch.setitem(MODELS, "ibert", ("IBertForMaskedLM", BERT_SIZES))
+    with pytest.raises(EncoderError, match=rf"'ibert' have word embeddings of their own \(QuantEmbedding\).*{REMEDY}"):
+        load_encoder(str(write_tiny_encoder("ibert", tmp_path / "ibert", SENTENCES)))
 
 
 def test_untested_type_works_if_its_states_do_not_depend_on_padding(monkeypatch, tmp_path):

@@ -152,6 +152,33 @@ def test_broken_config_is_an_error(folder, content, message):
         load_model(folder)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "least"),
+    [
+        ("num_attention_heads", -2, "1 or more"),
+        ("num_hidden_layers", -1, "1 or more"),
+        ("max_position_embeddings", -1, "1 or more"),
+        ("pad_token_id", -5, "0 or more"),
+        ("layer_norm_eps", -1.0, "above 0, such as 1e-12"),
+        ("layer_norm_eps", 0.0, "above 0, such as 1e-12"),
+        ("layer_norm_eps", 1e6, "above 0, such as 1e-12"),
+    ],
+)
+def test_number_in_config_outside_its_range_is_an_error(folder, field, value, least):
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {field: value}), encoding="utf-8")
+    with pytest.raises(EncoderError, match=rf"config\.json has {field} {value}; it must be {least}.*save_pretrained"):
+        load_model(folder)
+
+
+def test_ranges_hold_for_types_that_transformers_computes(tiny_encoder, tmp_path):
+    folder = shutil.copytree(tiny_encoder("modernbert"), tmp_path / "encoder")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"norm_eps": -1.0}), encoding="utf-8")
+    with pytest.raises(EncoderError, match=r"config\.json has norm_eps -1\.0; it must be above 0"):
+        load_model(folder)
+
+
 @pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.uint8])
 def test_quantised_weights_are_refused_with_their_name(folder, dtype):
     tensors = load_file(folder / "model.safetensors")
