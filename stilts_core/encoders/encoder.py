@@ -24,6 +24,11 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import; the tokenize
     from stilts_core.encoders.padded import PaddedStates
 
 
+# A tokenizer with fewer ids than this share of the embeddings, and with at least this many fewer, is perhaps another
+# encoder's. Embeddings without an id are usual: some encoders round their number up to a multiple of 64 or 128.
+FEWEST_IDS, MOST_SPARE = 0.9, 128
+
+
 def read_encoder(
     folder: Path, name: str | None = None, *, dropout: float | None = None, precision: str = "fp32"
 ) -> "Encoder":
@@ -44,12 +49,17 @@ def read_encoder(
 
 
 def _compare_vocabulary(encoder: "Encoder") -> None:
-    """Raise EncoderError if ids of the tokenizer have no embedding."""
+    """Raise EncoderError if ids of the tokenizer have no embedding; note it if many embeddings have no id."""
     ids, rows, path = encoder.tokenizer.id_count, encoder.vocabulary_size, encoder.folder / "tokenizer.json"
     if ids > rows:
         raise EncoderError(
             f"{path} has ids up to {ids - 1}, but the encoder has {rows} embeddings; use the tokenizer of this "
             "encoder, or resize its embeddings with transformers and train them"
+        )
+    if ids < FEWEST_IDS * rows and rows - ids >= MOST_SPARE:
+        encoder.notes.append(
+            f"{encoder.name} has {rows:,} embeddings, but its tokenizer.json only {ids:,} ids: check that it is the "
+            "tokenizer of this encoder. With another one, scores mean nothing."
         )
 
 

@@ -216,6 +216,16 @@ def test_config_of_quantised_weights_is_refused(folder):
         load_model(folder)
 
 
+@pytest.mark.parametrize(("spare", "noted"), [(0, False), (127, False), (200, True)])
+def test_tokenizer_with_far_fewer_ids_than_embeddings_is_noted(folder, spare, noted):
+    model = AutoModelForMaskedLM.from_pretrained(folder)
+    ids = read_encoder(folder).tokenizer.id_count
+    model.resize_token_embeddings(ids + spare)
+    model.save_pretrained(folder)
+    expected = f"mine has {ids + spare} embeddings, but its tokenizer.json only {ids} ids: check"
+    assert any(expected in note for note in read_encoder(folder, "mine").notes) is noted
+
+
 def test_tokenizer_with_more_ids_than_embeddings_is_an_error_at_loading(folder):
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.add_tokens(["a token that was added without an embedding"])
