@@ -73,7 +73,7 @@ class Study:
     def registration(self) -> Registration | None:
         """The registration of the protocol, if there is one."""
         path = registration_path(self.path)
-        return read_registration(path) if path.exists() else None
+        return read_registration(path, self.protocol) if path.exists() else None
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

@@ -111,7 +111,7 @@ def register(protocol: Protocol, path: Path, revision: Revision | None = None) -
     revision = revision or read_revision()
     earlier: tuple[dict[str, Any], ...] = ()
     if path.exists():
-        old = read_registration(path)
+        old = read_registration(path, protocol)
         if old.digest == protocol.digest and (old.clean or not revision.clean):
             return old
         content = _content(old)
@@ -140,10 +140,11 @@ def _content(registration: Registration) -> dict[str, Any]:
     return content
 
 
-def read_registration(path: Path) -> Registration:
+def read_registration(path: Path, protocol: Protocol | None = None) -> Registration:
     """Read a registration with its amendment, NAME.amendment.toml beside it, if that is one of the same protocol.
 
-    Raises RecordError for a damaged file or an unknown schema.
+    Raises RecordError for a damaged file or an unknown schema, and for an amendment with impossible numbers of blocks;
+    how many there are is known with the protocol.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -154,12 +155,13 @@ def read_registration(path: Path) -> Registration:
     if registration.schema != SCHEMA:
         schema = shown(registration.schema)
         raise RecordError(f"{path} has schema {schema}, and this version reads schema {SCHEMA}; restore it from git")
-    amendment = _read_amendment(path.with_suffix(".amendment.toml"))
-    return (
-        replace(registration, amendment=amendment)
-        if amendment and amendment.digest == registration.digest
-        else registration
-    )
+    amended = path.with_suffix(".amendment.toml")
+    amendment = _read_amendment(amended)
+    if amendment is None or amendment.digest != registration.digest:
+        return registration
+    if protocol and amendment.digest == protocol.digest and amendment.blocks > (most := len(protocol.blocks)):
+        raise RecordError(f"{amended}: blocks is {amendment.blocks}; the protocol has {most}, write a number up to it")
+    return replace(registration, amendment=amendment)
 
 
 def _read_amendment(path: Path) -> Amendment | None:
@@ -168,8 +170,15 @@ def _read_amendment(path: Path) -> Amendment | None:
     try:
         amendment = Amendment(**tomllib.loads(path.read_text(encoding="utf-8")))
         datetime.fromisoformat(amendment.time)
+        if wrong := [name for name in ("digest", "reason") if not isinstance(getattr(amendment, name), str)]:
+            raise TypeError(f"{wrong[0]} is {shown(getattr(amendment, wrong[0]))} and not text")
     except (ValueError, TypeError) as error:
         raise RecordError(f"{path} is not a readable amendment ({error}); restore it from git") from error
+    for name, lowest, highest in (("blocks", 1, None), ("seen", 0, amendment.blocks)):
+        value = getattr(amendment, name)
+        if type(value) is not int or value < lowest or (highest is not None and value > highest):
+            bounds = f"{lowest} or more" if highest is None else f"from {lowest} to blocks, {highest}"
+            raise RecordError(f"{path}: {name} is {shown(value)}; write a whole number, {bounds}")
     return amendment
 
 

@@ -184,6 +184,39 @@ def test_new_protocol_drops_the_amendment_of_the_old_one(tmp_path):
     assert required_blocks(changed, again) == tuple(changed.blocks) and "amendment" not in again.earlier[0]
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"blocks": "1"}, "blocks is '1'; write a whole number, 1 or more"),
+        ({"blocks": 1.5}, "blocks is 1.5; write a whole number, 1 or more"),
+        ({"blocks": True}, "blocks is True; write a whole number, 1 or more"),
+        ({"blocks": -1}, "blocks is -1; write a whole number, 1 or more"),
+        ({"blocks": 0}, "blocks is 0; write a whole number, 1 or more"),
+        ({"blocks": 13}, "blocks is 13; the protocol has 12, write a number up to it"),
+        ({"seen": -1}, "seen is -1; write a whole number, from 0 to blocks, 2"),
+        ({"seen": 3}, "seen is 3; write a whole number, from 0 to blocks, 2"),
+        ({"seen": False}, "seen is False; write a whole number, from 0 to blocks, 2"),
+        ({"reason": 3}, r"is not a readable amendment \(reason is 3 and not text\)"),
+    ],
+)
+def test_amendment_with_impossible_numbers_is_an_error_that_names_its_file(tmp_path, values, message):
+    protocol, path = invented(), tmp_path / "r.json"
+    register(protocol, path, CLEAN)
+    amend(path, protocol, **values)
+    with pytest.raises(RecordError, match=rf"r\.amendment\.toml:? {message}"):
+        read_registration(path, protocol)
+    with pytest.raises(RecordError, match=r"r\.amendment\.toml"):
+        register(protocol, path, CLEAN)
+
+
+def test_amendment_to_all_blocks_or_to_one_is_accepted(tmp_path):
+    protocol, path = invented(), tmp_path / "r.json"
+    register(protocol, path, CLEAN)
+    for blocks, seen in ((12, 12), (1, 0)):
+        amend(path, protocol, blocks=blocks, seen=seen)
+        assert required_blocks(protocol, read_registration(path, protocol)) == tuple(protocol.blocks[:blocks])
+
+
 def test_damaged_amendment_is_an_error_that_names_its_file(tmp_path):
     path = tmp_path / "r.json"
     register(invented(), path, CLEAN)
