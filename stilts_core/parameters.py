@@ -120,6 +120,17 @@ def read_value(f: Field, value: Any) -> Any:
         raise ConfigError(f"{f.name} is {shown(value)}; {unfit}") from None
 
 
+def read_count(option: str, value: Any) -> int:
+    """Return `value` as a whole number of 0 or more. Raises ConfigError for anything else, as `read_value` does."""
+    try:
+        number = _read_whole(value)
+        if complaint := NOT_NEGATIVE.complaint(number) or Bounds(most=LARGEST_COUNT).complaint(number):
+            raise _Unfit(complaint)
+    except _Unfit as unfit:
+        raise ConfigError(f"{option} is {shown(value)}; {unfit}") from None
+    return number
+
+
 def read_names(option: str, text: str) -> list[str]:
     """Return the names that `text` joins by commas. Raises ConfigError for an empty name, or one that comes twice."""
     try:

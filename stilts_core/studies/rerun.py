@@ -8,6 +8,7 @@ import numpy as np
 
 from stilts_core.errors import ConfigError, shown
 from stilts_core.notebooks.reader import READER_SIZES
+from stilts_core.parameters import read_count
 from stilts_core.studies.choice import analyse as analyse_choice
 from stilts_core.studies.choice import compare_rules, encoders_or_seeds, tabulate_choices
 from stilts_core.studies.conduct import Study, open_study
@@ -78,7 +79,7 @@ def open_rerun(name: str, changes: str = "", seeds: int = 0, folder: Path | None
     """Return a study at a reader's size, with more changes, which are joined by spaces; with 0 seeds, the usual number.
 
     Rules of exclusion are dropped, because a short phase does not learn its task. Raises ConfigError for an unknown
-    study or change.
+    study or change, and for seeds that are no whole number.
     """
     if name not in READER_SIZES:
         raise ConfigError(f"study is {shown(name)}; choose one of {', '.join(READER_SIZES)}")
@@ -86,7 +87,7 @@ def open_rerun(name: str, changes: str = "", seeds: int = 0, folder: Path | None
     pairs = [change.partition("=") for change in f"{size.changes} {changes}".split()]
     if wrong := [key for key, sign, _ in pairs if not sign]:
         raise ConfigError(f"changes has {shown(wrong[0])}; write NAME=VALUES, such as targets=udpos,panx")
-    study = open_study(name, folder, {key: value for key, _, value in pairs}, seeds or size.seeds)
+    study = open_study(name, folder, {key: value for key, _, value in pairs}, read_count("seeds", seeds) or size.seeds)
     protocol = study.protocol
     plan = protocol.latency and protocol.latency.model_copy(update=dict(size.latency))
     protocol = protocol.model_copy(update={"exclusions": (), "latency": plan})

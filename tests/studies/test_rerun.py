@@ -54,6 +54,10 @@ def test_wrong_names_are_errors():
         open_rerun("ratios")
     with pytest.raises(ConfigError, match="changes has 'targets'; write NAME=VALUES"):
         open_rerun("ratio", "targets")
+    for seeds, message in (("x", "'x'; it must be a whole number"), (1.5, "1.5; it must be"), (-1, "-1; it must be 0")):
+        with pytest.raises(ConfigError, match=f"seeds is {message}"):
+            open_rerun("adversary", seeds=seeds)
+    assert open_rerun("adversary", seeds="2").protocol.seeds == open_rerun("adversary", seeds=2).protocol.seeds
 
 
 def test_parts_are_paired_differences_by_language_with_students_interval():
