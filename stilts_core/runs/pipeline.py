@@ -22,6 +22,7 @@ from stilts_core.runs.encoders import check_encoder, load_encoder
 from stilts_core.runs.evaluation import Evaluation
 from stilts_core.runs.hidden_states import is_centred, pretrained_scores
 from stilts_core.runs.inputs import checkpoint_folder, run_checksums, run_folder
+from stilts_core.runs.kept_model import HEAD, MODEL
 from stilts_core.runs.language_measures import LanguageMeter
 from stilts_core.runs.measures import Retrieval, StateScores
 from stilts_core.runs.phases import IntermediateFacts, IntermediateMaterial, Link, intermediate_encoder, train_phase
@@ -34,7 +35,6 @@ from stilts_core.runs.preparation import (
     task_setting,
 )
 from stilts_core.runs.record import (
-    MODEL,
     SCHEMA,
     Cost,
     DataFacts,
@@ -284,7 +284,7 @@ def _save_model(folder: Path, encoder: Encoder, head: Head, unused_scale: float)
     """Write the fine-tuned encoder as a Hugging Face folder with its full vocabulary, and its head beside it."""
     shutil.rmtree(folder, ignore_errors=True)
     encoder.save(folder, unused_scale)
-    with whole_file(folder / "head.safetensors") as temporary:
+    with whole_file(folder / HEAD) as temporary:
         save_file(head.state_dict(), temporary)
 
 

@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from stilts_core.config import RunConfig
 from stilts_core.errors import RecordError, shown
 from stilts_core.parameters import LINK
+from stilts_core.runs.kept_model import MODEL, is_whole_model
 from stilts_core.runs.measures import Languages, PackedItems, Retrieval
 from stilts_core.runs.record_part import Amount, Bound, Count, Cut, RecordPart, Score, Seconds
 from stilts_core.storage.atomic import write_whole
@@ -24,7 +25,6 @@ from stilts_core.tasks.auxiliaries import rename_replaced
 
 SCHEMA = 1
 RECORD = "record.json"  # the file's name in the folder of a run
-MODEL = "model"  # the folder of the trained encoder there, if it is kept
 # What is used as a name of files, in links and in lists: letters, digits and signs that mean nothing to any of them.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 NAME_RULE = "a letter or digit, then up to 199 letters, digits, or any of _ . + -"
@@ -345,15 +345,17 @@ def _names(record: Record) -> Iterator[tuple[str, str]]:
 def verify_record(folder: Path) -> Record:
     """The record of a finished run, from the run's folder.
 
-    Raises FileNotFoundError if there is none, and RecordError if it cannot be read, belongs to another run, or names a
-    prediction file that does not exist.
+    Raises FileNotFoundError if there is none, and RecordError if it cannot be read, belongs to another run, has no
+    language, or names a prediction file that does not exist.
     """
     path = folder / RECORD
     record = read_record(path)
     if record.run_id != folder.name:
         raise RecordError(f"{path} is the record of another run, {record.run_id}{REMEDY}")
     files = [score.predictions for score in record.scores.values()]
-    files += [blind.predictions for blind in record.unscored.values()]
+    files += [part.predictions for part in record.unscored.values()]
+    if not files:
+        raise RecordError(f"{path} has neither scores nor predictions of any language{REMEDY}")
     if missing := [file for file in files if not (folder / file).is_file()]:
         raise RecordError(f"{path} names {missing[0]}, which does not exist{REMEDY}")
     return record
@@ -362,12 +364,10 @@ def verify_record(folder: Path) -> Record:
 def finished_record(folder: Path, *, with_model: bool = False) -> Record | None:
     """The record in the folder of a run that is finished (see `verify_record`); None if the run has to be done.
 
-    A run of which `keep_checkpoint` asks for the trained encoder is not finished without the folder MODEL.
+    A run of which `keep_checkpoint` asks for the trained encoder is not finished without a whole one in MODEL.
     """
-    if with_model and not (folder / MODEL).is_dir():
-        return None
     try:
-        return verify_record(folder)
+        return verify_record(folder) if not with_model or is_whole_model(folder / MODEL) else None
     except (FileNotFoundError, RecordError):
         return None
 

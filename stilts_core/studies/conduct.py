@@ -12,7 +12,8 @@ from typing import Any
 from stilts_core.config import RunConfig
 from stilts_core.errors import ConfigError, StudyError
 from stilts_core.runs.encoders import is_present
-from stilts_core.runs.record import MODEL, find_records
+from stilts_core.runs.kept_model import MODEL
+from stilts_core.runs.record import find_records
 from stilts_core.studies import choice, latency
 from stilts_core.studies.collection import collect
 from stilts_core.studies.design import Design, DesignCell, change_protocol, expand
