@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from stilts_core.config import RunConfig
+from stilts_core.errors import ConfigError, shown
 from stilts_core.parameters import LARGEST_SEED
 from stilts_core.terminal import config_options
 from stilts_core.workflow.lifeline import follow_lifeline
@@ -351,6 +353,9 @@ def clean(runs_dir: Path, yes: bool) -> None:
     """List what no run needs any more, with sizes: leftovers of killed runs, unused checkpoints, old cache entries."""
     from stilts_core.runs.clean import describe, find_superfluous, remove_superfluous
 
+    given = click.get_current_context().get_parameter_source("runs_dir") is ParameterSource.COMMANDLINE
+    if given and not runs_dir.is_dir():
+        raise ConfigError(f"--runs-dir is {shown(str(runs_dir))}, which is not a folder; name the folder of runs")
     items = find_superfluous(runs_dir)
     click.echo(describe(remove_superfluous(items) if yes else items, removed=yes))
 

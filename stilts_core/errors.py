@@ -11,6 +11,7 @@ _OTHER_FOLDER = "or name another folder (--runs-dir for runs, STILTS_CACHE for t
 _REMEDIES = {
     errno.ENOSPC: f"Free space on the disk, {_OTHER_FOLDER}",
     errno.EDQUOT: f"Free space in your quota, {_OTHER_FOLDER}",
+    errno.EFBIG: f"Raise the limit of the size of files: ulimit -f unlimited, {_OTHER_FOLDER}",
     errno.EACCES: f"Change the permissions, {_OTHER_FOLDER}",
     errno.EPERM: f"Change the owner or the permissions, {_OTHER_FOLDER}",
     errno.EROFS: f"The file system is read-only: mount it for writing, {_OTHER_FOLDER}",
@@ -40,9 +41,13 @@ def shown(value: object) -> str:
 
 
 def suggestion(wrong: str, known: Iterable[str]) -> str:
-    """The known name that is closest to a wrong one, as a part of a sentence; empty if none is close."""
-    similar = get_close_matches(wrong, list(known), n=1)
-    return f" (did you mean {similar[0]!r}?)" if similar else ""
+    """The known name that is closest to a wrong one, as a part of a sentence; empty if none is close.
+
+    Capital letters do not count.
+    """
+    names = {name.lower(): name for name in known}
+    similar = get_close_matches(wrong.lower(), names, n=1)
+    return f" (did you mean {names[similar[0]]!r}?)" if similar else ""
 
 
 class StiltsError(Exception):

@@ -236,7 +236,8 @@ def _checked(f: Field, value: Any) -> Any:
     if complaint:
         raise _Unfit(complaint + " (0 = all)" * ("(0 = all)" in f.metadata["help"]))
     if choices and value not in choices:
-        raise _Unfit(f"choose one of {', '.join(choices)}")
+        empty = ", or leave it out" if "" in choices else ""
+        raise _Unfit(f"choose one of {', '.join(filter(None, choices))}{empty}")
     return value
 
 

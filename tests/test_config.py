@@ -339,6 +339,13 @@ def test_value_that_a_field_cannot_have_is_an_error_that_names_both(field, value
     str(caught.value).encode()  # it can be printed and written
 
 
+def test_message_about_a_wrong_choice_lists_names_only_and_says_if_it_may_be_left_out():
+    with pytest.raises(ConfigError, match=r"^auxiliary is 'foo'; choose one of mlm, .*, or leave it out$"):
+        RunConfig(auxiliary="foo")
+    with pytest.raises(ConfigError, match=r"^precision is 'foo'; choose one of auto, bf16, fp32$"):
+        RunConfig(precision="foo")
+
+
 ANYTHING = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.binary(max_size=4),
     st.lists(st.text(max_size=3), max_size=3), st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),

@@ -33,6 +33,7 @@ def status_of(monkeypatch, error: BaseException) -> int:
 ERRORS = [
     (OSError(errno.ENOSPC, "No space left on device", "runs/a"), 1, ["runs/a", "Free space"]),
     (OSError(errno.EDQUOT, "Disk quota exceeded", "runs/a"), 1, ["runs/a", "quota"]),
+    (OSError(errno.EFBIG, "File too large", "runs/a"), 1, ["runs/a", "ulimit -f", "--runs-dir"]),
     (PermissionError(errno.EACCES, "Permission denied", "runs/a"), 1, ["runs/a", "permissions", "--runs-dir"]),
     (OSError(errno.EROFS, "Read-only file system", "runs/a"), 1, ["runs/a", "STILTS_CACHE"]),
     (OSError(errno.ENAMETOOLONG, "File name too long", "runs/a"), 1, ["runs/a", "shorter"]),

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from record_fixture import synthetic_record
 
 from stilts_core.cli import main
+from stilts_core.errors import ConfigError
 from stilts_core.runs.clean import find_superfluous, remove_superfluous
 from stilts_core.runs.record import write_record
 from stilts_core.storage.leftovers import temporary_folder
@@ -80,3 +81,10 @@ def test_next_temporary_folder_removes_the_one_that_a_killed_process_left(runs, 
     with temporary_folder(str(tmp_path / "temporary")) as first, temporary_folder(str(tmp_path / "temporary")):
         assert os.path.isdir(first) and not (tmp_path / "temporary" / "stilts-killed").exists()
     assert not os.listdir(tmp_path / "temporary")
+
+
+def test_named_folder_of_runs_must_exist_and_the_usual_one_need_not(runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path / "temporary")
+    with pytest.raises(ConfigError, match="--runs-dir is '/nope', which is not a folder; name the folder of runs"):
+        CliRunner().invoke(main, ["clean", "--runs-dir", "/nope"], catch_exceptions=False)
+    assert CliRunner().invoke(main, ["clean"], catch_exceptions=False).exit_code == 0

@@ -94,6 +94,8 @@ def test_recipe_names_its_source():
 def test_unknown_task_is_an_error_that_suggests_the_closest():
     with pytest.raises(ValueError, match=r"no task 'xqad' in the catalogue \(did you mean 'xquad'\?\)"):
         get_task("xqad")
+    with pytest.raises(ValueError, match=r"no task 'XNLI' in the catalogue \(did you mean 'xnli'\?\)"):
+        get_task("XNLI")
 
 
 def test_unknown_language_is_an_error_that_lists_the_known():
