@@ -77,8 +77,9 @@ class TaggingHead(Head):
         return int((batch.token_targets["tag"] != IGNORE).sum())
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """The index of the most probable tag of every sub-word, (sequences, length, 1)."""
-        return self.classifier(self.dropout(hidden)).argmax(-1, keepdim=True)
+        """The index of the most probable tag of every sub-word, (sequences, length, 1); NaN for logits that are NaN."""
+        logits = self.classifier(self.dropout(hidden))
+        return logits.argmax(-1, keepdim=True).where(logits.amax(-1, keepdim=True).isfinite(), torch.nan)
 
     def loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         # Selecting the tagged sub-words would make the host wait for a GPU; the logits of all sub-words cost less.

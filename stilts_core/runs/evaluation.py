@@ -33,7 +33,8 @@ def estimate(
     """The primary metric of a task on the examples of one language; nothing is written."""
     features = cached_features(examples, encoder.tokenizer, setting)
     family = get_family(setting.task)
-    predictions = family.decode(predict(encoder, head, features, compute), features, examples, setting)
+    outputs = predict(encoder, head, features, compute, f"{setting.task.name} in {examples[0].language}")
+    predictions = family.decode(outputs, features, examples, setting)
     score = family.score_predictions(examples, predictions, setting, examples[0].language)
     return bootstrap_metrics(score)[setting.task.metric]
 
@@ -81,15 +82,16 @@ class Evaluation:
         """
         self.blind = frozenset(data.unscored)
         thresholds = {
-            language: tune_threshold(next(self.predictor.stream([columns])), data.tuning[language])
-            for language, columns in features["tuning"].items()
+            language: tune_threshold(outputs, data.tuning[language])
+            for language, outputs in self._predict_tuning_sets(features["tuning"])
         }
         settings = {language: replace(self.setting, threshold=thresholds.get(language)) for language in data.tests}
         if self.setting.task.family == "retrieval" and not self.setting.task.trained_on:
             yield from self._score_every_layer(data.tests, features["tests"], settings)
             return
         order = [(name, code) for code in data.tests for name in ("tests", "repaired") if code in features[name]]
-        stream = self.predictor.stream([features[name][code] for name, code in order])
+        names = [f"{self.setting.task.name} in {code}" for _, code in order]
+        stream = self.predictor.stream([features[name][code] for name, code in order], names=names)
         is_compared = is_centred(self.setting.task, features["tests"].values(), self.predictor.encoder)
         held: dict[str, np.ndarray] = {}
         for language, test in data.tests.items():
@@ -107,6 +109,12 @@ class Evaluation:
             states = self.predictor.encoder.layers + 1
             scorer = StateScorer(self.setting, self.metric, self.scored_state, states, self.states)
             scorer.add_scored_state(data.tests, features["tests"], held, self.blind)
+
+    def _predict_tuning_sets(self, features: dict[str, Features]) -> Iterator[tuple[str, np.ndarray]]:
+        """The outputs for each set that tunes a threshold, by language; one set is in memory at a time."""
+        for language, columns in features.items():
+            name = f"the dev part of {self.setting.task.name} in {language}"
+            yield language, next(self.predictor.stream([columns], names=[name]))
 
     def _score_every_layer(
         self, tests: dict[str, list], features: dict[str, Features], settings: dict[str, TaskSetting]

@@ -112,22 +112,28 @@ def stream_states(
     languages is larger than that, it is computed twice: once for the mean, once for the scores.
     """
     encoder, sets = predictor.encoder, list(features.values())
+    names = _names(features)
     sizes = [4 * encoder.hidden_size * len(columns) for columns in sets]
     weights = _weights(tests)
     is_held = sum(sizes) <= STATE_BYTES
     at_once = max(1, STATE_BYTES // max(1, sum(sizes) if is_held else max(sizes)))
     for start in range(0, encoder.layers + 1, at_once):
         states = range(encoder.layers + 1)[start : start + at_once]
-        outputs: Iterator[np.ndarray] = predictor.stream(sets, states)
+        outputs: Iterator[np.ndarray] = predictor.stream(sets, states, names)
         held = list(outputs) if is_held else None
         parts = (
             np.tensordot(weights[language], one, 1)
             for language, one in zip(features, outputs if held is None else held, strict=True)
         )
         mean = sum(parts, np.zeros(()))
-        again = predictor.stream(sets, states) if held is None else iter(held)
+        again = predictor.stream(sets, states, names) if held is None else iter(held)
         for language, one in zip(features, again, strict=True):
             yield language, states, one, mean
+
+
+def _names(languages: Iterable[str]) -> list[str]:
+    """What an error calls the texts of each language."""
+    return [f"texts in {language}" for language in languages]
 
 
 def is_centred(task: Task, features: Iterable[Features], encoder: Encoder) -> bool:
@@ -174,7 +180,8 @@ def _compute(
     predictor = Predictor(encoder, head, compute)
     scorer = StateScorer(setting, metric, encoder.layers if head.layer is None else head.layer, encoder.layers + 1)
     if setting.task.trained_on:
-        of_scored_state = dict(zip(features, predictor.stream(list(features.values())), strict=True))
+        stream = predictor.stream(list(features.values()), names=_names(features))
+        of_scored_state = dict(zip(features, stream, strict=True))
         scorer.add_scored_state(tests, features, of_scored_state, blind)
         return scorer.scores
     for language, states, outputs, mean in stream_states(predictor, features, tests):

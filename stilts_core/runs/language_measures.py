@@ -80,7 +80,7 @@ class LanguageMeter:
             code: cached_text_features(texts, encoder.tokenizer, MAX_LENGTH) for code, texts in self.texts.items()
         }
         predictor = Predictor(encoder, RetrievalHead(), self.compute)
-        stream = predictor.stream(list(features.values()), self.states)
+        stream = predictor.stream(list(features.values()), self.states, [f"texts in {code}" for code in features])
         outputs = {
             code: rows[np.unique(columns.example, return_index=True)[1]]  # the first sequence of each text
             for (code, columns), rows in zip(features.items(), stream, strict=True)

@@ -90,7 +90,7 @@ def _auxiliary_task(auxiliary: Auxiliary, encoder: Encoder) -> TrainingTask:
 def dev_score(encoder: Encoder, head: Head, task: TaskData, compute: Compute) -> DevScore:
     """The English dev score of a task."""
     family, metric = get_family(task.setting.task), task.setting.task.metric
-    outputs = predict(encoder, head, task.dev, compute)
+    outputs = predict(encoder, head, task.dev, compute, f"the dev part of {task.setting.task.name}")
     predictions = family.decode(outputs, task.dev, task.dev_examples, task.setting)
     score = family.score_predictions(task.dev_examples, predictions, task.setting, "en")
     return DevScore(metric=metric, score=score.metrics[metric], metrics=score.metrics, n=score.n)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from stilts_core.encoders.encoder import Encoder
+from stilts_core.errors import TrainingError
 from stilts_core.families.batches import Batch, collate
 from stilts_core.families.features import Features
 from stilts_core.families.head import Head
@@ -19,9 +20,12 @@ TOKEN_BUDGETS = {"cpu": 2048, "cuda": 16384}
 PASSES = 16  # neighbouring sets share at least so many forward passes, so that the last, unfilled one costs little
 
 
-def predict(encoder: Encoder, head: Head, features: Features, compute: Compute) -> np.ndarray:
-    """The head's outputs for all features, in their order: (sequences, k), or (tokens, k) for a head over sub-words."""
-    (outputs,) = Predictor(encoder, head, compute).stream([features])
+def predict(encoder: Encoder, head: Head, features: Features, compute: Compute, name: str = "texts") -> np.ndarray:
+    """The head's outputs for all features, in their order: (sequences, k), or (tokens, k) for a head over sub-words.
+
+    Raises TrainingError, which says `name`, where one is not finite.
+    """
+    (outputs,) = Predictor(encoder, head, compute).stream([features], names=[name])
     return outputs
 
 
@@ -33,12 +37,15 @@ class Predictor:
         self.flops = 0.0
 
     @torch.inference_mode()
-    def stream(self, sets: Sequence[Features], layers: Sequence[int] = ()) -> Iterator[np.ndarray]:
+    def stream(
+        self, sets: Sequence[Features], layers: Sequence[int] = (), names: Sequence[str] = ()
+    ) -> Iterator[np.ndarray]:
         """Yield the outputs for each of several sets, one set after the other, as `predict` returns them.
 
         With `layers`, the outputs from these hidden states (ascending; for heads over sequences): (sequences, layers,
         k). Neighbouring sets share forward passes, and equal sequences of all sets are predicted once; their outputs
-        stay in memory until the last set that needs them.
+        stay in memory until the last set that needs them. Raises TrainingError where an output is not finite; `names`
+        says what each set is, such as 'xnli in de'.
         """
         torch.nn.Module.to(self.encoder.model, self.compute.device).eval()  # transformers' own `to` is not typed
         self.head.to(self.compute.device).eval()
@@ -63,7 +70,17 @@ class Predictor:
                 in_memory = np.concatenate([in_memory, *chain.from_iterable(shares)])
             first_row[in_memory] = np.cumsum(row_counts[in_memory]) - row_counts[in_memory]
             for number in group:
-                yield outputs[_ranges(first_row[members[number]], row_counts[members[number]])]
+                of_set = outputs[_ranges(first_row[members[number]], row_counts[members[number]])]
+                self._require_finite(of_set, names[number] if names else "texts")
+                yield of_set
+
+    def _require_finite(self, outputs: np.ndarray, name: str) -> None:
+        """Raise TrainingError for an output that is not finite: every comparison with it is false, and yet scored."""
+        if wrong := int((~np.isfinite(outputs)).sum()):
+            raise TrainingError(
+                f"{wrong} of {outputs.size} outputs of encoder {self.encoder.name} for {name} are not finite; lower "
+                "the learning rate if the encoder was trained here, else check its weights and its config.json"
+            )
 
     def _compute(self, features: Features, shares: list[list[np.ndarray]], layers: Sequence[int]) -> np.ndarray:
         """The outputs of several forward passes, one after the other.

@@ -8,6 +8,7 @@ import torch
 from toy import make_examples, make_features, make_setting, make_training_task
 from transformers import AutoModel
 
+from stilts_core.errors import TrainingError
 from stilts_core.families.features import Features
 from stilts_core.families.retrieval import RetrievalHead
 from stilts_core.families.table import get_family
@@ -193,3 +194,21 @@ def test_layers_scored_some_at_a_time_are_scored_as_all_at_once(encoder, tmp_pat
     assert one_by_one.states == at_once.states and one_by_one.scores == at_once.scores
     for language in tests:
         assert at_once.layers[language][2] == at_once.scores[language].score
+
+
+def test_outputs_that_are_not_finite_are_never_scored(encoder):
+    task = make_training_task(encoder, "mnli", 4)
+    predictor = Predictor(encoder, task.head, Compute())
+    with torch.no_grad():
+        task.head.classifier.bias[0] = torch.nan
+    with pytest.raises(TrainingError, match=f"of encoder {encoder.name} for xnli in de are not finite; lower the"):
+        list(predictor.stream([task.features] * 2, names=["xnli in de", "xnli in zh"]))
+
+
+@pytest.mark.parametrize("name", ["mnli", "hellaswag", "udpos", "squad", "lareqa"])
+def test_an_encoder_with_faulty_weights_is_named_by_every_family(encoder, name):
+    task = make_training_task(encoder, name, 4)
+    with torch.no_grad():
+        encoder.model.get_input_embeddings().weight[:] = torch.nan
+    with pytest.raises(TrainingError, match=f"of encoder {encoder.name} for {name} in sw are not finite"):
+        predict(encoder, task.head, task.features, Compute(), f"{name} in sw")
