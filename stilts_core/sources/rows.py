@@ -258,7 +258,7 @@ def tsv(text: str, name: str, columns: Sequence[str] | None = None) -> Iterator[
     """
     body = enumerate(lines(text), start=1)
     if columns is None:
-        columns = next(body, (0, ""))[1].split("\t")
+        columns = _column_names(next(body, (0, ""))[1].split("\t"), name)
         blind = False
     else:
         blind = text.partition("\n")[0].count("\t") == len(columns) - 2
@@ -279,12 +279,21 @@ def tsv(text: str, name: str, columns: Sequence[str] | None = None) -> Iterator[
         yield Row(zip(columns, cells, strict=False), name, number)
 
 
+def _column_names(columns: list[str], name: str) -> list[str]:
+    """The columns of a header. Raises DataError for one that it names twice."""
+    if twice := [column for column in columns if column and columns.count(column) > 1]:
+        raise DataError(
+            f"{name}, line 1: the column {shown(twice[0])} occurs {columns.count(twice[0])} times; remove all but the right one"
+        )
+    return columns
+
+
 def comma_separated(text: str, name: str) -> Iterator[Row]:
     """Rows of a CSV file with a header; quoted fields may span lines."""
     reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
     line = 1
     try:
-        columns = next(reader, [])
+        columns = _column_names(next(reader, []), name)
         line = reader.line_num + 1
         for cells in reader:
             if len(cells) != len(columns):

@@ -10,7 +10,7 @@ from stilts_core.sources import rows
 from stilts_core.sources.locations import find_languages
 from stilts_core.sources.publishers import available_languages, load
 from stilts_core.sources.repair import repaired_questions
-from stilts_core.sources.rows import Row, comma_separated, json_lines, parse_json, read_text
+from stilts_core.sources.rows import Row, comma_separated, json_lines, parse_json, read_text, tsv
 from stilts_core.sources.tagged_files import tagged_sentences
 from stilts_core.tasks.layouts import FILES
 
@@ -207,6 +207,13 @@ def test_long_line_of_blanks_is_read_in_linear_time():
 def test_json_line_that_is_no_object_is_named():
     with pytest.raises(DataError, match=r"x.jsonl, line 2: 7 is not a JSON object"):
         list(json_lines("{}\n7\n", "x.jsonl"))
+
+
+@pytest.mark.parametrize(("read", "separator"), [(tsv, "\t"), (comma_separated, ",")])
+def test_column_that_a_header_names_twice_is_an_error(read, separator):
+    text = "id,text,id\n1,a,2\n".replace(",", separator)
+    with pytest.raises(DataError, match=r"x, line 1: the column 'id' occurs 2 times; remove all but the right one"):
+        list(read(text, "x"))
 
 
 def test_open_quotation_in_the_header_is_named():
