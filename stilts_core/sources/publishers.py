@@ -16,6 +16,7 @@ from stilts_core.sources import unlabelled as text_files
 from stilts_core.sources import xtreme
 from stilts_core.sources.file_examples import forget_files, read_examples
 from stilts_core.sources.locations import SourceFile, find_languages, find_layout
+from stilts_core.sources.plausible_parts import require_entities, require_own_content, require_several_labels
 from stilts_core.sources.retrieval_sets import POOL, mewslix_languages, read_retrieval_sets
 from stilts_core.sources.rows import checksum, percentile, read_text
 from stilts_core.sources.scored_sentences import comparable, scored_sentences
@@ -56,14 +57,20 @@ def load(name: str, split: str, language: str = "en", *, data: Path | str | None
     layout, root = find_layout(task, data)
     if split not in layout.splits:
         raise DataError(f"{name} has no {split} part; it has {', '.join(layout.splits)}")
+    if root and split == "test" and language != POOL:
+        require_own_content(layout, layout.splits[split][0], language, root)
     if task.family == "retrieval" and (split == "test" or task.trained_on is None):
         return _read_sets(task, layout, split, language, root)
     items, files, dropped = _read_files(task, layout, split, language, root)
-    if split != "test":
+    names = ", ".join(files)
+    if split == "test":
+        require_entities(task, names, items)
+    else:
         files |= _held_out_checksums(task, data)
         items = _trainable(task, split, items, dropped, data)
+        require_several_labels(name, split, names, items)
     if not items:
-        raise DataError(f"{', '.join(files)}: no items remain for the {split} part of {name}; dropped: {dict(dropped)}")
+        raise DataError(_nothing_remains(name, split, names, dropped))
     return ExampleSet(items, files, dict(dropped), layout.stand_in)
 
 
@@ -182,6 +189,14 @@ def _with_own_ids(examples: list, used: set[str], address: str) -> list:
     Rows without an id of their own are numbered in each file (MNLI and SNLI on the hub, which ANLI unites).
     """
     return [replace(e, id=f"{address}:{e.id}") if e.id in used else e for e in examples] if used else examples
+
+
+def _nothing_remains(name: str, split: str, files: str, dropped: Counter) -> str:
+    """The message for a part without items."""
+    if not dropped:
+        return f"{files}: the {split} part of {name} has no items; are the files whole? download them again"
+    counts = ", ".join(f"{reason}: {count}" for reason, count in dropped.items())
+    return f"{files}: no items remain for the {split} part of {name}; left out ({counts}); add items to the files"
 
 
 def _missing_labels(places: list[str], items: list, split: str) -> str:

@@ -25,6 +25,16 @@ def tatoeba(language: str, texts: Sequence[str], names: Sequence[str]) -> Retrie
     for name, side in zip(names, (foreign, english), strict=True):
         if empty := [i for i, sentence in enumerate(side, start=1) if not sentence.strip()]:
             raise EmptyText(f"{name}, line {empty[0]}: the sentence is empty; download the file again")
+        if columns := [i for i, sentence in enumerate(side, start=1) if "\t" in sentence]:
+            raise DataError(
+                f"{name}, line {columns[0]}: {shown(side[columns[0] - 1])} has a tab; write one sentence a line, and "
+                "each language to its own file"
+            )
+    if foreign == english:
+        raise DataError(
+            f"{names[0]} and {names[1]} have the same lines, so one of them is not in the language of its name; "
+            "download both again"
+        )
     queries = tuple(sorted((Passage(str(i), text) for i, text in enumerate(english)), key=lambda query: query.text))
     candidates = tuple(Passage(str(i), text) for i, text in enumerate(foreign))
     return RetrievalSet(language, queries, candidates, {query.id: frozenset({query.id}) for query in queries})

@@ -161,7 +161,7 @@ def test_id_that_two_test_items_have_is_an_error(put):
 
 def test_two_columns_are_a_blind_part_in_a_test_and_an_error_in_training(put):
     for part in ("train-en", "dev-en", "test-de", "test-en"):
-        root = put(f"xtreme/pawsx/{part}.tsv", "one\ttwo\n")
+        root = put(f"xtreme/pawsx/{part}.tsv", f"one\ttwo {part}\n")
     assert [item.label for item in load("pawsx", "test", "de", data=root).items] == [None]
     with pytest.raises(DataError, match=r"train-en.tsv, line 1: 1 of 1 items have no label"):
         load("pawsx", "train", data=root)
@@ -301,7 +301,7 @@ def test_xcopa_with_one_language_or_ids_of_its_own_is_read_without_the_repair(pu
     assert repaired_questions("xcopa", "th", data=root) == {}
     put("xtreme/xcopa/test.et.jsonl", json.dumps(CHOICES))
     assert repaired_questions("xcopa", "th", data=root) == {}
-    put("xtreme/xcopa/test.zh.jsonl", json.dumps(CHOICES))
+    put("xtreme/xcopa/test.zh.jsonl", json.dumps(CHOICES | {"premise": "It snowed."}))
     assert repaired_questions("xcopa", "th", data=root) == {"0": "What was the cause?"}
     put("xtreme/xcopa/test.th.jsonl", json.dumps(effect | {"idx": 7}))
     assert repaired_questions("xcopa", "th", data=root) == {}

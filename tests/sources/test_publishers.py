@@ -64,6 +64,53 @@ def test_missing_language_is_named_with_its_file(put):
         load("xnli", "test", "sw", data=root)
 
 
+def test_file_of_one_language_in_the_place_of_another_is_an_error(put):
+    for code, premise in (("en", "a"), ("de", "a"), ("fr", "c")):
+        root = put(f"xtreme/xnli/test-{code}.tsv", f"{premise}\tb\tneutral\n")
+    for code, other in (("de", "en"), ("en", "de")):
+        with pytest.raises(DataError, match=f"test-{code}.tsv and xtreme/xnli/test-{other}.tsv have the same content"):
+            load("xnli", "test", code, data=root)
+    assert len(load("xnli", "test", "fr", data=root).items) == 1
+
+
+def test_gold_tags_without_an_entity_are_an_error(put):
+    for part in ("train-en", "dev-en", "test-en"):
+        put(f"xtreme/panx/{part}.tsv", "Anna\tB-PER\n")
+    root = put("xtreme/panx/test-de.tsv", "Anna\tO\nging\tO\n")
+    with pytest.raises(DataError, match=r"test-de.tsv: every tag is O, so there is no entity to find"):
+        load("panx", "test", "de", data=root)
+
+
+def test_training_on_one_label_is_an_error(put):
+    rows = [f"premise {i}\thypothesis\tneutral\n" for i in range(400)]
+    root = put("english/mnli/dev_matched.tsv", "".join(["sentence1\tsentence2\tgold_label\n", *rows]))
+    for split in ("train", "dev"):
+        with pytest.raises(DataError, match=rf"dev_matched.tsv: all \d+ labelled .* {split} .* the label 'neutral'"):
+            load("mnli", split, data=root)
+    put("english/mnli/dev_matched.tsv", "".join(["sentence1\tsentence2\tgold_label\n", *rows[:20]]))
+    assert load("mnli", "train", data=root).items
+
+
+def test_tagging_trained_on_one_tag_is_an_error(put):
+    for part in ("dev-en", "test-en"):
+        put(f"xtreme/panx/{part}.tsv", "Anna\tB-PER\n")
+    root = put("xtreme/panx/train-en.tsv", "We\tO\nstay\tO\n\n" * 20)
+    with pytest.raises(DataError, match=r"train-en.tsv: all 20 labelled items of the train part of panx .* 'O'"):
+        load("panx", "train", data=root)
+
+
+def test_part_without_items_is_an_error_with_its_cause(put):
+    root = put("xtreme/udpos/test-de.tsv", "\n\n")
+    for part in ("train-en", "dev-en"):
+        put(f"xtreme/udpos/{part}.tsv", "see\tVERB\n")
+    with pytest.raises(DataError, match=r"test-de.tsv: the test part of udpos has no items; are the files whole"):
+        load("udpos", "test", "de", data=root)
+    root = put("english/mnli/dev_matched.tsv", "sentence1\tsentence2\tgold_label\na\tb\t-\n")
+    with pytest.raises(DataError, match=r"no items remain for the (train|dev) part of mnli; left out .*: 1\); add"):
+        for split in ("train", "dev"):
+            load("mnli", split, data=root)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -43,6 +43,20 @@ def test_empty_tatoeba_sentence_is_an_error(put):
         load("tatoeba", "test", "de", data=root)
 
 
+def test_tatoeba_sides_with_the_same_lines_are_an_error(put):
+    put("xtreme/tatoeba/tatoeba.deu-eng.deu", "one\r\ntwo\r\n")
+    root = put("xtreme/tatoeba/tatoeba.deu-eng.eng", "one\ntwo\n")
+    with pytest.raises(DataError, match=r"deu-eng.deu and .*deu-eng.eng have the same lines, so one of them is not in"):
+        load("tatoeba", "test", "de", data=root)
+
+
+def test_tatoeba_pairs_in_one_file_are_an_error(put):
+    put("xtreme/tatoeba/tatoeba.deu-eng.deu", "eins\nzwei\ttwo\n")
+    root = put("xtreme/tatoeba/tatoeba.deu-eng.eng", "one\ntwo\n")
+    with pytest.raises(DataError, match=r"deu-eng.deu, line 2: 'zwei\\ttwo' has a tab; write one sentence a line"):
+        load("tatoeba", "test", "de", data=root)
+
+
 def test_halves_of_bucc_lose_no_sentence_and_no_pair(data):
     (dev,), (test,) = (load("bucc2018", split, "zh", data=data).items for split in ("dev", "test"))
     for side, name in (("queries", "zh"), ("candidates", "en")):

@@ -75,9 +75,9 @@ def test_dev_part_without_labels_is_text_like_any_other(put):
 
 
 def test_share_of_parallel_items_is_the_dev_share_in_every_language(put):
-    lines = "".join(f"{WORDS[i % 12]} {i}\tother {i}\t{i % 2}\n" for i in range(200))
-    for code in ("en", "de"):
-        root = put(f"xtreme/pawsx/dev-{code}.tsv", lines)
+    for code, label in (("en", 0), ("de", 1)):
+        lines = [f"{WORDS[i % 12]} {i}\tother {i}\t{(i + label) % 2}\n" for i in range(200)]
+        root = put(f"xtreme/pawsx/dev-{code}.tsv", "".join(lines))
     texts = {code: {text.text for text in unlabelled(code, origin="pawsx", data=root).items} for code in ("en", "de")}
     assert texts["en"] == texts["de"] and 0 < len(texts["de"]) < 200
     for split in ("train", "dev", "test"):
