@@ -7,12 +7,16 @@ from stilts_core.errors import DataError, shown
 from stilts_core.sources.rows import Row, lines
 from stilts_core.tasks.languages import languages
 
+LONGEST_SENTENCE = 50  # words of a file that may all be one sentence
+MOST_SINGLE_WORDS = 20  # sentences of a file that may all have one word
+
 
 def tagged_sentences(text: str, name: str, separator: str = "\t") -> Iterator[Row]:
     """The sentences of a file, one row each. `separator`, a tab or a space, stands between word and tag.
 
     In a file without any tags (a blind test part) the tags are None. Raises DataError where the tags seem to be there,
-    but after another separator.
+    but after another separator, and where the empty lines seem to be lost or doubled: the whole file is one sentence,
+    or every word is one.
     """
     between = "tab" if separator == "\t" else "space"
     written = [(number, line) for number, line in enumerate(lines(text), start=1) if line.strip()]
@@ -21,7 +25,7 @@ def tagged_sentences(text: str, name: str, separator: str = "\t") -> Iterator[Ro
     if 2 * len(apart) > len(written):  # a few words have a space inside, such as '10 000'
         number, line = apart[0]
         raise DataError(f"{name}, line {number}: {shown(line)} has no {between} before the tag; restore the {between}s")
-    start = 1
+    start, sentences = 1, 0
     words: list[str] = []
     tags: list[str] = []
     for number, line in enumerate([*lines(text), ""], start=1):
@@ -36,7 +40,17 @@ def tagged_sentences(text: str, name: str, separator: str = "\t") -> Iterator[Ro
             tags += tag
         elif words:
             yield Row({"words": words, "tags": None if blind else tags}, name, start)
-            words, tags = [], []
+            words, tags, sentences = [], [], sentences + 1
+    if sentences == 1 and len(written) > LONGEST_SENTENCE:
+        raise DataError(
+            f"{name}: all its {len(written)} words are one sentence; put an empty line after each sentence, or "
+            "download the file again"
+        )
+    if sentences == len(written) >= MOST_SINGLE_WORDS:
+        raise DataError(
+            f"{name}: each of its {sentences} sentences has one word; remove the empty lines inside sentences, or "
+            "download the file again"
+        )
 
 
 def wikiann_sentences(text: str, name: str) -> list[Row]:
