@@ -20,7 +20,13 @@ from stilts_core.errors import DataError, DataNotFound, shown
 from stilts_core.storage.cache import checksum as file_checksum
 
 _SURROGATE = re.compile(r"\\u[dD][89abABcdefCDEF]")
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # its byte-order marks
+_MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_PACKED = {  # how the content of packed files begins
+    re.compile(rb"\x1f\x8b"): ("gzip", "gunzip -c"),
+    re.compile(rb"PK\x03\x04"): ("zip", "unzip -p"),
+    re.compile(rb"BZh[1-9]1AY&SY"): ("bzip2", "bunzip2 -c"),
+    re.compile(rb"\xfd7zXZ\0"): ("xz", "unxz -c"),
+}
 _POINTERS = {
     b"version https://git-lfs.github.com/spec/": "a Git LFS pointer, not the file; fetch the file (git lfs pull)",
     b"/annex/objects/": "a git-annex pointer, not the file; fetch the file (git annex get)",
@@ -92,6 +98,8 @@ class Row(dict):
         """A text field; raises EmptyText where it is empty."""
         value = self[column]
         if value is None or (isinstance(value, str) and not value.strip()):
+            if [*self.values()] in ([""], ["", None]):
+                raise BrokenLine(f"{self.where}: the line is empty; remove it")
             raise EmptyText(f"{self.where}: '{column}' is empty ({value!r}); restore the text or remove the item")
         return self._of_type(column, value, str, "a text")
 
@@ -207,8 +215,12 @@ def read_text(path: Path, name: str) -> str:
             raise DataError(f"{name} is {what}")
     if name.endswith(".gz"):
         data = _unpack(data, name)
-    if data.startswith(_UTF_16):
-        raise DataError(f"{name} is UTF-16; convert the file (iconv -f utf-16 -t utf-8)")
+    for beginning, (kind, command) in _PACKED.items():
+        if beginning.match(data):
+            raise DataError(f"{name} is a {kind} file; put its content there under this name ({command})")
+    for mark, encoding in _MARKS.items():
+        if data.startswith(mark):
+            raise DataError(f"{name} is {encoding.upper()}; convert the file (iconv -f {encoding} -t utf-8)")
     if (place := data.find(b"\0")) >= 0:
         line = data.count(b"\n", 0, place) + 1
         raise DataError(
@@ -283,7 +295,8 @@ def _column_names(columns: list[str], name: str) -> list[str]:
     """The columns of a header. Raises DataError for one that it names twice."""
     if twice := [column for column in columns if column and columns.count(column) > 1]:
         raise DataError(
-            f"{name}, line 1: the column {shown(twice[0])} occurs {columns.count(twice[0])} times; remove all but the right one"
+            f"{name}, line 1: the column {shown(twice[0])} occurs {columns.count(twice[0])} times; remove all but the "
+            "right one"
         )
     return columns
 
@@ -308,6 +321,8 @@ def comma_separated(text: str, name: str) -> Iterator[Row]:
 def json_lines(text: str, name: str) -> Iterator[Row]:
     """Rows of a file with one JSON object a line."""
     for number, line in enumerate(lines(text), start=1):
+        if not line.strip():
+            raise DataError(f"{name}, line {number}: the line is empty; remove it")
         row = parse_json(line, name, number)
         if not isinstance(row, dict):
             raise DataError(f"{name}, line {number}: {shown(row)} is not a JSON object; expected one object a line")

@@ -1,4 +1,7 @@
+import bz2
+import gzip
 import io
+import lzma
 
 import pandas
 import pytest
@@ -21,6 +24,34 @@ def test_wrong_encoding_names_file_line_and_byte(tmp_path):
     path.write_bytes("plain\ncafé\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"latin.tsv, line 2: byte 0xe9 is not UTF-8; .*iconv"):
         read_text(path, "latin.tsv")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(b"a\tb\n"), r"is a gzip file; put its content there under this name \(gunzip -c\)"),
+        (bz2.compress(b"a\tb\n"), r"is a bzip2 file; .* \(bunzip2 -c\)"),
+        (lzma.compress(b"a\tb\n"), r"is a xz file; .* \(unxz -c\)"),
+        (b"PK\x03\x04\x14\0\0\0", r"is a zip file; .* \(unzip -p\)"),
+        ("a\tb\n".encode("utf-32"), r"is UTF-32; convert the file \(iconv -f utf-32 -t utf-8\)"),
+        (b"\0\0\xfe\xff" + "a\n".encode("utf-32-be"), r"is UTF-32; convert the file"),
+        ("a\tb\n".encode("utf-16"), r"is UTF-16; convert the file \(iconv -f utf-16 -t utf-8\)"),
+    ],
+)
+def test_packed_file_and_other_encoding_are_named(tmp_path, content, message):
+    path = tmp_path / "x.tsv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"^x.tsv {message}"):
+        read_text(path, "x.tsv")
+
+
+def test_empty_line_is_named():
+    with pytest.raises(DataError, match=r"x.jsonl, line 2: the line is empty; remove it"):
+        list(json_lines('{"a": 1}\n\n', "x.jsonl"))
+    for text in ("p\th\tl\n\n", "p\th\n\n"):
+        _, empty = tsv(text, "x.tsv", ("premise", "hypothesis", "label"))
+        with pytest.raises(BrokenLine, match=r"x.tsv, line 2: the line is empty; remove it"):
+            empty.text("premise")
 
 
 def test_byte_order_mark_and_carriage_returns_are_removed(tmp_path):
@@ -71,6 +102,17 @@ def test_any_number_of_blank_lines_separates_sentences(text):
     sentences = list(tagged_sentences(text, "x.tsv"))
     assert [row["words"] for row in sentences] == [["a", "b"], ["c"]]
     assert [row["tags"] for row in sentences] == [["X", "Y"], ["X"]]
+
+
+@pytest.mark.parametrize("tag", ["\tX", ""])
+def test_lost_and_doubled_empty_lines_of_sentences_are_an_error(tag):
+    words = [f"word{tag}\n"] * 60
+    with pytest.raises(DataError, match=r"^x.tsv: all its 60 words are one sentence; put an empty line after each"):
+        list(tagged_sentences("".join(words), "x.tsv"))
+    with pytest.raises(DataError, match=r"^x.tsv: each of its 60 sentences has one word; remove the empty lines"):
+        list(tagged_sentences("\n".join(words), "x.tsv"))
+    assert len(list(tagged_sentences("".join([*words, "\n", *words]), "x.tsv"))) == 2
+    assert len(list(tagged_sentences("\n".join(words[:19]), "x.tsv"))) == 19
 
 
 def test_sentence_is_named_by_the_line_of_its_first_word():
