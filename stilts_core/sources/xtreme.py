@@ -55,14 +55,14 @@ def squad_rows(text: str, name: str, *, repeats_ids: bool = True) -> Iterator[Ro
     The group is the article, or the paragraph where the file has no articles. TyDiQA-GoldP repeats its ids: the
     second '12' of a file becomes '12#2'. Without `repeats_ids` the ids stay as they are.
     """
-    articles = [_Node(article, name) for article in _Node(parse_json(text, name), name).list("data")]
+    articles = list(_Node(parse_json(text, name), name).nodes("data", "article"))
     titles = {str(article.value.get("title")) for article in articles}
     seen: Counter = Counter()
     for article in articles:
-        for paragraph in (_Node(value, name) for value in article.list("paragraphs")):
+        for paragraph in article.nodes("paragraphs", "paragraph"):
             context = paragraph.get("context")
             group = str(article.get("title")) if len(titles) > 1 else context
-            for item in (_Node(value, name) for value in paragraph.list("qas")):
+            for item in paragraph.nodes("qas", "question"):
                 id = str(item.get("id"))
                 seen[id] += 1
                 repeat = f"#{seen[id]}" if repeats_ids and seen[id] > 1 else ""
@@ -87,7 +87,7 @@ def _check_impossible(impossible: Any, row: Row) -> None:
 
 
 class _Node:
-    """An object of a SQuAD-format file; a missing or wrong part is a DataError that names the file."""
+    """An object of a SQuAD-format file; a missing or wrong part is a DataError that names the file and the place."""
 
     def __init__(self, value: Any, name: str) -> None:
         if not isinstance(value, dict):
@@ -103,6 +103,10 @@ class _Node:
         if not isinstance(self.get(key), list):
             self._fail(self.name, f"'{key}' is {shown(self.value[key])}, not a list")
         return self.value[key]
+
+    def nodes(self, key: str, what: str) -> "Iterator[_Node]":
+        """The objects of a list, numbered from 1."""
+        return (_Node(value, f"{self.name}, {what} {number}") for number, value in enumerate(self.list(key), start=1))
 
     @staticmethod
     def _fail(name: str, reason: str) -> NoReturn:
@@ -151,8 +155,10 @@ def check_answer(where: str, context: str, start: Any, text: Any) -> None:
         raise DataError(f"{where}: answer_start is {shown(start)}; expected a whole number, without quotation marks")
     if not isinstance(text, str):
         raise DataError(f"{where}: the text of an answer is {shown(text)}; expected a text")
+    if not text.strip():
+        raise MisplacedAnswer(f"{where}: the answer {shown(text)} is empty; restore it or remove the question")
     found = context[start : start + len(text)] if start >= 0 else ""
-    if not text or found != text:
+    if found != text:
         raise MisplacedAnswer(
             f"{where}: the answer {shown(text)} is not at its offset {start}, where the context has {shown(found)}; "
             "correct answer_start (in characters, not bytes) or remove the question"

@@ -30,6 +30,12 @@ def squad(context="Berlin is big", **fields) -> str:
         (squad(answers=[ANSWER | {"answer_start": "0"}]), r"question a: answer_start is '0'; expected a whole number"),
         (squad(answers=[ANSWER | {"answer_start": True}]), r"question a: answer_start is True"),
         (squad(answers=[ANSWER | {"answer_start": -13}]), r"question a: the answer 'Berlin' is not at its offset -13"),
+        (
+            squad(answers=[ANSWER | {"text": " ", "answer_start": 6}]),
+            r"question a: the answer ' ' is empty; restore it",
+        ),
+        (squad().replace('"id"', '"key"'), r"article 1, paragraph 1, question 1: not in SQuAD's format .*: no 'id'"),
+        (squad().replace('"context"', '"text"'), r"json, article 1, paragraph 1: not in SQuAD's .*: no 'context'"),
         (squad(answers=[ANSWER | {"text": None}]), r"question a: the text of an answer is None"),
         (squad(answers=[ANSWER | {"text": ["Berlin"]}]), r"question a: the text of an answer is \['Berlin'\]"),
         (squad(answers="Berlin"), r"question a: 'answers' is 'Berlin'; expected a list"),

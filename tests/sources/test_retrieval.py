@@ -108,7 +108,10 @@ ASKED = {"id": "a", "question": "Who stayed?", "answers": [{"text": "We", "answe
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lareqa(ASKED | {"answers": [{"text": "", "answer_start": 0}]}), r"question a: the answer '' is not at its"),
+        (
+            lareqa(ASKED | {"answers": [{"text": "", "answer_start": 0}]}),
+            r"question a: the answer '' is empty; restore it",
+        ),
         (
             lareqa(ASKED | {"answers": [{"text": "We", "answer_start": 0}]}),
             r"question a: the answer 'We' is not at its",
