@@ -20,6 +20,7 @@ from stilts_core.pretraining.recipe import parse_lab_encoder
 from stilts_core.runs.encoders import identity
 from stilts_core.sources import publishers
 from stilts_core.sources.parts import Part, Source, TextPart
+from stilts_core.sources.status import describe_unlisted
 from stilts_core.tasks.auxiliaries import OWN_TEXT
 from stilts_core.tasks.catalogue import INTERMEDIATE_TASKS, get_task
 
@@ -187,8 +188,10 @@ def scored_languages(config: ResolvedConfig) -> tuple[str, ...]:
     available = find_source(config).available_languages(config.target)
     chosen = config.asked_languages or available
     if missing := [code for code in chosen if code not in available]:
+        unlisted = describe_unlisted(config.target) if config.source != LABORATORY else None
         raise ConfigError(
             f"{config.target} has no test examples in {', '.join(missing)}; available languages: {', '.join(available)}"
+            + (f"; {unlisted}" if unlisted else "")
         )
     return chosen
 

@@ -162,6 +162,22 @@ def find_languages(root: Path, template: str, layout: Layout) -> list[str]:
     return [code for code in codes if _is_there(root / _fill(path, code, layout))]
 
 
+def find_unlisted(root: Path, template: str, layout: Layout) -> list[str]:
+    """The files that fit a template, in languages that `tasks.languages` does not list: nothing reads them."""
+    path = without_share(template)
+    pattern, fields = re.escape(path), set(re.findall(r"\{(\w+)\}", path))
+    if len(fields) != 1 or not fields <= {"language", "code3", "masakhane"}:
+        return []
+    (field,) = fields
+    placeholder = re.escape(f"{{{field}}}")
+    pattern = pattern.replace(placeholder, r"(?P<code>[a-z]{2,3}(?:[-_][A-Za-z]+)?)", 1).replace(
+        placeholder, "(?P=code)"
+    )
+    known = {_fill(path, code, layout) for code in languages()}
+    files = (file.relative_to(root).as_posix() for file in root.glob(path.replace(f"{{{field}}}", "*")))
+    return sorted(file for file in files if re.fullmatch(pattern, file) and file not in known)
+
+
 def _is_there(path: Path) -> bool:
     """Whether a file or folder exists. Raises DataError for a link that leads nowhere, and where it cannot be known."""
     try:

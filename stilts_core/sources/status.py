@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stilts_core.errors import DataNotFound
-from stilts_core.sources.locations import find_layout
+from stilts_core.sources.locations import find_layout, find_unlisted
 from stilts_core.sources.publishers import available_languages, load
 from stilts_core.tasks.catalogue import get_task
 from stilts_core.tasks.examples import Item
@@ -27,7 +27,16 @@ def data_status(name: str, data: Path | str | None = None) -> str:
             status = "found: " + ", ".join(f"{len(part.items):,} {split} items" for split, part in loaded.items())
     except DataNotFound as error:
         return str(error)
-    return "\n".join(filter(None, [status, next(iter(loaded.values())).stand_in]))
+    return "\n".join(filter(None, [status, next(iter(loaded.values())).stand_in, describe_unlisted(name, data)]))
+
+
+def describe_unlisted(name: str, data: Path | str | None = None) -> str | None:
+    """The files of a test part that nothing reads, because their languages are not listed; None if there are none."""
+    layout, root = find_layout(get_task(name), data)
+    files = find_unlisted(root, layout.test[0], layout) if root and layout.test else []
+    if not files:
+        return None
+    return f"not read, as languages.csv lists no such language: {', '.join(files)} (CONTRIBUTING.md: add a language)"
 
 
 def _size(item: Item) -> int:

@@ -94,5 +94,8 @@ def languages() -> dict[str, Language]:
 def get_language(code: str) -> Language:
     """The facts of one language of the benchmarks; raises ConfigError that lists the known codes."""
     if code not in languages():
-        raise ConfigError(f"no language '{code}' in the benchmarks; known: {' '.join(sorted(languages()))}")
+        raise ConfigError(
+            f"no language '{code}' in the benchmarks; known: {' '.join(sorted(languages()))}; to add one, see "
+            "'Add a language' in CONTRIBUTING.md"
+        )
     return languages()[code]

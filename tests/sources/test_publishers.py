@@ -3,10 +3,10 @@ import json
 
 import pytest
 
-from stilts_core.errors import DataError, DataNotFound
+from stilts_core.errors import ConfigError, DataError, DataNotFound
 from stilts_core.sources.publishers import available_languages, load, unlabelled
 from stilts_core.sources.repair import repaired_questions
-from stilts_core.sources.status import data_status
+from stilts_core.sources.status import data_status, describe_unlisted
 from stilts_core.tasks.catalogue import TASKS
 
 LACKING = {"mewslix"}
@@ -71,6 +71,23 @@ def test_file_of_one_language_in_the_place_of_another_is_an_error(put):
         with pytest.raises(DataError, match=f"test-{code}.tsv and xtreme/xnli/test-{other}.tsv have the same content"):
             load("xnli", "test", code, data=root)
     assert len(load("xnli", "test", "fr", data=root).items) == 1
+
+
+def test_file_in_a_language_that_is_not_listed_is_named(put):
+    for code in ("en", "de", "qqq"):
+        root = put(f"xtreme/xnli/test-{code}.tsv", f"a\tb {code}\tneutral\n")
+    put("xtreme/xnli/test-notes.tsv", "none\n")
+    assert sorted(available_languages("xnli", data=root)) == ["de", "en"]
+    assert data_status("xnli", root).endswith(
+        "not read, as languages.csv lists no such language: xtreme/xnli/test-qqq.tsv (CONTRIBUTING.md: add a language)"
+    )
+    with pytest.raises(ConfigError, match=r"no language 'qqq' .* 'Add a language' in CONTRIBUTING.md"):
+        load("xnli", "test", "qqq", data=root)
+    for side in ("qqq", "eng"):
+        put(f"xtreme/tatoeba/tatoeba.qqq-eng.{side}", f"{side}\n")
+        put(f"xtreme/tatoeba/tatoeba.deu-eng.{side.replace('qqq', 'deu')}", f"{side}\n")
+    assert describe_unlisted("tatoeba", root).count("tatoeba.qqq-eng.qqq") == 1
+    assert describe_unlisted("mnli", put("english/mnli/dev_matched.tsv", "")) is None
 
 
 def test_gold_tags_without_an_entity_are_an_error(put):
