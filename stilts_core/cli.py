@@ -251,7 +251,7 @@ def lessons(runs_dir: Path) -> None:
     required=True,
     help="folder of predictions, a folder for each task",
 )
-@click.option("--gold", type=FOLDER, required=True, help="folder of labels, in the same layout")
+@click.option("--gold", type=FOLDER, help="folder of labels, in the same layout (default: the data's own labels)")
 @click.option("--task", multiple=True, help="the only task to score (may be repeated)")
 @click.option(
     "--pos-metric",
@@ -264,13 +264,18 @@ def lessons(runs_dir: Path) -> None:
     "--benchmark", type=click.Choice(["xtreme", "xtreme-r"]), default="xtreme", show_default=True, help="set of tasks"
 )
 @click.option("--partial", is_flag=True, help="scores of the existing files, and a list of the missing ones")
-def score(predictions: Path, gold: Path, task: tuple[str, ...], pos_metric: str, benchmark: str, partial: bool) -> None:
-    """Score predictions in XTREME's submission layout, and print one JSON."""
+def score(predictions: Path, gold: Path | None, task: tuple[str, ...], **options: Any) -> None:
+    """Score predictions in XTREME's submission layout, and print one JSON.
+
+    The layout is TASK/test-LANGUAGE.tsv with one label a line (tagging: one tag a line, an empty line after each
+    sentence; BUCC: two ids and a tab), and .json with answers or ranked candidates by id. Gold files of questions are
+    SQuAD's JSON. Without --gold the labels are those of the test parts under STILTS_DATA, in the publishers' layout.
+    """
+    from stilts_core.submissions.gold import score_against_source
     from stilts_core.submissions.score import score_folders
 
-    scores = score_folders(
-        predictions, gold, tasks=task or None, pos_metric=pos_metric, benchmark=benchmark, partial=partial
-    )
+    score_all = partial(score_folders, predictions, gold) if gold else partial(score_against_source, predictions)
+    scores = score_all(tasks=task or None, **options)
     click.echo(json.dumps(scores, indent=1, allow_nan=False))  # ASCII: paths may hold any byte
 
 

@@ -165,8 +165,9 @@ def read_label_file(path: Path, task: Task) -> Labels:
         )
     for number, value in enumerate(values, start=1):
         if task.labels and value not in task.labels:
+            layout = "; a file of labels has one a line and no text (stilts score --help)" if "\t" in str(value) else ""
             expected = ", ".join(task.labels)
-            raise DataError(f"{path}, line {number}: unknown label {shown(value)}; expected one of {expected}")
+            raise DataError(f"{path}, line {number}: unknown label {shown(value)}; expected one of {expected}{layout}")
         if not task.labels and not (isinstance(value, str) and INDEX.fullmatch(value)):
             raise DataError(
                 f"{path}, line {number}: {shown(value)} is not a number; expected an index that counts from 0, in "

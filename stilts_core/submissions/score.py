@@ -56,14 +56,14 @@ def score_folders(
     Raises DataError that lists every missing file. With `partial`, the remaining files are scored, and the result lists
     the missing ones.
     """
-    chosen = [get_task(name) for name in dict.fromkeys(tasks)] if tasks else _tasks_with_a_folder(predictions, gold)
-    languages = {task.name: _languages(task, benchmark) for task in chosen}
+    chosen = list_tasks(predictions, gold, tasks)
+    languages = {task.name: list_languages(task, benchmark) for task in chosen}
     with _file_errors():
         pairs = [_find_files(task, code, predictions, gold) for task in chosen for code in languages[task.name]]
         missing = [str(path) for pair in pairs for path in pair.missing]
     complete = [pair for pair in pairs if not pair.missing]
     if not complete or (missing and not partial):
-        raise DataError(_describe_missing(predictions, gold, missing))
+        raise DataError(_describe_missing(predictions, gold, missing, partial))
     scores, notes = _score_languages(complete, partial)
     reports, means = {}, {}
     for name, by_language in scores.items():
@@ -110,12 +110,20 @@ def _file_errors() -> Iterator[None]:
         raise DataError(f"{error.filename}: {error.strerror}; expected a file that can be read") from None
 
 
-def _tasks_with_a_folder(predictions: Path, gold: Path) -> list[Task]:
+def list_tasks(predictions: Path, gold: Path | None, tasks: Sequence[str] | None) -> list[Task]:
+    """The named tasks, else every task with a folder on either side. Raises DataError where a side is no folder."""
     with _file_errors():
-        return [get_task(name) for name in TARGET_TASKS if (predictions / name).is_dir() or (gold / name).is_dir()]
+        for folder, content in ((predictions, "predictions"), (gold, "gold labels")):
+            if folder and not folder.is_dir():
+                example = folder / "xnli" / "test-de.tsv"
+                raise DataError(f"{folder} is not a folder; expected one of {content}, with files such as {example}")
+        if tasks:
+            return [get_task(name) for name in dict.fromkeys(tasks)]
+        sides = [folder for folder in (predictions, gold) if folder]
+        return [get_task(name) for name in TARGET_TASKS if any((folder / name).is_dir() for folder in sides)]
 
 
-def _languages(task: Task, benchmark: str) -> tuple[str, ...]:
+def list_languages(task: Task, benchmark: str) -> tuple[str, ...]:
     """The task's languages in the benchmark, or in the other one if the benchmark does not have the task."""
     return task.languages.get(benchmark) or next(iter(task.languages.values()))
 
@@ -130,10 +138,12 @@ def _find_files(task: Task, language: str, predictions: Path, gold: Path) -> Fil
     return FilePair(task, language, find(predictions), find(gold))
 
 
-def _describe_missing(predictions: Path, gold: Path, missing: list[str]) -> str:
+def _describe_missing(predictions: Path, gold: Path, missing: list[str], partial: bool) -> str:
     if not missing:
         return f"neither {predictions} nor {gold} has a folder of a task; expected such as {predictions / 'xnli'}"
     advice = "add them, name one task (--task), or score the files that exist (--partial):"
+    if partial:
+        advice = "no language has both predictions and gold labels; add the files of one:"
     return "\n".join([f"{len(missing)} files are missing; {advice}", *missing])
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence, Sized
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 from stilts_core.errors import DataError, shown
@@ -35,7 +35,8 @@ def score_file(task: Task, language: str, predictions: Path, gold: Path, *, part
     """The score of one language, and the number of ids without a prediction, which score 0 if `partial`.
 
     Raises DataError for gold without labels; if the two files do not fit together, with both lengths; for a candidate
-    that the set does not have, where `write_gold` listed them; and for ids without a prediction, unless `partial`.
+    that the set does not have, where `write_gold` listed them; for mined pairs that share no id with the gold pairs;
+    and for ids without a prediction, unless `partial`.
     """
     match form_of(task):
         case Form.LABELS:
@@ -47,6 +48,7 @@ def score_file(task: Task, language: str, predictions: Path, gold: Path, *, part
             _require_gold(gold, right_pairs)
             _require_candidates(predictions, pairs, gold, right_pairs)
             _require_same_columns(predictions, pairs, gold, right_pairs)
+            _require_shared_ids(predictions, pairs, gold, right_pairs)
             return pair_f1({query: set(ids) for query, ids in right_pairs.items()}, pairs), 0
         case Form.ANSWERS:
             right_answers, answers = read_gold_answers(gold), read_answers(predictions)
@@ -162,6 +164,18 @@ def _require_same_columns(
                     f"{side + 1}, where {gold} has ids such as {show_id(min(columns[side]))}; write the columns in its "
                     "order"
                 )
+
+
+def _require_shared_ids(
+    predictions: Path, pairs: Mapping[str, Sequence[str]], gold: Path, right: Mapping[str, Sequence[str]]
+) -> None:
+    """Raises DataError for predicted pairs none of whose ids is in a gold pair, as ids of another form ('zh-001')."""
+    ids, right_ids = ({*by_query, *chain.from_iterable(by_query.values())} for by_query in (pairs, right))
+    if ids and ids.isdisjoint(right_ids):
+        raise DataError(
+            f"{predictions}: none of its ids, such as {show_id(min(ids))}, is in a pair of {gold}, which has ids such "
+            f"as {show_id(min(right_ids))}; are both files of the same set?"
+        )
 
 
 def _language_of_id(key: str) -> str | None:

@@ -298,6 +298,34 @@ def test_id_of_a_prediction_with_blanks_or_of_another_set_is_an_error_even_if_pa
         score(name, gold, f'{{"a": {json.dumps(value)}, "a": {json.dumps(value)}}}')
 
 
+def test_mined_pairs_with_ids_of_another_form_have_no_score(score):
+    with pytest.raises(DataError, match=r"predictions.*none of its ids, such as de-001, is in a pair of .* as de-1;"):
+        score("bucc2018", "de-1\ten-1\nde-2\ten-2\n", "de-001\ten-001\n")
+    assert score("bucc2018", "de-1\ten-1\nde-2\ten-2\n", "de-1\ten-2\n")["f1"] == 0
+
+
+def test_publishers_columns_in_the_place_of_labels_are_named(score):
+    with pytest.raises(DataError, match=r"unknown label 'a\\tb\\tneutral'; .* has one a line and no text"):
+        score("xnli", "a\tb\tneutral\n", "neutral\n")
+
+
+def test_missing_folder_is_one_error(tmp_path):
+    write_submission(tmp_path)
+    both = tmp_path / "predictions", tmp_path / "gold"
+    for sides, what in (((tmp_path / "no", both[1]), "predictions"), ((both[0], tmp_path / "no"), "gold labels")):
+        with pytest.raises(DataError, match=rf"^{tmp_path}/no is not a folder; expected one of {what}, .*de.tsv$"):
+            score_folders(*sides, tasks=["xnli"])
+
+
+def test_partial_is_not_advised_where_it_was_given(tmp_path):
+    for path in write_submission(tmp_path):
+        path.rename(path.with_name("test-gl.tsv"))
+    with pytest.raises(DataError, match=r"are missing; add them, .*--partial"):
+        score_folders(tmp_path / "predictions", tmp_path / "gold")
+    with pytest.raises(DataError, match="are missing; no language has both predictions and gold labels; add the files"):
+        score_folders(tmp_path / "predictions", tmp_path / "gold", partial=True)
+
+
 DEEP = 100_000
 BROKEN_JSON = {
     "NaN": ("NaN", "NaN is not a JSON number"),
