@@ -1,5 +1,6 @@
 """Q5, a language adversary in the intermediate phase: its arms, its figure, and its mechanism."""
 
+from stilts_core.errors import StudyError
 from stilts_core.report.escape import code_span
 from stilts_core.report.figures.questions.intervals import IntervalRow, draw_intervals
 from stilts_core.report.pages.questions.centring import RETRIEVAL, centring_effect, centring_section
@@ -73,6 +74,25 @@ def explain_manipulation(chapter: Chapter) -> list[str]:
         "only a larger one is the adversary's own. Changes of accuracy in points, tested one-sided, with Benjamini and "
         "Hochberg's correction over the arms:",
         markdown_table(["arm", "accuracy", "change", "p", "accuracy falls"], rows),
+    ]
+
+
+def explain_reach(chapter: Chapter) -> list[str]:
+    """What centring by language still brings after the adversaries, where no probe says whether they did anything.
+
+    Raises StudyError where a probe was measured: then `explain_manipulation` says more.
+    """
+    if (chapter.require_table().frame["metric"] == PROBE).any():
+        raise StudyError("a probe of the language was measured")
+    arms = [arm for arm in (ZERO, *_arms(chapter)) if chapter.protocol.arms[arm].fields.get("auxiliary") == "reversal"]
+    rows = [[code_span(arm), estimate(centring_effect(chapter, arm, arm, CENTRED, "score"))] for arm in arms]
+    return [
+        "### Did the adversary do what it is meant to do?",
+        "No probe of the language was measured in this study. What centring by language still brings is an indirect "
+        "sign: after an adversary that had removed the languages' offsets it would bring nothing, so where it brings "
+        f"about as much as after {code_span(ZERO)}, the adversary did little, and its harm was hardly put to the test. "
+        "Language-centred minus raw retrieval, in points:",
+        markdown_table(["arm", "centring brings"], rows),
     ]
 
 
@@ -174,7 +194,7 @@ PARTS = ChapterParts(
     draw=draw,
     caption=caption,
     mechanism=(explain_manipulation, explain_weight, explain_retrieval),
-    real=(explain_retrieval,),
+    real=(explain_reach, explain_retrieval),
     beside=("reversal harms POS", "a weak reversal does not reach centring without training"),
     published={
         "reversal harms POS": Published(

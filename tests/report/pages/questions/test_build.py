@@ -32,8 +32,9 @@ from stilts_core.report.pages.questions.parts import AS_ASKED
 from stilts_core.report.pages.questions.protocol import _replicates
 from stilts_core.report.pages.questions.rerun import computing_seconds
 from stilts_core.report.tables.numbers import signed
+from stilts_core.studies.adversary import PROBE
 from stilts_core.studies.protocol import read_protocol
-from stilts_core.studies.results import kept_table, read_table, write_table
+from stilts_core.studies.results import StudyTable, kept_table, read_table, write_table
 
 STUDIES = (*NAMES, *CLAIMS)
 PARTS = ("question", "protocol", "answer", "contrasts", "controls", "mechanism", "real", "decision", "rerun")
@@ -105,6 +106,22 @@ def test_complete_studies_are_confirmatory_and_show_all_sections(full):
     assert pages["answers"].count(" | Not asked yet. |") == len(NAMES) == pages["answers"].count(", confirmatory*")
     asked = [parts for parts in QUESTIONS.values() if parts.second[0] == AS_ASKED]
     assert pages["answers"].count(", confirmatory*<br>As asked: in the laboratory, ") == len(asked) == 2
+
+
+def test_real_adversary_without_a_probe_shows_what_centring_still_brings(tmp_path, only):
+    only("adversary")
+    protocols = write_protocols(tmp_path / "protocols")
+    write_real_arm(protocols, "adversary")
+    keep_table(tmp_path, protocols, "adversary")
+    table = keep_table(tmp_path, protocols, "adversary-real")
+    assert "No probe of the language" not in build(tmp_path, protocols)["adversary/real"]
+    frame = table.frame[table.frame["metric"] != PROBE]
+    write_table(kept_table("adversary-real", tmp_path), StudyTable(frame, table.provenance))
+    page = build(tmp_path, protocols)["adversary/real"]
+    assert "No probe of the language was measured" in page
+    retrieval = frame[(frame["target"] == "tatoeba") & (frame["arm"] == "reversal") & (frame["language"] != "en")]
+    means = retrieval.groupby("metric")["score"].mean()
+    assert f"| `reversal` | {signed(means['centred'] - means['score'])} [" in page.replace("&#43;", "+")
 
 
 def test_answers_stand_beside_those_on_real_languages(tmp_path, only):
