@@ -37,7 +37,7 @@ def check_fields(key: str, values: Mapping[str, Any]) -> None:
         except ConfigError as error:
             raise ValueError(f"{key}.{error}") from error
         if type(read) is not type(value) and not (isinstance(read, float) and type(value) is int):
-            remedy = "leave it out" if read is None else f"write {json.dumps(read)}"
+            remedy = "leave it out" if read is None else f"write {json.dumps(read, allow_nan=False)}"
             raise ValueError(f"{key}.{name} is {shown(value)}; {remedy}")
 
 
