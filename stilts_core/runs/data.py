@@ -1,8 +1,10 @@
 """The examples of a run, read from its parts, and the facts about them that its record and tables print."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from stilts_core.config import PUBLISHERS, ResolvedConfig
+from stilts_core.errors import DataError, shown
 from stilts_core.families.sham_labels import permute_labels
 from stilts_core.runs.inputs import TrainingParts, intermediate_inputs, target_inputs
 from stilts_core.sources import publishers
@@ -96,6 +98,8 @@ def read_target(config: ResolvedConfig) -> TargetData:
             data.unscored.append(code)
         elif repairable and (right := repaired_questions(config.target, code)):
             data.repaired[code] = [replace(e, question=right.get(e.id, e.question)) for e in data.tests[code]]
+    if get_task(config.target).parallel:
+        _require_parallel(inputs.tests, {code: data.tests[code] for code in data.tests if code not in data.unscored})
     if data.unscored:
         data.facts.note(
             f"No labels in the test part of {config.target} in {', '.join(data.unscored)}: predictions are written, "
@@ -103,6 +107,25 @@ def read_target(config: ResolvedConfig) -> TargetData:
         )
     publishers.forget_files()
     return data
+
+
+def _require_parallel(parts: Mapping[str, Part], tests: Mapping[str, list]) -> None:
+    """Raises DataError where the scored items of a parallel set are not those of the language that has most.
+
+    Their ids are compared, as items are chosen by them: a file that is cut off gives another choice.
+    """
+    ids = {
+        code: {item.id for test in items for item in getattr(test, "queries", (test,))} for code, items in tests.items()
+    }
+    most = max(ids, key=lambda code: len(ids[code]), default="")
+    for code, own in ids.items():
+        if lacking := ids[most] - own:
+            files = dict.fromkeys([*parts[code].checksums(), *parts[most].checksums()])
+            raise DataError(
+                f"{', '.join(files)}: {len(lacking)} of the {len(ids[most])} items that are scored in '{most}' are not "
+                f"scored in '{code}', such as {shown(min(lacking))}; the languages are parallel, so one of the files "
+                "is cut off: download them again, or leave a language out (--languages)"
+            )
 
 
 def _is_scored(test: list) -> bool:

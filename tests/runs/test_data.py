@@ -7,7 +7,7 @@ import pytest
 import toy_data
 
 from stilts_core.config import ResolvedConfig, RunConfig
-from stilts_core.errors import ConfigError, DataNotFound
+from stilts_core.errors import ConfigError, DataError, DataNotFound
 from stilts_core.laboratory import generator
 from stilts_core.laboratory.language.design import LANGUAGES
 from stilts_core.runs.data import read_intermediate, read_target
@@ -30,6 +30,16 @@ def test_same_items_are_chosen_in_every_language(data):
     tests = read_target(config(test_examples=7)).tests
     ids = {tuple(example.id for example in test) for test in tests.values()}
     assert len(tests) == 3 and len(ids) == 1 and len(ids.pop()) == 7
+
+
+@pytest.mark.parametrize("limit", [0, 7])
+def test_parallel_set_that_is_cut_off_in_one_language_is_an_error(data, limit):
+    (data / "xtreme/xnli/dev-en.tsv").unlink()  # with it the reader of one language compares their lengths
+    path = data / "xtreme/xnli/dev-de.tsv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:12]))
+    with pytest.raises(DataError, match=r"dev-(de|sw).tsv, .*: \d+ of the \d+ items .* one of the files is cut off"):
+        read_target(config(languages="de,sw", test_examples=limit))
+    assert set(read_target(config(languages="de", test_examples=limit)).tests) == {"de"}
 
 
 def test_stand_in_is_noted_once(data):
