@@ -37,6 +37,7 @@ def test_wrong_encoding_names_file_line_and_byte(tmp_path):
         (b"\0\0\xfe\xff" + "a\n".encode("utf-32-be"), r"is UTF-32; convert the file"),
         ("a\tb\n".encode("utf-16"), r"is UTF-16; convert the file \(iconv -f utf-16 -t utf-8\)"),
     ],
+    ids=["gzip", "bzip2", "xz", "zip", "UTF-32 little-endian", "UTF-32 big-endian", "UTF-16"],
 )
 def test_packed_file_and_other_encoding_are_named(tmp_path, content, message):
     path = tmp_path / "x.tsv"
