@@ -39,7 +39,7 @@ def data(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     for name, count in (("train-en", 40), ("dev-en", 8), ("test-en", 12), ("test-de", 12)):
         labels = np.random.default_rng(len(name)).choice(WEATHER.labels, count)
-        lines = [f"the river {number}\tit is {label}\t{label}\n" for number, label in enumerate(labels)]
+        lines = [f"the river {number}\t{name}: {label}\t{label}\n" for number, label in enumerate(labels)]
         (folder / f"{name}.tsv").write_text("".join(lines))
     monkeypatch.setenv("STILTS_DATA", str(tmp_path / "data"))
 
