@@ -10,7 +10,7 @@ from stilts_core import cli
 from stilts_core.errors import DataError, StiltsError
 from stilts_core.submissions.files import locate_candidates, write_gold, write_predictions
 from stilts_core.submissions.score import score_folders
-from stilts_core.submissions.score_file import score_file
+from stilts_core.submissions.score_file import FEW_PAIRS, score_file
 from stilts_core.tasks.catalogue import get_task
 from stilts_core.tasks.examples import PairExample, Passage, RetrievalSet, TaggingExample
 from stilts_core.tasks.retrieval_sets import smaller_set
@@ -300,7 +300,9 @@ def test_id_of_a_prediction_with_blanks_or_of_another_set_is_an_error_even_if_pa
 
 def test_mined_pairs_with_ids_of_another_form_have_no_score(score):
     with pytest.raises(DataError, match=r"predictions.*none of its ids, such as de-001, is in a pair of .* as de-1;"):
-        score("bucc2018", "de-1\ten-1\nde-2\ten-2\n", "de-001\ten-001\n")
+        many = "".join(f"de-{number:03}\ten-{number:03}\n" for number in range(1, FEW_PAIRS + 1))
+        score("bucc2018", "de-1\ten-1\nde-2\ten-2\n", many)
+    assert score("bucc2018", "de-1\ten-1\n", "de-3\ten-4\n")["f1"] == 0  # a few wrong sentences
     assert score("bucc2018", "de-1\ten-1\nde-2\ten-2\n", "de-1\ten-2\n")["f1"] == 0
 
 
