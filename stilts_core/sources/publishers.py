@@ -16,7 +16,12 @@ from stilts_core.sources import unlabelled as text_files
 from stilts_core.sources import xtreme
 from stilts_core.sources.file_examples import forget_files, read_examples
 from stilts_core.sources.locations import SourceFile, find_languages, find_layout
-from stilts_core.sources.plausible_parts import require_entities, require_own_content, require_several_labels
+from stilts_core.sources.plausible_parts import (
+    note_equal_content,
+    note_equal_sides,
+    note_one_label,
+    require_entities,
+)
 from stilts_core.sources.retrieval_sets import POOL, mewslix_languages, read_retrieval_sets
 from stilts_core.sources.rows import checksum, percentile, read_text
 from stilts_core.sources.scored_sentences import comparable, scored_sentences
@@ -57,21 +62,20 @@ def load(name: str, split: str, language: str = "en", *, data: Path | str | None
     layout, root = find_layout(task, data)
     if split not in layout.splits:
         raise DataError(f"{name} has no {split} part; it has {', '.join(layout.splits)}")
-    if root and split == "test" and language != POOL:
-        require_own_content(layout, layout.splits[split][0], language, root)
     if task.family == "retrieval" and (split == "test" or task.trained_on is None):
         return _read_sets(task, layout, split, language, root)
     items, files, dropped = _read_files(task, layout, split, language, root)
     names = ", ".join(files)
     if split == "test":
         require_entities(task, names, items)
+        note = note_equal_content(layout, layout.splits[split][0], language, root) if root else None
     else:
         files |= _held_out_checksums(task, data)
         items = _trainable(task, split, items, dropped, data)
-        require_several_labels(name, split, names, items)
+        note = note_one_label(name, split, names, items)
     if not items:
         raise DataError(_nothing_remains(name, split, names, dropped))
-    return ExampleSet(items, files, dict(dropped), layout.stand_in)
+    return ExampleSet(items, files, dict(dropped), _join_notes(layout.stand_in, note))
 
 
 def _read_sets(task: Task, layout: Layout, split: str, language: str, root: Path | None) -> ExampleSet:
@@ -81,11 +85,16 @@ def _read_sets(task: Task, layout: Layout, split: str, language: str, root: Path
             raise DataError(f"{', '.join(files)}: no queries or no candidates; is a file empty? download it again")
         if split != "test" and not has_label(part):
             raise DataError(f"{', '.join(files)}: no right candidates, and the {split} part needs them; restore them")
-    stand_in = layout.stand_in
+    stand_in = _join_notes(layout.stand_in, None if task.mined else note_equal_sides(sets[0], files))
     if task.mined and root is None and all(query.id in sets[0].gold for query in sets[0].queries):
         pairs_only = "The hub's set has only sentences with a translation, so scores are higher than on the whole set."
-        stand_in = f"{stand_in} {pairs_only}" if stand_in else pairs_only
+        stand_in = _join_notes(stand_in, pairs_only)
     return ExampleSet(sets, files, {}, stand_in)
+
+
+def _join_notes(*sentences: str | None) -> str | None:
+    """The sentences that every table of a part must print, in one text; None without any."""
+    return " ".join(filter(None, sentences)) or None
 
 
 def read(name: str, split: str, language: str = "en", *, limit: int = 0, seed: int = 0) -> ExampleSet:

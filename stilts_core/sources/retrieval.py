@@ -30,11 +30,6 @@ def tatoeba(language: str, texts: Sequence[str], names: Sequence[str]) -> Retrie
                 f"{name}, line {columns[0]}: {shown(side[columns[0] - 1])} has a tab; write one sentence a line, and "
                 "each language to its own file"
             )
-    if foreign == english:
-        raise DataError(
-            f"{names[0]} and {names[1]} have the same lines, so one of them is not in the language of its name; "
-            "download both again"
-        )
     queries = tuple(sorted((Passage(str(i), text) for i, text in enumerate(english)), key=lambda query: query.text))
     candidates = tuple(Passage(str(i), text) for i, text in enumerate(foreign))
     return RetrievalSet(language, queries, candidates, {query.id: frozenset({query.id}) for query in queries})

@@ -58,7 +58,7 @@ def test_items_without_gold_label_are_dropped_and_counted(put):
         (glue_mnli(("a", "b", "maybe")), r"train.tsv, line 2: unknown label 'maybe' in 'gold_label'; expected"),
         (glue_mnli(("a", " ", "neutral")), r"train.tsv, line 2: 'sentence2' is empty"),
         ("sentence1\tgold_label\na\tneutral\n", r"train.tsv, line 2: no column 'sentence2'"),
-        ("sentence1\tsentence2\tgold_label\n", r"no items remain for the train part of mnli"),
+        ("sentence1\tsentence2\tgold_label\n", r"the train part of mnli has no items"),
     ],
 )
 def test_faulty_mnli_is_named(put, content, message):
