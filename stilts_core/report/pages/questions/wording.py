@@ -184,9 +184,17 @@ def _is_opposite(contrast: Contrast, finding: Finding) -> bool:
 def _claim_between_measures(words: _Words, contrast: Contrast, finding: Finding, limit: str) -> str:
     """What the verdict allows to say of a difference between two measures, which is not the treatment's own effect."""
     subject, measured, against = words
+    found = "higher" if finding.value > 0 else "lower"
+    if contrast.test in EQUIVALENCE:
+        equal = f"as high within ±{limit} as{against.removeprefix(' than')}"
+        return {
+            "supported": f"{measured} after {subject} is {equal}",
+            "not supported": f"{measured} after {subject} is {found} by more than {limit}{against}",
+            "cannot tell": f"whether {measured} after {subject} is {equal} is open",
+        }[finding.verdict]
     higher = {"greater": "higher", "less": "lower", "two-sided": "higher or lower"}[contrast.direction]
     return {
-        "supported": f"{measured} after {subject} is {'higher' if finding.value > 0 else 'lower'}{against}",
+        "supported": f"{measured} after {subject} is {found}{against}",
         "not supported": f"{measured} after {subject} is not {higher} by {limit} or more{against}",
         "cannot tell": f"whether {measured} after {subject} is {higher}{against} is open",
     }[finding.verdict]

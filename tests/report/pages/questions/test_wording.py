@@ -219,6 +219,9 @@ def test_difference_between_two_measures_is_not_called_the_effect_of_the_treatme
     )
     assert f"is not higher or lower by 0.5 points or more {than}" in words["not supported"]
     assert f"is higher or lower {than} is open" in words["cannot tell"]
+    same = centred.model_copy(update={"test": "equivalence"})
+    equal = "is as high within ±0.5 points as language-centred retrieval after no intermediate task"
+    assert equal in plain(answer(chapter(), same, replace(FINDING, test="equivalence", value=0.1)))
     assert not any(claim in text for text in words.values() for claim in CLAIMS)
 
 
