@@ -7,10 +7,11 @@ from stilts_core.errors import DataError, shown
 from stilts_core.sources.locations import SourceFile, find_languages
 from stilts_core.sources.rows import checksum
 from stilts_core.tasks.catalogue import Task
-from stilts_core.tasks.examples import ChoiceExample, PairExample, RetrievalSet, TaggingExample
+from stilts_core.tasks.examples import ChoiceExample, PairExample, RetrievalSet, SpanExample, TaggingExample
 from stilts_core.tasks.layouts import Layout
 
 FEW = 20  # items: fewer may all have one label
+UNANSWERABLE = "unanswerable"
 
 
 def note_equal_content(layout: Layout, template: str, language: str, root: Path) -> str | None:
@@ -52,11 +53,14 @@ def note_one_label(name: str, split: str, files: str, items: Sequence) -> str | 
 
 
 def _labels(items: Sequence) -> set:
-    """The distinct labels of items, or the distinct tags of their words; empty for other items."""
+    """The distinct labels of items, or the distinct tags of their words; of questions, UNANSWERABLE or each answer."""
     labels: set = set()
     for item in items:
-        if isinstance(item, TaggingExample):
-            labels.update(item.tags or ())
-        elif isinstance(item, PairExample | ChoiceExample):
-            labels.add(item.label)
+        match item:
+            case TaggingExample():
+                labels.update(item.tags or ())
+            case PairExample() | ChoiceExample():
+                labels.add(item.label)
+            case SpanExample():
+                labels.update(item.answers or (UNANSWERABLE,))
     return labels - {None}

@@ -121,6 +121,18 @@ def test_tagging_trained_on_one_tag_is_noted(put):
     )
 
 
+def test_training_on_unanswerable_questions_alone_is_noted(put):
+    questions = [{"id": str(i), "question": "Where?", "answers": [], "is_impossible": True} for i in range(20)]
+    part = {"data": [{"title": "t", "paragraphs": [{"context": "No place is named.", "qas": questions}]}]}
+    put("english/squad_v2/dev-v2.0.json", json.dumps(part))
+    root = put("english/squad_v2/train-v2.0.json", json.dumps(part))
+    note = "All 20 labelled items of the train part of squad_v2 have the label 'unanswerable'"
+    assert note in load("squad_v2", "train", data=root).stand_in
+    questions[0] |= {"answers": [{"text": "place", "answer_start": 3}], "is_impossible": False}
+    put("english/squad_v2/train-v2.0.json", json.dumps(part))
+    assert load("squad_v2", "train", data=root).stand_in is None
+
+
 def test_part_without_items_is_an_error_with_its_cause(put):
     root = put("xtreme/udpos/test-de.tsv", "\n\n")
     for part in ("train-en", "dev-en"):
