@@ -3,6 +3,7 @@
 from stilts_core.report.escape import markdown_text
 from stilts_core.report.pages.questions.chapter import Chapter
 from stilts_core.report.pages.questions.contrasts import explain_untested
+from stilts_core.report.pages.questions.names import list_words
 from stilts_core.report.pages.questions.wording import SLOPES, explain_power
 from stilts_core.report.tables.numbers import NO_BREAK, interval, signed
 from stilts_core.studies.differences import pair_runs
@@ -10,6 +11,7 @@ from stilts_core.studies.findings import Finding
 from stilts_core.studies.protocol import Contrast
 from stilts_core.studies.regression import ratio_and_size
 
+FEW_REPLICATES = 8  # whose differences a sentence lists
 SAME_SCORE = ("treatment", "control", "target", "group", "metric", "endpoint")
 
 
@@ -18,7 +20,21 @@ def explain_size(chapter: Chapter, contrast: Contrast, finding: Finding) -> list
     if finding.untested:
         return [f"The contrast is {markdown_text(explain_untested(finding))}."]
     power = markdown_text(explain_power(finding, contrast.direction, final=not chapter.is_interim))
-    return [power, *explain_range(chapter, contrast, finding)]
+    return [power, *_list_replicates(chapter, contrast, finding), *explain_range(chapter, contrast, finding)]
+
+
+def _list_replicates(chapter: Chapter, contrast: Contrast, finding: Finding) -> list[str]:
+    """The difference of every replicate, where they are too few for their mean to say it all, as a paragraph of MyST.
+
+    Rules of choice and measured times have no pairs of runs, and a slope has no difference.
+    """
+    if contrast.test in SLOPES or chapter.protocol.latency or contrast.treatment not in chapter.protocol.arms:
+        return []
+    values = pair_runs(chapter.require_table(), contrast).by_unit()
+    if len(values) > FEW_REPLICATES:
+        return []
+    differences = list_words(signed(value, 1) for value in values)
+    return [markdown_text(f"By {finding.unit}, the differences are {differences} {finding.unit_of_value}.")]
 
 
 def explain_range(chapter: Chapter, contrast: Contrast, finding: Finding) -> list[str]:

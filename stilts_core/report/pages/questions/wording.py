@@ -99,28 +99,31 @@ def answer(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
     words = _long_words(chapter, contrast)
     claim = _claim(chapter, words, contrast, finding)
     where = "" if chapter.is_interim else f"{place(chapter.protocol)}, "
-    found = f"{_with_interval(finding, _unit(finding))} ({_interval_words(finding)})"
+    found = f"{_with_interval(finding, _unit(finding))} ({_interval_words(chapter, finding)})"
     return f"{_capital(where + claim)}{_before_number(chapter)}{found}."
 
 
 def repeat_answer(chapter: Chapter, finding: Finding) -> str:
     """The finding in a sentence that follows one about the same contrast elsewhere, with its verdict."""
-    found = f"{quantity(finding)} ({_interval_words(finding)}): {verdict(chapter, finding)}"
+    found = f"{quantity(finding)} ({_interval_words(chapter, finding)}): {verdict(chapter, finding)}"
     return f"{_capital(place(chapter.protocol))}, the same contrast is {found}."
 
 
-def _interval_words(finding: Finding) -> str:
-    """The coverage of the interval, over how many replicates, and whether only the correction leaves it open."""
+def _interval_words(chapter: Chapter, finding: Finding) -> str:
+    """The coverage of the interval, over how many replicates, and where the test of the verdict says more than it."""
     words = f"{100 * finding.coverage:.0f} % interval over {count(finding.n, finding.unit)}"
     if _open_by_correction(finding):
         words += f"; inside the margin, but p = {p_words(finding.p_adjusted)} after correction"
+    if _supported_narrowly(finding) and not chapter.is_interim:
+        words += f"; narrowly, by a one-sided test with p = {p_words(finding.p_adjusted)}"
     return words
 
 
 def headline(chapter: Chapter, contrast: Contrast, finding: Finding) -> str:
     """The title of the main figure: the finding with its number; arms have the names that the figure shows."""
     claim = _claim(chapter, _short_words(contrast), contrast, finding)
-    return f"{_capital(claim)}{_before_number(chapter)}{signed(finding.value)}{NO_BREAK}{_unit(finding)}"
+    narrowly = " (narrowly)" if _supported_narrowly(finding) and not chapter.is_interim else ""
+    return f"{_capital(claim)}{_before_number(chapter)}{signed(finding.value)}{NO_BREAK}{_unit(finding)}{narrowly}"
 
 
 def place(protocol: Protocol) -> str:
@@ -278,10 +281,20 @@ def _open_by_correction(finding: Finding) -> bool:
     return finding.test in EQUIVALENCE and finding.verdict == "cannot tell" and inside
 
 
+def _supported_narrowly(finding: Finding) -> bool:
+    """Whether a one-sided test supports a difference whose two-sided interval includes zero."""
+    return finding.test not in EQUIVALENCE and finding.verdict == "supported" and finding.low < 0 < finding.high
+
+
 def _compare_with_interest(finding: Finding, direction: Direction) -> str:
     """How the interval of a difference lies to the smallest effect of interest."""
     near, far = sorted((abs(finding.low), abs(finding.high)))
     effect = "change with each doubling" if finding.test in SLOPES else "effect"
+    if direction != "two-sided" and _supported_narrowly(finding):
+        return (
+            f"The one-sided test supports the hypothesis narrowly (p = {p_words(finding.p_adjusted)}): the interval, "
+            "which is two-sided, includes zero."
+        )
     if finding.low < 0 < finding.high:
         return ""
     if direction != "two-sided" and (finding.value > 0) != (direction == "greater"):

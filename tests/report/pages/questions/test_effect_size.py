@@ -7,7 +7,9 @@ import pytest
 from question_fixture import SOURCES
 from study_fixture import Simulation
 
+from stilts_core.report.pages.questions import effect_size
 from stilts_core.report.pages.questions.effect_size import explain_range, explain_size, ratio_words
+from stilts_core.studies.differences import pair_runs
 from stilts_core.studies.findings import evaluate, judge_effects
 from stilts_core.studies.protocol import read_protocol
 
@@ -48,6 +50,21 @@ def test_only_a_slope_on_the_ratio_has_a_range():
     flat, harmless = PROTOCOL.secondary[:2]
     assert flat.regressor == "size" and harmless.test == "equivalence"
     assert all(explain_range(CHAPTER, contrast, find(0.1)) == [] for contrast in (flat, harmless))
+
+
+def test_differences_of_few_replicates_are_listed(monkeypatch):
+    contrast = PROTOCOL.primary.model_copy(update={"test": "difference"})
+    finding, values = (
+        replace(find(0.5), test="difference", unit_of_value="points"),
+        pair_runs(TABLE, contrast).by_unit(),
+    )
+    monkeypatch.setattr(effect_size, "FEW_REPLICATES", len(values) - 1)
+    assert len(explain_size(CHAPTER, contrast, finding)) == 1
+    monkeypatch.setattr(effect_size, "FEW_REPLICATES", len(values))
+    listed = explain_size(CHAPTER, contrast, finding)[1]
+    assert listed.startswith("By encoder, the differences are ") and listed.endswith(" points.")
+    assert f"{values[0]:+.1f}".replace("-", "−") in listed and listed.count(",") == len(values) - 1
+    assert not any("the differences are" in text for text in explain_size(CHAPTER, PROTOCOL.primary, find(0.5)))
 
 
 def test_contrast_that_tests_nothing_has_no_power():

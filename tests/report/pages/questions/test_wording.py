@@ -189,6 +189,22 @@ def test_effect_against_the_hypothesis_is_not_compared_with_its_size(low, high):
     assert "other side" not in explain_power(against, "less") + explain_power(against)
 
 
+def test_one_sided_support_is_called_narrow_where_the_interval_includes_zero():
+    narrow = replace(FINDING, value=5.4, low=-1.4, high=12.2, sesoi=5.0, p_adjusted=0.0488)
+    words = plain(answer(chapter(), CONTRAST, narrow))
+    assert "narrowly, by a one-sided test with p = 0.049" in words
+    assert headline(chapter(), CONTRAST, narrow).endswith("points (narrowly)")
+    assert "narrowly" not in headline(chapter(present=6), CONTRAST, narrow)
+    assert "The one-sided test supports the hypothesis narrowly (p = 0.049)" in plain(explain_power(narrow, "greater"))
+    for other in (
+        replace(narrow, low=0.1),
+        replace(narrow, verdict="cannot tell"),
+        replace(narrow, test="equivalence"),
+    ):
+        assert "narrowly" not in answer(chapter(), CONTRAST, other) + explain_power(other, "greater")
+    assert "narrowly" not in explain_power(narrow, "greater", final=False)
+
+
 @pytest.mark.parametrize("test", ["difference", "slope", "equivalence", "flat-slope"])
 @pytest.mark.parametrize("direction", ["greater", "less", "two-sided"])
 def test_decision_rule_names_level_and_limit(test, direction):
