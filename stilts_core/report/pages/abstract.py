@@ -34,19 +34,22 @@ def build_abstract(chapters: Chapters, grid: Chapter, claims: str) -> str:
 
 
 def _answer(chapter: Chapter, arm: Chapter | None, parts: ChapterParts) -> str:
-    """The answer of a chapter and of its real arm, or how far their studies are.
-
-    The answer of the second contrast follows, if there is one.
-    """
+    """The question of a chapter, and a list of its answers: in the laboratory, on real languages, as it was asked."""
     link = f"[{markdown_text(parts.short)}](questions/{chapter.name}.md)"
     finding = chapter.primary
     if finding:
         sentence = answer(chapter, chapter.protocol.primary, finding)
         laboratory = f"{markdown_text(sentence)} {status_words(chapter, finding)}"
     else:
-        laboratory = f"{markdown_text(summarise_absence(chapter))}."
-    answers = f"- {link}: {laboratory}{_answer_of_real_arm(chapter, arm)}"
-    return " ".join(filter(None, [answers, second_answer(parts.second, chapter, arm)]))
+        laboratory = _say_absence("In the laboratory", chapter)
+    others = (_answer_of_real_arm(chapter, arm), second_answer(parts.second, chapter, arm))
+    question = markdown_text(chapter.protocol.question)
+    return "\n  - ".join([f"- {link}: {question}", laboratory, *filter(None, others)])
+
+
+def _say_absence(where: str, chapter: Chapter) -> str:
+    """Where a study has no answer, and why."""
+    return f"{where}: {markdown_text(summarise_absence(chapter))}."
 
 
 def _answer_of_real_arm(chapter: Chapter, arm: Chapter | None) -> str:
@@ -58,12 +61,12 @@ def _answer_of_real_arm(chapter: Chapter, arm: Chapter | None) -> str:
         return ""
     finding = arm.primary
     if finding is None:
-        return f" On real languages: {markdown_text(summarise_absence(arm))}."
+        return _say_absence("On real languages", arm)
     primary = arm.protocol.primary
     same = primary.name == chapter.protocol.primary.name
     same &= chapter.primary is not None and verdict(arm, finding) in (PENDING, verdict(chapter, chapter.primary))
     sentence = repeat_answer(arm, finding) if same else answer(arm, primary, finding)
-    return f" {markdown_text(sentence)} {status_words(arm, finding)}"
+    return f"{markdown_text(sentence)} {status_words(arm, finding)}"
 
 
 def _claims(grid: Chapter, retrieval: Chapter, claims: str) -> str:

@@ -27,9 +27,15 @@ def open_all(book, protocols):
     return Chapters(studies, open_real_arms(studies, book, protocols))
 
 
+def answers(page: str) -> dict[str, str]:
+    """The answer to each question, with all its parts, by the question's name."""
+    entries = page.split("\n\n")[0].removeprefix("- ").split("\n- ")
+    return dict(zip(QUESTIONS, entries, strict=True))
+
+
 def test_book_without_results_lists_the_questions_and_claims_nothing(tmp_path, protocols):
     page = build(PageWriter(tmp_path).folder, protocols, "No grid yet")
-    assert page.count(": not run yet.") == len(QUESTIONS) == page.count("](questions/")
+    assert page.count("  - In the laboratory: not run yet.") == len(QUESTIONS) == page.count("](questions/")
     assert "![" not in page and "No grid yet: [What holds?](claims.md)" in page
 
 
@@ -38,8 +44,8 @@ def test_answers_have_their_interval_and_status_and_the_figure_is_that_of_retrie
     keep_table(tmp_path, protocols, "adversary", ENCODERS - 1)
     keep_table(tmp_path, protocols, "ratio", 1)
     page = build(tmp_path, protocols, "Of 5 parts, 3 agree")
-    lines = dict(zip(QUESTIONS, page.splitlines(), strict=False))
-    primary, asked = lines["continued"].split(" As asked: in the laboratory, ")
+    lines = answers(page)
+    primary, asked = lines["continued"].split("\n  - As asked: in the laboratory, ")
     assert primary.endswith("*Confirmatory.*") and "95 % interval over 4 encoders" in primary
     assert "compared with intermediate training on MNLI" in asked and "As asked" not in lines["adversary"]
     assert lines["adversary"].endswith("*Interim.*") and "(in the laboratory, 3 of 4 encoders)" in lines["adversary"]
@@ -66,21 +72,23 @@ def test_answer_on_real_languages_follows_that_of_the_laboratory(tmp_path):
     for name in ("choice", "choice-real", "continued-real"):
         keep_table(tmp_path, protocols, name)
     chapters = open_all(tmp_path, protocols)
-    lines = dict(zip(QUESTIONS, build(tmp_path, protocols).splitlines(), strict=False))
+    lines = answers(build(tmp_path, protocols))
     finding = chapters.real["continued"].primary
     number = f"the same contrast is {signed(finding.value)}"
     assert number in lines["continued"] and f"over 3 encoders): {finding.verdict}. *" in lines["continued"]
     assert lines["adversary"].endswith("On real languages: not run yet.")
     opposite = invent_table(read_protocol(protocols / "continued-real.toml"), effect=-3.0)
     write_table(kept_table("continued-real", tmp_path), opposite)
-    (line,) = (line for line in build(tmp_path, protocols).splitlines() if line.startswith("- [Continued"))
-    line, asked = line.split(" As asked: in the laboratory, ")
+    line, asked = answers(build(tmp_path, protocols))["continued"].split("\n  - As asked: in the laboratory, ")
     assert "same contrast" not in line and "does not raise" in line  # another verdict: the whole sentence
     assert "same contrast" in asked
-    line, asked = lines["choice"].split(" As asked: in the laboratory, ")
+    line, asked = lines["choice"].split("\n  - As asked: in the laboratory, ")
     assert "same contrast" not in line and line.count("choice by typology") == 2 and "same contrast" in asked
     assert "eal languages" not in lines["latency"]
     kept_table("choice", tmp_path).unlink()
-    (line,) = (line for line in build(tmp_path, protocols).splitlines() if line.startswith("- [Choice"))
-    assert line.startswith("- [Choice by typology](questions/choice.md): not run yet. ")
+    line = answers(build(tmp_path, protocols))["choice"]
+    question = chapters.studies["choice"].protocol.question
+    assert line.startswith(
+        f"[Choice by typology](questions/choice.md): {question}\n  - In the laboratory: not run yet."
+    )
     assert "choice by typology" in line
