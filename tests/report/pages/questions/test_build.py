@@ -31,7 +31,7 @@ from stilts_core.report.pages.questions.names import arm_words, explain_groups, 
 from stilts_core.report.pages.questions.parts import AS_ASKED
 from stilts_core.report.pages.questions.protocol import _replicates
 from stilts_core.report.pages.questions.rerun import computing_seconds
-from stilts_core.report.tables.numbers import signed
+from stilts_core.report.tables.numbers import NO_BREAK, signed
 from stilts_core.studies.adversary import PROBE
 from stilts_core.studies.protocol import read_protocol
 from stilts_core.studies.results import StudyTable, kept_table, read_table, write_table
@@ -419,6 +419,20 @@ def test_claim_has_curves_of_every_state_and_the_effect_of_labels_in_every_langu
     assert len(effects) == len(CODES) - 1 and effects == sorted(effects, reverse=True)
     assert abs(np.mean(effects) - 3) < 0.6  # what the invented table has
     assert page.count("| 500 steps |") == 0 and "| 2,000 steps |" in pages["retrieval-dose/mechanism"]
+
+
+def test_doses_are_compared_by_the_mean_differences_of_replicates(full):
+    folder, pages = full
+    page = pages["retrieval-dose/mechanism"].replace(NO_BREAK, " ")
+    frame = read_table(kept_table("retrieval-dose", folder)).frame
+    own = frame[(frame["metric"] == "score") & (frame["language"] != "en")]
+    means = own.groupby(["arm", "factor:dose", "encoder"])["score"].mean().unstack("factor:dose")
+    change = means["2000"] - means["500"]
+    labels = change["mlm-then-mnli"] - change["mlm-then-sham"]
+    for expected in (change["mlm"], labels):
+        interval = stats.ttest_1samp(expected, 0).confidence_interval()
+        numbers = (f"{value:+.2f}".replace("-", "−") for value in (expected.mean(), *interval))
+        assert "{} [{}, {}]".format(*numbers) in page
 
 
 def test_page_of_the_claim_includes_its_fragments():
