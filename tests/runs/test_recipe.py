@@ -147,14 +147,15 @@ def test_chain_equals_its_phases_done_one_by_one(do):
 
 
 def test_embeddings_that_no_phase_of_a_chain_used_decay_as_in_single_phases(do):
-    fields = {"weight_decay": 2.0, "intermediate_lr": 1e-2, "target_lr": 1e-2}
+    fields = {"weight_decay": 0.5, "intermediate_lr": 1e-2, "target_lr": 1e-2}
     chain, single = do(intermediate="pawsx>panx", **fields), one_by_one(do, "pawsx", "panx", "udpos", **fields)
-    ours, theirs = (
-        weights(record)["model.safetensors embeddings.word_embeddings.weight"] for record in (chain, single)
+    first = one_by_one(do, "pawsx", **fields)
+    ours, theirs, before = (
+        weights(record)["model.safetensors embeddings.word_embeddings.weight"] for record in (chain, single, first)
     )
-    # A decay too few or too many changes at least 3 % of them. AdamW divides a gradient by its own size, so that a
-    # rounding error can turn the steps of a few weights around.
-    assert (~ours.isclose(theirs, rtol=1e-3, atol=2e-4)).float().mean() < 0.02
+    unused = (theirs / before).std(dim=1) < 1e-4  # what later phases do not train shrinks by one factor
+    assert unused.sum() > 50
+    torch.testing.assert_close(ours[unused], theirs[unused], rtol=1e-3, atol=0)  # a decay too few or too many: 1 %
 
 
 def test_targets_of_every_family_may_be_phases_of_a_chain(do):
